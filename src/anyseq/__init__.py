@@ -1,0 +1,1 @@
+"""anyseq: any sequence in, any sequence out."""

@@ -1,0 +1,22 @@
+"""The frozen configuration that stands beside every exchangeable part and builds it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class PartConfig(BaseModel):
+    """A part's settings, as a recipe writes them; `build` (or `fit`, for a codec) makes the part from flat arguments.
+
+    Strict: an unknown key or a wrong type is a fault. A field whose type is an abstract PartConfig (one that names a
+    `section` of the catalogue and no `kind`) is chosen by the recipe's `kind:`.
+
+    Class attributes:
+        section: The catalogue's section this part belongs to ("" for a plain group of settings).
+        kind: Set by the loader to the name the recipe used.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
+    section: ClassVar[str] = ""

@@ -1,0 +1,1 @@
+"""Files, codecs, batches, generated data."""

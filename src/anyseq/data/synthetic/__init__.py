@@ -1,0 +1,1 @@
+"""Data that needs no download: generated, or taken from a dependency."""

@@ -1,0 +1,1 @@
+"""Blocks without roles: cells, attention, positions, emissions, losses."""

@@ -1,0 +1,1 @@
+"""Greedy, beam and sampling as one loop; constraints, penalties, scoring."""

@@ -1,0 +1,1 @@
+"""The uses: each binds codecs, a model, an objective and metrics."""

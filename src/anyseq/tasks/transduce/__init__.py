@@ -1,0 +1,1 @@
+"""Transduction: characters to characters."""

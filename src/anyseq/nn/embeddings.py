@@ -47,6 +47,6 @@ class FedBack(nn.Module):
         """The inputs of a whole target: `previous`, then all of the target but its last."""
         inputs = self.embed(torch.cat([previous[:, None], target.values[:, :-1]], 1)[:, : target.values.shape[1]])
         if not inputs.shape[1]:
-            return inputs  # type: ignore[no-any-return]
+            return inputs
         first = torch.where(steps[:, None] == 0, self.start, inputs[:, 0])
         return torch.cat([first[:, None], inputs[:, 1:]], 1)

@@ -34,6 +34,10 @@ class WeightAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         torch._foreach_lerp_(self.average, [parameter.data for parameter in self.parameters], 1 - decay)
 
+    def restart(self, updates: int) -> None:
+        """Take the present weights for the average after some updates."""
+        self.average, self.updates = [parameter.detach().clone() for parameter in self.parameters], updates
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The model with the average as its weights, for as long as the context lasts."""

@@ -124,7 +124,11 @@ class Checkpoints:
         return self.folder / "checkpoints" / f"step_{step}"
 
     def save(
-        self, step: int, weights: Mapping[str, Tensor], training: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]
+        self,
+        step: int,
+        weights: Mapping[str, Tensor],
+        training: Mapping[str, Mapping[str, Tensor]],
+        state: Mapping[str, Any],
     ) -> None:
         """Write a checkpoint and make it the last.
 
@@ -159,6 +163,10 @@ class Checkpoints:
         file = self.folder / name
         return int(file.read_text(encoding="utf-8").strip()[5:]) if file.exists() else None
 
+    def read(self, step: int) -> dict[str, Tensor]:
+        """The weights of a step."""
+        return read_weights(self.step_folder(step) / WEIGHTS)
+
     def read_training(self, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """What `save` wrote under `training/`."""
         folder = self.step_folder(step) / "training"
@@ -182,4 +190,4 @@ def weights_folder(folder: Path) -> Path:
             return checkpoints.step_folder(step)
     if (folder / WEIGHTS).exists():
         return folder
-    raise ModelFolderError(f"{folder} holds no trained weights: no checkpoint was written yet, or it is no model folder")
+    raise ModelFolderError(f"{folder} holds no weights: no checkpoint was written yet, or it is no model folder")

@@ -27,7 +27,7 @@ class TrainingConfig(PartConfig):
     average: float = Field(0.0, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
     validate_every: int = Field(500, ge=1, description="updates between validations")
     validate_items: int = Field(200, ge=1, description="dev items decoded at a validation; all of them at the end")
-    metric: str | None = Field(None, description="decides what is best: a metric's name or loss; none: the first metric")
+    metric: str | None = Field(None, description="decides what is best: a metric's name or loss; none: the first")
     patience: int | None = Field(None, ge=1, description="stop after this many validations without a better one")
     keep_checkpoints: int = Field(1, ge=1, description="checkpoints kept besides the best")
     compile: bool = Field(False, description="torch.compile the model: slower to start, faster to run")

@@ -63,6 +63,12 @@ class Validation:
     value: float
 
 
+def noise_of(batch: Batch, seed: int, step: int) -> Noise:
+    """What an objective draws from: keyed by the items and the update."""
+    keys = batch.keys
+    return Noise(seed, keys, torch.zeros_like(keys), torch.full_like(keys, step))
+
+
 class Meter:
     """Loss and speed since the last report; the loss is read from the device only when asked for."""
 
@@ -186,10 +192,8 @@ class Trainer:
 
     def _loss(self, rows: Tensor) -> Loss:
         batch = self.make_batch(rows, self.standing.epoch)
-        keys = batch.keys
-        noise = Noise(self.settings.seed, keys, torch.zeros_like(keys), torch.full_like(keys, self.standing.step))
         with self.autocast():
-            return self.objective(self.model, batch, noise)
+            return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
 
     def _report(self) -> Report:
         loss, rate = self.meter.read()

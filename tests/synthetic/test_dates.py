@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from babel import Locale
@@ -17,7 +17,7 @@ from anyseq.data.synthetic.dates import LANGUAGES, DatesConfig
 from anyseq.data.synthetic.typing_noise import drop_accents, drop_marks, lower
 from anyseq.errors import MissingExtraError, UsageError
 
-DAYS = [date(1998, 12, 28) + timedelta(step) for step in range(0, 1500, 31)]
+DAYS = [date(1998 + month, month, 2 * month + 1) for month in range(1, 13)]
 WESTERN = {ord(zero) + value: str(value) for zero in "۰০०" for value in range(10)}
 
 
@@ -157,8 +157,8 @@ def test_noise_by_hand() -> None:
 
 def test_fast_enough() -> None:
     begun = time.process_time()
-    DatesConfig(train=20_000).generate("train")
-    assert time.process_time() - begun < 4
+    DatesConfig(train=5000).generate("train")
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(

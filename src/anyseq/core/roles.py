@@ -60,10 +60,12 @@ class Encoder(nn.Module, ABC):
     Attributes:
         output_dim: Width of `memory.vectors`.
         summary_dim: Width of `memory.summary`.
+        embed: The input layer, which a decoder may share.
     """
 
     output_dim: int
     summary_dim: int
+    embed: nn.Module
 
     @abstractmethod
     def forward(self, source: Padded, carry: Any = None) -> Memory:

@@ -48,7 +48,7 @@ class Attending(Recurrent):
         emission, state = super().step(memory, state, previous)
         rows = width(memory, state.rows)
         logits = torch.einsum("sld,std->slt", state.hidden.unflatten(0, (-1, rows)), memory.vectors)
-        weights = (3 * logits).masked_fill(~memory.valid[:, None], -torch.inf).softmax(-1).flatten(0, 1)
+        weights = (0.5 * logits).masked_fill(~memory.valid[:, None], -torch.inf).softmax(-1).flatten(0, 1)
         context = torch.einsum("slt,std->sld", weights.unflatten(0, (-1, rows)), memory.vectors).flatten(0, 1)
         return Table(emission.table + context @ self.out, attention=lambda: weights), state
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from search_toys import (
@@ -16,7 +18,19 @@ from search_toys import (
 
 from anyseq.core import Hypotheses, Memory, Padded, Stopped
 from anyseq.errors import RunError, UsageError
-from anyseq.search import Beam, EndSymbol, Forbidden, Greedy, NoRepeatNgram, Penalties, Sampling, score, search
+from anyseq.search import (
+    All,
+    Beam,
+    EndSymbol,
+    Forbidden,
+    Greedy,
+    MinLength,
+    NoRepeatNgram,
+    Penalties,
+    Sampling,
+    score,
+    search,
+)
 
 torch.set_num_threads(1)
 TIGHT = {"rtol": 0.0, "atol": 1e-9}
@@ -27,11 +41,16 @@ def outputs(found: Hypotheses, source: int) -> list[list[int]]:
     return [found.values[source, n, : found.lengths[source, n]].tolist() for n in range(int(found.count[source]))]
 
 
-@pytest.mark.parametrize("penalties", [Penalties(), Penalties(3.0), Penalties(1.0, 0.7)])
-@pytest.mark.parametrize("decoder", [Recurrent(3, seed=1), Attending(3, seed=2)])
+@pytest.mark.parametrize(
+    ("decoder", "penalties"),
+    [
+        (Recurrent(3, seed=1), Penalties()),
+        (Recurrent(3, seed=1), Penalties(3.0)),
+        (Attending(3, seed=2), Penalties(0.0, 2.0)),
+        (Attending(3, seed=2), Penalties(1.0, 0.7)),
+    ],
+)
 def test_a_wide_beam_finds_every_output(decoder: Recurrent, penalties: Penalties) -> None:
-    if penalties.coverage and not decoder.attends:
-        pytest.skip("no attention, no coverage")
     memory, budget = memory_of([5, 6, 3]), 4
     everything = list(every_output(3, budget))
     found = search(
@@ -52,14 +71,16 @@ def test_a_wide_beam_finds_every_output(decoder: Recurrent, penalties: Penalties
         assert value[complete].tolist() == sorted(value[complete].tolist(), reverse=True)
         assert value[~complete].tolist() == sorted(value[~complete].tolist(), reverse=True)
         assert bool((found.stopped[source, real] == torch.where(complete, Stopped.END, Stopped.BUDGET)).all())
-    assert bool((found.score[:, len(everything) :] == -torch.inf).all() and (found.lengths[:, len(everything) :] == 0).all())
+    rest = slice(len(everything), None)
+    assert bool((found.score[:, rest] == -torch.inf).all() and (found.lengths[:, rest] == 0).all())
 
 
 def test_the_strong_length_penalty_changes_the_best() -> None:
     """Otherwise the test above would not see a penalty that is ignored."""
     decoder, memory = Recurrent(4, seed=3), memory_of(list(range(12)))
     plain, strong = (
-        search(decoder, memory, strategy=Beam(60), stop=EndSymbol(4), penalties=Penalties(alpha)) for alpha in (0.0, 3.0)
+        search(decoder, memory, strategy=Beam(60), stop=EndSymbol(4), penalties=Penalties(alpha))
+        for alpha in (0.0, 3.0)
     )
     assert bool((strong.lengths >= plain.lengths).all()) and bool((strong.lengths > plain.lengths).any())
 
@@ -75,7 +96,7 @@ def test_beam_search_is_what_its_docstring_says(beam_size: int, ends: set[int]) 
         count = int(found.count[source])
         assert found.stopped[source, :count].tolist() == [reason for reason, *_ in expected]
         torch.testing.assert_close(
-            found.log_prob[source, :count], torch.tensor([x for _, x, _ in expected]).double(), **TIGHT
+            found.log_prob[source, :count], torch.tensor([x for _, x, _ in expected], dtype=torch.float64), **TIGHT
         )
 
 
@@ -121,15 +142,21 @@ def test_neighbours_order_and_padding_change_nothing(strategy: Beam) -> None:
     assert [outputs(other, 7 - place) for place in range(8)] == [outputs(whole, place) for place in range(8)]
 
 
+@pytest.mark.parametrize("reason", list(Stopped))
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: f"{type(s).__name__}{s.width}")
-def test_reported_numbers_are_those_of_scoring(strategy: Beam) -> None:
+def test_reported_numbers_are_those_of_scoring(strategy: Beam, reason: Stopped) -> None:
     decoder, keys, penalties = Attending(5, seed=7), [3, 6, 9, 10], Penalties(0.8, 0.4)
+    budget, constraint = {
+        Stopped.END: (9, NoRepeatNgram(1, 5)),
+        Stopped.BUDGET: (6, MinLength(7, 5)),
+        Stopped.BLOCKED: (9, All([NoRepeatNgram(1, 5), MinLength(7, 5)])),
+    }[reason]
     prefix = Padded.stack([torch.tensor(p, dtype=torch.int64) for p in ([2, 3], [], [1], [4, 4, 1])])
     found = search(
-        decoder, memory_of(keys), strategy=strategy, stop=EndSymbol(6), penalties=penalties, n_best=strategy.width,
-        prefix=prefix, constraint=NoRepeatNgram(1, 5),
+        decoder, memory_of(keys), strategy=strategy, stop=EndSymbol(budget), penalties=penalties,
+        n_best=strategy.width, prefix=prefix, constraint=constraint,
     )  # fmt: skip
-    assert len(set(found.stopped.flatten().tolist())) > 1 or strategy.width == 1
+    assert found.stopped[:, 0].tolist() == [reason] * 4
     for source, key in enumerate(keys):
         for n, values in enumerate(outputs(found, source)):
             log_prob, value = score(decoder, memory_of([key]), Padded.stack([torch.tensor(values)]), penalties)
@@ -153,7 +180,9 @@ def test_score_is_the_formula() -> None:
     log_prob, value = score(decoder, memory, Padded.stack([torch.tensor([1, 2, 0])]), Penalties(0.6, 0.2))
     with torch.no_grad():
         emission, _ = decoder.unroll(memory, Padded.stack([torch.tensor([1, 2, 0])]))
-    coverage = sum(float(torch.log(looked.clamp(max=1.0))) for looked in emission.attention()[0].sum(0))
+    looked = emission.attention()[0].sum(0)
+    assert bool((looked < 1).any()) and bool((looked > 1).any())
+    coverage = float(looked.clamp(max=1.0).log().sum())
     assert float(value[0]) == pytest.approx(float(log_prob[0]) / ((5 + 3) / 6) ** 0.6 + 0.2 * coverage, abs=1e-9)
 
 
@@ -188,10 +217,11 @@ def test_a_search_without_a_way_on_is_blocked(strategy: Beam) -> None:
     assert found.count.tolist() == [1, 1, 1] and found.stopped.unique().tolist() == [Stopped.BLOCKED]
     assert found.lengths.tolist() == [[0]] * 3 and found.score.tolist() == [[0.0]] * 3
     # Each symbol once, and no end: three symbols, then nothing.
-    found = search(decoder, memory, strategy=strategy, stop=EndSymbol(9), constraint=Forbidden([[0], [1, 1], [1, 2], [1, 3]], 4))
+    once = All([Forbidden([[0]], 4), NoRepeatNgram(1, 4)])
+    found = search(decoder, memory, strategy=strategy, stop=EndSymbol(9), constraint=once, n_best=4)
+    assert {Stopped.BLOCKED} == set(found.stopped.flatten().tolist())
     for source in range(3):
-        for n, values in enumerate(outputs(found, source)):
-            assert found.stopped[source, n] != Stopped.BLOCKED or values[-1] == 1
+        assert all(sorted(values) == [1, 2, 3] for values in outputs(found, source))
     found = search(Fixed([-torch.inf] * 3), memory, strategy=strategy, stop=EndSymbol(9))
     assert found.count.tolist() == [1, 1, 1] and found.stopped.unique().tolist() == [Stopped.BLOCKED]
 
@@ -199,7 +229,7 @@ def test_a_search_without_a_way_on_is_blocked(strategy: Beam) -> None:
 def test_a_ragged_prefix_is_forced() -> None:
     decoder, keys, prefixes = Attending(5, seed=11), [4, 7, 10, 2], [[2, 1], [], [3], [4, 4, 4, 4, 1, 2]]
     padded = Padded.stack([torch.tensor(prefix, dtype=torch.int64) for prefix in prefixes])
-    found = search(decoder, memory_of(keys), strategy=Greedy(), stop=EndSymbol(5), prefix=padded, penalties=Penalties(1.0))
+    found = search(decoder, memory_of(keys), strategy=Greedy(), stop=EndSymbol(5), prefix=padded)
     for source, (key, prefix) in enumerate(zip(keys, prefixes, strict=True)):
         values = list(prefix)
         while len(values) < 5 and values[-1:] != [0]:
@@ -213,9 +243,8 @@ def test_a_ragged_prefix_is_forced() -> None:
 def test_a_prefix_moves_the_constraint_on() -> None:
     decoder = Fixed([-5.0, 0.0, 3.0, 1.0])
     prefix = Padded.stack([torch.tensor([1, 2]), torch.tensor([3]), torch.tensor([], dtype=torch.int64)])
-    found = search(
-        decoder, memory_of([1, 2, 3]), strategy=Greedy(), stop=EndSymbol(4), prefix=prefix, constraint=NoRepeatNgram(1, 4)
-    )
+    once, memory = NoRepeatNgram(1, 4), memory_of([1, 2, 3])
+    found = search(decoder, memory, strategy=Greedy(), stop=EndSymbol(4), prefix=prefix, constraint=once)
     assert [outputs(found, s)[0] for s in range(3)] == [[1, 2, 3, 0], [3, 2, 1, 0], [2, 3, 1, 0]]
 
 
@@ -240,7 +269,7 @@ def test_sources_that_are_done_leave() -> None:
     rows, longest = decoder.seen_rows, int(found.lengths.max())
     assert rows == sorted(rows, reverse=True) and rows[0] == 80 and rows[-1] < 20
     assert len(rows) >= longest
-    jumps = [(a, b) for a, b in zip(rows, rows[1:], strict=False) if b < a]
+    jumps = [(a, b) for a, b in pairwise(rows) if b < a]
     assert all(b <= 0.75 * a for a, b in jumps)
 
 

@@ -91,7 +91,7 @@ class Finished:
         best, score = ended.at(order[rank < n_best]), score[order[rank < n_best]]
         place = best.source * n_best + rank[rank < n_best]
 
-        def laid_out(column: Tensor, rest: float) -> Tensor:
+        def laid_out(column: Tensor, rest: float | int) -> Tensor:
             return column.new_full((sources * n_best, *column.shape[1:]), rest).index_copy_(0, place, column).unflatten(
                 0, (sources, n_best)
             )

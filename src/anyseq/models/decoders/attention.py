@@ -107,9 +107,10 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
         cell = bottom.cell
         state, previous = self.begin(memory, target, state, previous)
         inputs = cell.project(bottom.dropout(self.fed_back.shifted(target, previous, state.steps)))
+        weight_read = cell.weight_ih[:, -self.reader.output_dim :].t()
         reads, looks = [], []
-        for time, everywhere in enumerate(target.valid.all(0).tolist()):
-            fed = cell.advance(cell.project_rest(inputs[:, time], state.read), state.cells.layer0)
+        for time, (x, everywhere) in enumerate(zip(inputs.unbind(1), target.valid.all(0).tolist(), strict=True)):
+            fed = cell.advance(torch.addmm(x, state.read, weight_read), state.cells.layer0)
             h, cells = self.stack.step_above(fed, state.cells)
             read, weights = self.reader(h[:, None], memory)
             reads.append(read)

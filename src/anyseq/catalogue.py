@@ -1,0 +1,190 @@
+"""The literal table of all parts and recipes. Entries are strings: nothing is imported until it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anyseq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anyseq.core.parts import PartConfig
+
+PARTS: dict[str, dict[str, str]] = {
+    "codecs": {
+        "characters": "anyseq.data.codecs.characters:CharactersConfig",
+        "words": "anyseq.data.codecs.words:WordsConfig",
+        "subwords": "anyseq.data.codecs.subwords:SubwordsConfig",
+    },
+    "encoders": {
+        "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
+        "transformer": "anyseq.models.encoders.transformer:TransformerEncoderConfig",
+    },
+    "decoders": {
+        "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
+        "attention": "anyseq.models.decoders.attention:AttentionDecoderConfig",
+        "transformer": "anyseq.models.decoders.transformer:TransformerDecoderConfig",
+    },
+    "objectives": {
+        "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
+    },
+    "metrics": {
+        "bleu": "anyseq.metrics.surface:BleuConfig",
+        "chrf": "anyseq.metrics.surface:ChrfConfig",
+        "ter": "anyseq.metrics.surface:TerConfig",
+        "exact_match": "anyseq.metrics.exact_match:ExactMatchConfig",
+        "word_error_rate": "anyseq.metrics.error_rate:WordErrorRateConfig",
+        "character_error_rate": "anyseq.metrics.error_rate:CharacterErrorRateConfig",
+    },
+    "constraints": {},
+    "generators": {
+        "copy": "anyseq.data.synthetic.strings:CopyConfig",
+        "reverse": "anyseq.data.synthetic.strings:ReverseConfig",
+        "expand": "anyseq.data.synthetic.strings:ExpandConfig",
+        "dates": "anyseq.data.synthetic.dates:DatesConfig",
+        "phrases": "anyseq.data.synthetic.phrases:PhrasesConfig",
+    },
+    "tasks": {
+        "translate": "anyseq.tasks.translate.task:TranslateConfig",
+        "transduce": "anyseq.tasks.transduce.task:TransduceConfig",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One line of `anyseq recipes`.
+
+    Attributes:
+        resource: Where the YAML lies: "package:file".
+        shape: What goes in and what comes out.
+        description: What is trained.
+        data: What it trains on when no data is given.
+    """
+
+    resource: str
+    shape: str
+    description: str
+    data: str
+
+    @property
+    def path(self) -> Path:
+        """The YAML file. Found without importing its package, which would import torch."""
+        package, _, name = self.resource.partition(":")
+        return Path(__file__).parent.joinpath(*package.split(".")[1:], name)
+
+
+RECIPES: dict[str, Recipe] = {
+    "translate/attention": Recipe(
+        "anyseq.tasks.translate:attention.yaml",
+        "text → text",
+        "bidirectional LSTM encoder, LSTM decoder with attention, subwords",
+        "generated phrases",
+    ),
+    "translate/transformer": Recipe(
+        "anyseq.tasks.translate:transformer.yaml", "text → text", "Transformer, joint subwords", "generated phrases"
+    ),
+    "translate/plain": Recipe(
+        "anyseq.tasks.translate:plain.yaml",
+        "text → text",
+        "recurrent encoder and decoder joined by the final state alone",
+        "generated phrases",
+    ),
+    "transduce/dates": Recipe(
+        "anyseq.tasks.transduce:dates.yaml",
+        "characters → characters",
+        "dates as people write them, in 40 languages, to ISO 8601; GRU with attention",
+        "generated from CLDR (extra: examples)",
+    ),
+    "transduce/copy": Recipe(
+        "anyseq.tasks.transduce:copy.yaml", "characters → characters", "repeat the source", "generated strings"
+    ),
+    "transduce/reverse": Recipe(
+        "anyseq.tasks.transduce:reverse.yaml",
+        "characters → characters",
+        "the source from back to front",
+        "generated strings",
+    ),
+    "transduce/expand": Recipe(
+        "anyseq.tasks.transduce:expand.yaml",
+        "characters → characters",
+        "a3b2 → aaabb: outputs up to ten times the input",
+        "generated strings",
+    ),
+}
+
+
+def nearest(given: str, allowed: Iterable[str]) -> str:
+    """Say which allowed name is meant (`; did you mean 'x'?`), or nothing where none is near."""
+    close = difflib.get_close_matches(given, list(allowed), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def recipe(name: str) -> Recipe:
+    """Look a recipe up.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in RECIPES:
+        raise ConfigError(
+            f"no recipe is called {name!r}{nearest(name, RECIPES)} (the recipes: {', '.join(RECIPES)};"
+            " a file of your own ends in .yaml)"
+        )
+    return RECIPES[name]
+
+
+def resolve(section: str, kind: str, trust: Collection[str] | None = None) -> type[PartConfig]:
+    """Import the configuration class of a part.
+
+    Args:
+        section: The catalogue's section the part must belong to.
+        kind: A name of that section, or "my_module:MyConfig" for a part from outside.
+        trust: Modules whose code may be imported for parts from outside, with all that is in them; None trusts all
+            (the recipe is the user's own file, not a model folder).
+
+    Raises:
+        ConfigError: there is no such part, it is of another section, cannot be imported, or is not trusted.
+    """
+    entries = PARTS[section]
+    if ":" in kind:
+        return _outside(section, kind, trust)
+    if kind not in entries:
+        raise ConfigError(
+            f"no part of section {section!r} is called {kind!r}{nearest(kind, entries)}"
+            f" (allowed: {', '.join(entries) or 'none'}, or my_module:MyConfig)"
+        )
+    module, _, name = entries[kind].partition(":")
+    found: type[PartConfig] = vars(importlib.import_module(module))[name]
+    return found
+
+
+def kind_of(config: type[PartConfig]) -> str:
+    """The name `resolve` knows a configuration class by."""
+    own = f"{config.__module__}:{config.__qualname__}"
+    return next((kind for kind, entry in PARTS[config.section].items() if entry == own), own)
+
+
+def _outside(section: str, kind: str, trust: Collection[str] | None) -> type[PartConfig]:
+    from anyseq.core.parts import PartConfig  # here: it imports torch
+
+    module, _, name = kind.partition(":")
+    if trust is not None and not any(f"{module}.".startswith(f"{trusted}.") for trusted in trust):
+        raise ConfigError(
+            f"this model needs code from outside anyseq, {kind!r}, which is not run unasked;"
+            f" if you know where it comes from: --trust {module}"
+        )
+    try:
+        found = vars(importlib.import_module(module)).get(name)
+    except Exception as error:  # whatever a stranger's module does when imported
+        raise ConfigError(
+            f"{kind!r} cannot be imported ({type(error).__name__}: {error}); is the folder of {module!r}"
+            " the current one, or in PYTHONPATH?"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, PartConfig) and found.section == section):
+        raise ConfigError(f"{kind!r} is no PartConfig with section = {section!r}")
+    return found

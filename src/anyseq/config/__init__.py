@@ -1,0 +1,132 @@
+"""Strict YAML and `key=value` overrides in, a typed and frozen task configuration out, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anyseq import catalogue
+from anyseq.config.nodes import Node, override, parse, scalar
+from anyseq.config.reader import Reader
+from anyseq.config.slots import read_leaf
+from anyseq.config.writer import Row, describe, dump
+from anyseq.core import PartConfig
+from anyseq.errors import ConfigError, Fault, ModelFolderError
+from anyseq.tasks.base import TaskConfig
+
+__all__ = ["Row", "describe", "dump", "load_recipe", "load_resolved", "read_about", "read_flags", "read_part", "show"]
+
+CONFIG_FILE = "config.yaml"
+
+
+def load_recipe(
+    name_or_path: str | Path,
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+    *,
+    trust: Collection[str] | None = None,
+) -> TaskConfig:
+    """Read a recipe.
+
+    Args:
+        name_or_path: A name of `anyseq recipes`, or a YAML file.
+        overrides: `key=value` words; or a mapping from Python, dotted or nested, with any values.
+        trust: Modules that parts from outside may come from; None allows all, as it is the user's own recipe.
+
+    Raises:
+        ConfigError: with every fault of the file and of the overrides.
+    """
+    name = str(name_or_path)
+    path = Path(name) if name.endswith((".yaml", ".yml")) else catalogue.recipe(name).path
+    return _read(path, overrides, trust)
+
+
+def load_resolved(
+    folder: str | Path,
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+    *,
+    trust: Collection[str] = (),
+) -> TaskConfig:
+    """Read the configuration of a model folder; code from outside anyseq is imported only from modules in `trust`.
+
+    Raises:
+        ModelFolderError: the folder holds no configuration.
+        ConfigError: it cannot be read, or names code that is not trusted.
+    """
+    path = Path(folder) / CONFIG_FILE
+    if not path.is_file():
+        there = "is no model folder: it holds no" if path.parent.is_dir() else "does not exist; a model folder holds a"
+        raise ModelFolderError(f"{folder} {there} {CONFIG_FILE}")
+    return _read(path, overrides, trust)
+
+
+def read_part(base: type[PartConfig], text: str, *, file: str = "text", trust: Collection[str] | None = None) -> Any:
+    """Read one part from YAML.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    reader = Reader(trust)
+    part = reader.part(base, parse(text, file), "")
+    if reader.faults:
+        raise ConfigError(reader.faults)
+    return part
+
+
+def read_flags(config: type[PartConfig], flags: Mapping[str, str | bool | Sequence[str]]) -> dict[str, Any]:
+    """Check and convert flags of the command line that stand for the fields of a configuration class.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    values, faults = {}, []
+    for name, given in flags.items():
+        node = Node(given, "command line", override=f"--{name.replace('_', '-')} {given}")
+        if isinstance(given, str):
+            word = parse(given, "command line").plain() if given[:1] == "[" else scalar(given)
+            node = Node(word, node.file, override=node.override, text=given)
+        elif not isinstance(given, bool):
+            node.value = list(given)
+        try:
+            values[name] = read_leaf(config, name, node.plain(), node.text)
+        except ValueError as error:
+            faults.append(node.fault(name, str(error)))
+    if faults:
+        raise ConfigError(faults)
+    return values
+
+
+def read_about(folder: str | Path) -> dict[str, Any]:
+    """What a model folder says about itself besides its configuration (see `dump`); empty where it says nothing."""
+    path = Path(folder) / CONFIG_FILE
+    tree = parse(_text(path), str(path)).plain()
+    about = tree.get("about") if isinstance(tree, dict) else None
+    return about if isinstance(about, dict) else {}
+
+
+def show(name: str) -> str:
+    """The commented YAML of a recipe of `anyseq recipes`."""
+    return catalogue.recipe(name).path.read_text(encoding="utf-8")
+
+
+def _read(path: Path, overrides: Sequence[str] | Mapping[str, Any], trust: Collection[str] | None) -> TaskConfig:
+    root = parse(_text(path), str(path))
+    if not isinstance(root.value, dict):
+        raise ConfigError([Fault("", "a recipe is lines of `key: value`, the first of them `task: NAME`", str(path))])
+    root.value.pop("about", None)
+    reader = Reader(trust, override(root, overrides))
+    config = reader.part(TaskConfig, root, "", key="task")
+    if reader.faults:
+        raise ConfigError(sorted(reader.faults, key=lambda fault: (fault.line is None, fault.line or 0)))
+    task: TaskConfig = config
+    return task
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ConfigError([Fault("", "this is no UTF-8 text: save the file as UTF-8", str(path), line)]) from error
+    except OSError as error:
+        raise ConfigError(f"the recipe {path} cannot be read: {error.strerror}") from error

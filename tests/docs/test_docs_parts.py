@@ -1,0 +1,30 @@
+"""Every part of the catalogue and every recipe is there, described, and fits the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from anyseq.catalogue import PARTS, RECIPES, kind_of, resolve
+from anyseq.config import describe, load_recipe, show
+
+
+def configs() -> list[Any]:
+    return [pytest.param(section, kind, id=f"{section}/{kind}") for section in PARTS for kind in PARTS[section]]
+
+
+@pytest.mark.parametrize(("section", "kind"), configs())
+def test_every_field_of_every_part_says_what_it_is(section: str, kind: str) -> None:
+    part = resolve(section, kind)
+    assert kind_of(part) == kind and part.section == section
+    for row in describe(part):
+        assert len(row.description.split()) >= 2, f"{row.key} of {section}/{kind} has no description"
+        assert row.type
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_reads_and_is_commented(name: str) -> None:
+    config = load_recipe(name)
+    assert config.description
+    assert "#" in show(name)

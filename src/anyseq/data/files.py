@@ -99,7 +99,7 @@ def read_table(path: str | Path, fields: Sequence[str] = PAIR) -> list[Item]:
     return items
 
 
-def readread_numbered(path: str | Path, window: int) -> Iterator[list[Item]]:
+def read_lines(path: str | Path, window: int) -> Iterator[list[Item]]:
     """Read texts for prediction as they come, `window` at a time, from a file or (`-`) from standard input.
 
     An item has the one field `source`. No line at all gives no window. Before a fault is raised, what was read before

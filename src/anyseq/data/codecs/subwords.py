@@ -226,6 +226,10 @@ class SubwordsConfig(TextCodecConfig):
             model, self.normalise, self.model_type, self.nbest_size, self.sampling_alpha, self.bpe_dropout
         )
 
+    def load(self, folder: Path) -> Subwords:
+        """Read a codec of this kind that `Subwords.save` wrote."""
+        return Subwords.load(folder)
+
     def _train(self, raws: Iterable[Any]) -> bytes:
         normalise = self.normalise
         texts = [text for raw in raws if (text := normalise(raw))]

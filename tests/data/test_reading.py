@@ -194,12 +194,12 @@ def test_faults_of_data_from_python(data, message):
         read_items(data)
 
 
-def test_lines_come_in_windows(write):
-    path = write("a.txt", "\ufeffa\n\nc\u2028\r\nd")
-    windows = list(read_lines(path, 3))
-    assert [[item.raw["source"] for item in window] for window in windows] == [["a", "", "c\u2028"], ["d"]]
-    assert [item.key for window in windows for item in window] == [0, 1, 2, 3]
-    assert list(read_lines(write("empty", ""), 3)) == []
+def test_lines_become_sources(write):
+    items = list(read_lines(write("a.txt.gz", "\ufeffa\n\nc\u2028\r\nd")))
+    assert [item.raw for item in items] == [{"source": text} for text in ("a", "", "c\u2028", "d")]
+    assert [item.key for item in items] == [0, 1, 2, 3]
+    assert items[3].place.endswith("a.txt.gz:4")
+    assert list(read_lines(write("empty", ""))) == []
 
 
 class Terminal(io.RawIOBase):
@@ -223,19 +223,12 @@ class Terminal(io.RawIOBase):
 def test_a_line_of_standard_input_is_given_out_before_the_next_is_read(monkeypatch):
     terminal = Terminal([b"one\n", b"two\n", b"\xff\n"])
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(terminal)))
-    windows = read_lines("-", 1)
-    assert [item.raw["source"] for item in next(windows)] == ["one"]
+    items = read_lines("-")
+    assert next(items).raw["source"] == "one"
     assert terminal.given == 1
-    assert next(windows)[0].place == "standard input:2"
+    assert next(items).place == "standard input:2"
     with pytest.raises(DataError, match="standard input:3: byte 1"):
-        next(windows)
-
-
-def test_what_stood_before_a_fault_is_given_out(write):
-    windows = read_lines(write("a.txt", b"a\nb\n\xff\nc\n"), 10)
-    assert [item.raw["source"] for item in next(windows)] == ["a", "b"]
-    with pytest.raises(DataError, match=r"a\.txt:3"):
-        next(windows)
+        next(items)
 
 
 def test_references_may_be_ragged_or_in_several_files(write):
@@ -255,7 +248,7 @@ def test_references_may_be_ragged_or_in_several_files(write):
 def test_any_bytes_are_read_or_refused(tmp_path, content, name):
     path = tmp_path / name
     path.write_bytes(content)
-    for read in (read_table, lambda path: read_pairs(path, path), lambda path: list(read_lines(path, 2))):
+    for read in (read_table, lambda path: read_pairs(path, path), lambda path: list(read_lines(path))):
         try:
             read(path)
         except AnyseqError as fault:
@@ -270,8 +263,7 @@ def test_jsonl_and_lines_keep_any_text(tmp_path, pairs):
     (tmp_path / "a.txt").write_bytes("".join(source + "\n" for source, _ in [("", ""), *pairs]).encode())
     if pairs:
         assert raws(read_table(tmp_path / "a.jsonl")) == pairs
-    [window] = read_lines(tmp_path / "a.txt", len(pairs) + 1)
-    assert [item.raw["source"] for item in window[1:]] == [source for source, _ in pairs]
+    assert [item.raw["source"] for item in read_lines(tmp_path / "a.txt")][1:] == [source for source, _ in pairs]
 
 
 def some_items(*texts):

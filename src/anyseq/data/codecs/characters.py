@@ -77,7 +77,7 @@ class CharactersConfig(TextCodecConfig):
         return Characters(frequent(counts, self.min_count), normalise)
 
     def load(self, folder: Path) -> Characters:
-        """Read a codec of this kind."""
+        """Read a codec of this kind that `Characters.save` wrote."""
         return Characters.load(folder)
 
 

@@ -124,5 +124,5 @@ class WordsConfig(TextCodecConfig):
         return Words(kept if self.max_size is None else kept[: self.max_size - 2], normalise)
 
     def load(self, folder: Path) -> Words:
-        """Read a codec of this kind."""
+        """Read a codec of this kind that `Words.save` wrote."""
         return Words.load(folder)

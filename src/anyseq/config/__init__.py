@@ -10,12 +10,12 @@ from anyseq import catalogue
 from anyseq.config.nodes import Node, override, parse, scalar
 from anyseq.config.reader import Reader
 from anyseq.config.slots import read_leaf
-from anyseq.config.writer import Row, describe, dump
+from anyseq.config.writer import Row, describe, dump, type_name
 from anyseq.core import PartConfig
 from anyseq.errors import ConfigError, Fault, ModelFolderError
 from anyseq.tasks.base import TaskConfig
 
-__all__ = ["Row", "describe", "dump", "load_recipe", "load_resolved", "read_about", "read_flags", "read_part", "show"]
+__all__ = ["Row", "describe", "dump", "load_recipe", "load_resolved", "read_about", "read_flags", "read_part", "show", "type_name"]
 
 CONFIG_FILE = "config.yaml"
 

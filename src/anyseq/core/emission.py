@@ -68,6 +68,10 @@ class Emission(ABC):
     def sharpen(self, temperature: float) -> Self:
         """Divide the logits by a temperature > 0: below 1 sharper, above 1 flatter."""
 
+    @abstractmethod
+    def smooth(self, label_smoothing: float) -> Self:
+        """Let `loss` (alone) put this share of the target's probability uniformly on all symbols."""
+
     @classmethod
     @abstractmethod
     def mix(cls, emissions: Sequence[Emission]) -> Emission:

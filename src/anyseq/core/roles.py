@@ -16,7 +16,7 @@ from anyseq.core.batch import Batch, Item, Padded
 from anyseq.core.emission import Emission
 from anyseq.core.noise import Noise
 from anyseq.core.streams import Stream
-from anyseq.core.tree import Memory, State
+from anyseq.core.tree import Memory, State, width
 
 
 class Codec(ABC):
@@ -33,7 +33,7 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(self, values: Shaped[Tensor, "time *value"], item: Item | None = None) -> Any:
-        """Turn values back (up to the end symbol). `item` is the encoded source of the same line, for those who need it."""
+        """Turn values back, up to the end symbol. `item` is the source of the same line, for those who need it."""
 
     def augment(self, raw: Any, seed: int) -> Shaped[Tensor, "time *value"]:
         """Encode for training, where a codec may vary its output (subword sampling); the same seed gives the same."""
@@ -60,10 +60,12 @@ class Encoder(nn.Module, ABC):
     Attributes:
         output_dim: Width of `memory.vectors`.
         summary_dim: Width of `memory.summary`.
+        embed: The input layer, which a decoder may share.
     """
 
     output_dim: int
     summary_dim: int
+    embed: nn.Module
 
     @abstractmethod
     def forward(self, source: Padded, carry: Any = None) -> Memory:
@@ -139,12 +141,10 @@ class Decoder(nn.Module, ABC):
     ) -> tuple[State, Tensor]:
         """Fill in what a caller of `unroll` may leave out: the start State at the target's width, any `previous`."""
         if state is None:
-            each = target.rows // memory.rows
-            state = self.start(memory).select(torch.arange(memory.rows, device=memory.item.device).repeat_interleave(each))
+            sources = torch.arange(memory.rows, device=memory.item.device)
+            state = self.start(memory).select(sources.repeat_interleave(width(memory, target.rows)))
         if previous is None:
-            previous = torch.zeros_like(target.values[:, 0]) if target.values.shape[1] else target.values.new_zeros(
-                target.rows, *target.values.shape[2:]
-            )
+            previous = target.values.new_zeros(target.rows, *target.values.shape[2:])
         return state, previous
 
 

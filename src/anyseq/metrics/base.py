@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import ClassVar
 
 from anyseq.core import PartConfig
+from anyseq.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Metric(ABC):
     """Compares outputs with references. One reference or several (ragged) for each output.
 
     Corpus metrics are made of per-item statistics that add up, so that a bootstrap resamples items without scoring
-    them again: value = combine(sum of statistics over items).
+    them again: value = combine(sum of statistics over items). Values of all metrics here are percentages.
 
     Attributes:
         name: As it stands in `metrics.jsonl` and in `evaluate --json`.
@@ -35,21 +37,28 @@ class Metric(ABC):
 
     @abstractmethod
     def statistics(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> list[list[float]]:
-        """The additive statistics of each item."""
+        """The additive statistics of each item, of the same length for all.
+
+        Raises:
+            DataError: there is nothing to score, the two sides differ in length, or an item has no reference.
+        """
 
     @abstractmethod
     def combine(self, totals: Sequence[float]) -> float:
         """The metric's value from summed statistics."""
 
-    @property
     @abstractmethod
-    def signature(self) -> str:
-        """Everything another person needs to compute the same number."""
+    def signature(self, references: Sequence[Sequence[str]]) -> str:
+        """Everything another person needs to compute the same number; how many references there are is part of it."""
 
     def measure(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> Measure:
-        """The value over a whole set (at least one item)."""
+        """The value over a whole set (at least one item).
+
+        Raises:
+            DataError: as `statistics` does.
+        """
         totals = [sum(column) for column in zip(*self.statistics(outputs, references), strict=True)]
-        return Measure(self.name, self.combine(totals), self.signature)
+        return Measure(self.name, self.combine(totals), self.signature(references))
 
 
 class MetricConfig(PartConfig):
@@ -60,3 +69,34 @@ class MetricConfig(PartConfig):
     @abstractmethod
     def build(self) -> Metric:
         """Make the metric."""
+
+
+def check_items(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    """Refuse what no metric can score.
+
+    Raises:
+        DataError: there is nothing to score, the two sides differ in length, or an item has no reference.
+    """
+    if len(outputs) != len(references):
+        raise DataError(
+            f"{len(outputs)} outputs were given for {len(references)} lists of references; give one list an output"
+        )
+    if not outputs:
+        raise DataError("there is nothing to score: give at least one output with its references")
+    for item, given in enumerate(references):
+        if isinstance(given, str):
+            raise DataError(f"the references of item {item} are one text, not a list; write [text] for a single one")
+        if not given:
+            raise DataError(f"item {item} has no reference; give it one or leave the item out on both sides")
+
+
+def reference_count(references: Sequence[Sequence[str]]) -> str:
+    """The number of references of each item as signatures write it: a number, or `var` where items differ."""
+    counts = {len(given) for given in references}
+    return str(counts.pop()) if len(counts) == 1 else "var"
+
+
+def own_signature(references: Sequence[Sequence[str]], settings: Mapping[str, str]) -> str:
+    """The signature of a metric that is computed here: `nrefs:1|case:mixed|version:anyseq-0.1.0`."""
+    parts = {"nrefs": reference_count(references), **settings, "version": f"anyseq-{version('anyseq')}"}
+    return "|".join(f"{name}:{value}" for name, value in parts.items())

@@ -1,1 +1,26 @@
 """Greedy, beam and sampling as one loop; constraints, penalties, scoring."""
+
+from anyseq.search.constraints import All, Constrained, Forbidden, MinLength, NoRepeatNgram
+from anyseq.search.loop import search
+from anyseq.search.penalties import Penalties
+from anyseq.search.scoring import score
+from anyseq.search.settings import SearchConfig
+from anyseq.search.stops import EndSymbol
+from anyseq.search.strategies import Beam, Greedy, Sampling, Strategy
+
+__all__ = [
+    "All",
+    "Beam",
+    "Constrained",
+    "EndSymbol",
+    "Forbidden",
+    "Greedy",
+    "MinLength",
+    "NoRepeatNgram",
+    "Penalties",
+    "Sampling",
+    "SearchConfig",
+    "Strategy",
+    "score",
+    "search",
+]

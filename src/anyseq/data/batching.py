@@ -1,0 +1,126 @@
+"""Encoded examples, and batches of about equal cost cut from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+from anyseq.core import Padded
+
+# How many batches' worth of examples are sorted by length together: enough for little padding, few enough that what
+# meets in a batch stays random in a corpus of many pools.
+POOL_BATCHES = 200
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Sequences of unequal length behind each other in one array.
+
+    Attributes:
+        values: All of them.
+        offsets: Where each begins, and the end of the last.
+    """
+
+    values: Shaped[Tensor, "total *value"]
+    offsets: Int[Tensor, " count+1"]
+
+    @classmethod
+    def of(cls, sequences: Sequence[Shaped[Tensor, "_ *value"]]) -> Packed:
+        """Pack at least one sequence."""
+        lengths = torch.tensor([0, *(len(sequence) for sequence in sequences)])
+        return cls(torch.cat(list(sequences)), lengths.cumsum(0))
+
+    @property
+    def lengths(self) -> Int[Tensor, " count"]:
+        """Values in each sequence."""
+        return self.offsets.diff()
+
+    def rows(self, chosen: Int[Tensor, " row"]) -> Padded:
+        """The chosen sequences, padded."""
+        lengths = self.lengths[chosen]
+        places = torch.arange(int(lengths.max()))
+        valid: Bool[Tensor, "row time"] = places < lengths[:, None]
+        where = (self.offsets[chosen][:, None] + places).where(valid, 0)
+        values = self.values[where]
+        return Padded(values.masked_fill(~valid.view(*valid.shape, *(1,) * (values.dim() - 2)), 0), valid)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where training stands in the data: the next batch of an epoch."""
+
+    epoch: int = 0
+    batch: int = 0
+
+
+class TokenBatches:
+    """Endless shuffled batches, each of about `batch_tokens` padded tokens on its longer side.
+
+    An epoch's plan depends on the seed and the epoch alone, so training goes on from any position without having read
+    what comes before.
+
+    Args:
+        lengths: The longest field of each example.
+        batch_tokens: Rows times the longest row of a batch stay within this; a longer example is a batch of its own.
+        seed: The shuffle's.
+    """
+
+    def __init__(self, lengths: Int[Tensor, " count"], batch_tokens: int, seed: int) -> None:
+        self.lengths, self.batch_tokens, self.seed = lengths.numpy(), batch_tokens, seed
+
+    def epoch(self, number: int) -> list[Int[Tensor, " row"]]:
+        """The batches of one epoch, as indices of examples."""
+        random = np.random.default_rng((self.seed, number))
+        order = random.permutation(len(self.lengths))
+        typical = max(1, int(self.batch_tokens / max(1.0, float(self.lengths.mean()))))
+        pool = POOL_BATCHES * typical
+        batches = []
+        for first in range(0, len(order), pool):
+            members = order[first : first + pool]
+            members = members[np.argsort(self.lengths[members], kind="stable")]
+            batches += list(self._cut(members))
+        return [torch.from_numpy(batches[i]) for i in random.permutation(len(batches))]
+
+    def _cut(self, members: np.ndarray) -> Iterator[np.ndarray]:
+        first = 0
+        for last, length in enumerate(self.lengths[members], start=1):
+            if last - first > 1 and length * (last - first) > self.batch_tokens:
+                yield members[first : last - 1]
+                first = last - 1
+        yield members[first:]
+
+    def batches(self, start: Position) -> Iterator[tuple[Int[Tensor, " row"], Position]]:
+        """Batches from a position on, for ever, each with the position after it."""
+        epoch, skip = start.epoch, start.batch
+        while True:
+            plan = self.epoch(epoch)
+            for number in range(skip, len(plan)):
+                after = Position(epoch, number + 1) if number + 1 < len(plan) else Position(epoch + 1)
+                yield plan[number], after
+            epoch, skip = epoch + 1, 0
+
+
+def in_order(lengths: Int[Tensor, " count"], batch_tokens: int) -> list[Int[Tensor, " row"]]:
+    """Batches for decoding and scoring: longest first, so that a shortage of memory shows at once."""
+    order = lengths.argsort(descending=True, stable=True)
+    batches, first = [], 0
+    for last in range(1, len(order) + 1):
+        if last - first > 1 and int(lengths[order[first]]) * (last - first) > batch_tokens:
+            batches.append(order[first : last - 1])
+            first = last - 1
+    return [*batches, order[first:]] if len(order) else []
+
+
+def padding_share(packed: Mapping[str, Packed], batches: Sequence[Int[Tensor, " row"]]) -> float:
+    """Share of the batches' places that hold nothing."""
+    real = padded = 0
+    for rows in batches:
+        for field in packed.values():
+            lengths = field.lengths[rows]
+            real, padded = real + int(lengths.sum()), padded + int(lengths.max()) * len(rows)
+    return 1 - real / max(1, padded)

@@ -1,0 +1,158 @@
+"""Recurrent layers as an unfold that looks at the memory at every step."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Shaped
+from pydantic import Field
+from torch import Tensor, nn
+
+from anyseq.core import Decoder, Memory, Padded, State, Stream
+from anyseq.errors import ConfigError
+from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.models.decoders.rnn import Bridge, RnnSettings, SoftmaxHead
+from anyseq.nn.attention_scores import AdditiveScores, DotScores, GeneralScores, Reader, Scores
+from anyseq.nn.cells import AffineCell
+from anyseq.nn.embeddings import FedBack
+from anyseq.nn.emissions import Categorical
+from anyseq.nn.recurrent import Causal, RecurrentStack
+
+
+class RnnAttentionDecoder(Decoder):
+    """Attention after the recurrence, which therefore runs through the fused kernels when the target is known.
+
+    h_t = stack(y_{t-1}, h_{t-1}),  h~_t = reader(h_t, memory),  p(y_t) = softmax(E h~_t)
+
+    Args:
+        fed_back: The own output as input.
+        stack: The recurrence, from left to right.
+        bridge: Makes its first state from the summary.
+        reader: Reads the memory.
+        head: The softmax.
+
+    Source:
+        Luong et al. 2015, arXiv:1508.04025, section 3.1 (theirs starts from the encoder's states without a bridge).
+    """
+
+    attends: ClassVar[bool] = True
+
+    def __init__(
+        self, fed_back: FedBack, stack: RecurrentStack, bridge: Bridge, reader: Reader, head: SoftmaxHead
+    ) -> None:
+        super().__init__()
+        self.fed_back, self.stack, self.bridge, self.reader, self.head = fed_back, stack, bridge, reader, head
+
+    def prepare(self, memory: Memory) -> Memory:
+        """Add the reader's keys and values."""
+        return self.reader.prepare(memory)
+
+    def start(self, memory: Memory) -> State:
+        """The summary through the bridge."""
+        return State(
+            steps=torch.zeros(memory.rows, dtype=torch.int64, device=memory.item.device),
+            cells=self.bridge(memory.summary, self.stack),
+        )
+
+    def step(self, memory: Memory, state: State, previous: Shaped[Tensor, " row"]) -> tuple[Categorical, State]:
+        """One time step of the stack, then a look at the source."""
+        h, cells = self.stack.step(self.fed_back(previous, state.steps), state.cells)
+        read, weights = self.reader(h[:, None], memory)
+        return self.head(read[:, 0], attention=lambda: weights[:, 0]), State(steps=state.steps + 1, cells=cells)
+
+    def unroll(
+        self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
+    ) -> tuple[Categorical, State]:
+        """The whole target through the fused recurrence, then one look from all times."""
+        state, previous = self.begin(memory, target, state, previous)
+        h, cells = self.stack(self.fed_back.shifted(target, previous, state.steps), target.valid, state.cells)
+        read, weights = self.reader(h, memory)
+        state = State(steps=state.steps + target.lengths, cells=cells)
+        return self.head(read, target.valid, lambda: weights), state
+
+
+class RnnInputFeedingDecoder(RnnAttentionDecoder):
+    """As `RnnAttentionDecoder`, but the recurrence also reads what was read last: its input is [y_{t-1}; h~_{t-1}].
+
+    It learns what is already translated, and pays with a loop over time; what of the loop depends on the known target
+    alone is computed before it. With additive scores it is close to Bahdanau et al. 2015, who look before the
+    recurrence, with h_{t-1}, and let it read c_t.
+
+    Source:
+        Luong et al. 2015, arXiv:1508.04025, section 3.3.
+    """
+
+    def start(self, memory: Memory) -> State:
+        """The summary through the bridge; nothing read yet."""
+        state = super().start(memory)
+        return state.replace(read=memory.summary.new_zeros(memory.rows, self.reader.output_dim))
+
+    def step(self, memory: Memory, state: State, previous: Shaped[Tensor, " row"]) -> tuple[Categorical, State]:
+        """One time step of the stack over both inputs, then a look at the source."""
+        x = torch.cat([self.fed_back(previous, state.steps), state.read], 1)
+        h, cells = self.stack.step(x, state.cells)
+        read, weights = self.reader(h[:, None], memory)
+        read = read[:, 0]
+        state = State(steps=state.steps + 1, cells=cells, read=read)
+        return self.head(read, attention=lambda: weights[:, 0]), state
+
+    def unroll(
+        self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
+    ) -> tuple[Categorical, State]:
+        """The loop over time, with the embeddings already projected for the bottom cell."""
+        bottom = self.stack.named_layers[0][1]
+        if not (isinstance(bottom, Causal) and isinstance(bottom.cell, AffineCell)):
+            return Decoder.unroll(self, memory, target, state, previous)  # type: ignore[return-value]
+        cell = bottom.cell
+        state, previous = self.begin(memory, target, state, previous)
+        inputs = cell.project(bottom.dropout(self.fed_back.shifted(target, previous, state.steps)))
+        reads, looks = [], []
+        for time, everywhere in enumerate(target.valid.all(0).tolist()):
+            fed = cell.advance(cell.project_rest(inputs[:, time], state.read), state.cells.layer0)
+            h, cells = self.stack.step_above(fed, state.cells)
+            read, weights = self.reader(h[:, None], memory)
+            reads.append(read)
+            looks.append(weights)
+            after = State(steps=state.steps + 1, cells=cells, read=read[:, 0])
+            state = after if everywhere else after.where(target.valid[:, time], state)
+        if not reads:
+            reads, looks = [inputs.new_zeros(target.rows, 0, self.reader.output_dim)], [memory.readable[:0]]
+        return self.head(torch.cat(reads, 1), target.valid, lambda: torch.cat(looks, 1)), state
+
+
+class RnnAttentionDecoderConfig(RnnSettings, DecoderConfig):
+    """A recurrent decoder with attention."""
+
+    scores: Literal["dot", "general", "additive"] = Field(
+        "general", description="how a decoder's vector and a place of the source are compared"
+    )
+    attention_dim: int = Field(256, ge=1, description="width of the sum in additive scores")
+    input_feeding: bool = Field(
+        False, description="the recurrence also reads what was last read from the source; slower to train"
+    )
+
+    def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnAttentionDecoder:
+        """Make a decoder that looks at such a memory and emits this stream of symbols."""
+        own = self.embedding(target, embed)
+        kind = RnnInputFeedingDecoder if self.input_feeding else RnnAttentionDecoder
+        stack = self.make_stack(self.embed_dim * 2 if self.input_feeding else self.embed_dim)
+        return kind(
+            fed_back=FedBack(own, self.embed_dim),
+            stack=stack,
+            bridge=Bridge(memory.summary_dim, stack),
+            reader=Reader(self._scores(memory.vectors_dim), self.embed_dim),
+            head=self.head(own, self.embed_dim),
+        )
+
+    def _scores(self, vectors_dim: int) -> Scores:
+        if self.scores == "additive":
+            return AdditiveScores(self.hidden_dim, vectors_dim, self.attention_dim)
+        if self.scores == "general":
+            return GeneralScores(self.hidden_dim, vectors_dim)
+        if self.hidden_dim != vectors_dim:
+            raise ConfigError(
+                f"scores=dot compares vectors of one width, not decoder.hidden_dim={self.hidden_dim} with the "
+                f"encoder's {vectors_dim} (twice its hidden_dim where bidirectional): change one, or scores=general"
+            )
+        return DotScores(self.hidden_dim, vectors_dim)

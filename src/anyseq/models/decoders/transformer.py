@@ -1,0 +1,170 @@
+"""The Transformer as an unfold: every new place looks at those before it and at the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from pydantic import Field
+from torch import Tensor, nn
+
+from anyseq.core import Decoder, Memory, Padded, State, Stream, Symbols, Tree
+from anyseq.errors import ConfigError
+from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.models.transformer import TransformerSettings
+from anyseq.nn.attention import CrossAttention, bias_of
+from anyseq.nn.cache import Cache
+from anyseq.nn.dropout import Dropout
+from anyseq.nn.embeddings import FedBack, SymbolEmbedding
+from anyseq.nn.emissions import Attention, Categorical
+from anyseq.nn.transformer import DecoderLayer
+
+
+class TransformerDecoder(Decoder):
+    """A stack of layers with causal self-attention and attention to the memory, and a softmax on top.
+
+    Its State keeps the keys and values of what each row consumed. `emission.attention` is the top layer's, mean over
+    heads.
+
+    Args:
+        fed_back: The own output as input, `dim` wide.
+        positions: Adds positions to the input, or None where the layers rotate.
+        layers: The stack, at least one.
+        norm: Ends the stack.
+        output: Output embedding; its weight may be the input's.
+        dim: Width of the vectors.
+        dropout: Share of the input dropped in training.
+
+    Source:
+        Vaswani et al. 2017, arXiv:1706.03762.
+    """
+
+    attends: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        fed_back: FedBack,
+        positions: nn.Module | None,
+        layers: Sequence[DecoderLayer],
+        norm: nn.Module,
+        output: nn.Linear,
+        dim: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.fed_back, self.positions, self.layers, self.norm = fed_back, positions, nn.ModuleList(layers), norm
+        self.num_heads = layers[0].self_attention.num_heads
+        self.output, self.dim, self.dropout = output, dim, Dropout(dropout)
+
+    def prepare(self, memory: Memory) -> Memory:
+        """Project the keys and values of every layer, once per source."""
+        prepared = {f"layer{i}": layer.cross_attention.prepare(memory.vectors) for i, layer in enumerate(self._stack)}
+        bias = bias_of(memory.valid, memory.vectors)[:, None, None].expand(-1, self.num_heads, -1, -1)
+        return memory.replace(cross=Tree(**prepared), cross_bias=bias)
+
+    def start(self, memory: Memory) -> State:
+        """Nothing consumed, nothing kept."""
+        return State(
+            steps=torch.zeros(memory.rows, dtype=torch.int64, device=memory.item.device),
+            cache=Cache([], memory.rows, filled=0, even=True),
+        )
+
+    def step(self, memory: Memory, state: State, previous: Shaped[Tensor, " row"]) -> tuple[Categorical, State]:
+        """One new place for each row."""
+        x = self.fed_back(previous, state.steps)[:, None]
+        hidden, look, buffers = self._run(memory, x, state)
+        cache = Cache(buffers, state.rows, state.cache.filled + 1, state.cache.even)
+        emission = Categorical(
+            hidden[:, 0], self.output.weight, self.output.bias, attention=lambda: look()[:, 0]
+        )
+        return emission, State(steps=state.steps + 1, cache=cache)
+
+    def unroll(
+        self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
+    ) -> tuple[Categorical, State]:
+        """All places of a target at once."""
+        state, previous = self.begin(memory, target, state, previous)
+        if not target.values.shape[1]:
+            nothing = self.fed_back.start.new_zeros(target.rows, 0, self.dim)
+            return Categorical(nothing, self.output.weight, self.output.bias, valid=target.valid), state
+        x = self.fed_back.shifted(target, previous, state.steps)
+        hidden, look, buffers = self._run(memory, x, state)
+        # Uneven is always right, only slower to go on from: while training nobody does, so do not wait for the answer.
+        even = state.cache.even and not torch.is_grad_enabled() and bool(target.valid.all())
+        cache = Cache(buffers, state.rows, state.cache.filled + x.shape[1], even)
+        emission = Categorical(
+            hidden, self.output.weight, self.output.bias, valid=target.valid, attention=look
+        )
+        return emission, State(steps=state.steps + target.lengths, cache=cache)
+
+    @property
+    def _stack(self) -> Sequence[DecoderLayer]:
+        return list(self.layers)  # type: ignore[arg-type]
+
+    def _run(self, memory: Memory, x: Tensor, state: State) -> tuple[Tensor, Attention, list[Tensor]]:
+        """New places through the stack: what it says, where it looked, and the buffers for the next cache."""
+        cache: Cache = state.cache
+        places = torch.arange(x.shape[1], device=x.device)
+        positions = places[None] if not cache.filled else state.steps[:, None] + places
+        x = x * self.dim**0.5
+        x = self.dropout(x if self.positions is None else self.positions(x, positions))
+        bias = self._bias(positions, cache, x)
+        buffers = []
+        for i, layer in enumerate(self._stack):
+            x, buffer, look = layer(
+                x, positions, bias, cache if cache.filled else None, i, memory.cross.get(f"layer{i}"), memory.cross_bias
+            )
+            buffers.append(buffer)
+        return self.norm(x), look, buffers
+
+    def _bias(
+        self, positions: Int[Tensor, "#row time"], cache: Cache, x: Tensor
+    ) -> Float[Tensor, "#batch time key"] | None:
+        """A place may look at the slots up to its own."""
+        if x.shape[1] == 1 and cache.even:
+            return None
+        slots = torch.arange(cache.filled + x.shape[1], device=x.device)
+        bias = bias_of(slots <= positions[:, :, None], x)
+        return bias if bias.shape[0] == 1 else bias.repeat_interleave(self.num_heads, 0)
+
+
+class TransformerDecoderConfig(TransformerSettings, DecoderConfig):
+    """A Transformer decoder."""
+
+    tied: bool = Field(True, description="the output weights are the input embedding")
+
+    def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> TransformerDecoder:
+        """Make a decoder that reads such a memory and emits this stream of symbols."""
+        if not isinstance(target, Symbols):
+            raise ConfigError("decoder transformer emits symbols; for vectors choose another decoder")
+        embed = SymbolEmbedding(target.vocab_size, self.model_dim) if embed is None else embed
+        if not isinstance(embed, SymbolEmbedding) or embed.embedding_dim != self.model_dim:
+            raise ConfigError(
+                "a shared embedding must be as wide as the decoder: set model.encoder.model_dim and "
+                "model.decoder.model_dim to the same value, or model.share_embeddings=false"
+            )
+        output = nn.Linear(self.model_dim, target.vocab_size)
+        nn.init.zeros_(output.bias)
+        if self.tied:
+            output.weight = embed.weight
+        else:
+            nn.init.normal_(output.weight, std=self.model_dim**-0.5)
+        return TransformerDecoder(
+            fed_back=FedBack(embed, self.model_dim),
+            positions=self.position_layer(),
+            layers=[
+                DecoderLayer(
+                    self.self_attention(),
+                    CrossAttention(self.model_dim, memory.vectors_dim, self.num_heads, self.attention_dropout),
+                    self.feed_forward(),
+                    self.residual(),
+                )
+                for _ in range(self.num_layers)
+            ],
+            norm=self.final_norm(),
+            output=output,
+            dim=self.model_dim,
+            dropout=self.dropout,
+        )

@@ -1,0 +1,160 @@
+"""How well a decoder's vector fits each place of the source: dot, general, additive; and reading by the scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from anyseq.core import Memory
+from anyseq.nn.attention import bias_of
+
+
+class Scores(nn.Module, ABC):
+    """score(query, source place), in two parts: what the source alone settles, and the rest.
+
+    Args:
+        query_dim: Width of what looks.
+        vectors_dim: Width of `memory.vectors`.
+    """
+
+    def __init__(self, query_dim: int, vectors_dim: int) -> None:
+        super().__init__()
+        self.query_dim, self.vectors_dim = query_dim, vectors_dim
+
+    @abstractmethod
+    def keys(self, vectors: Float[Tensor, "source time vectors_dim"]) -> Float[Tensor, "source time key_dim"]:
+        """What is compared with, once per source."""
+
+    def forward(
+        self,
+        query: Float[Tensor, "source query query_dim"],
+        keys: Float[Tensor, "source time key_dim"],
+        bias: Float[Tensor, "source 1 time"],
+    ) -> Float[Tensor, "source query time"]:
+        """Scores (here queryᵀ key) plus `bias`, which is -inf where nothing may be read."""
+        return torch.baddbmm(bias, query, keys.transpose(1, 2))
+
+
+class DotScores(Scores):
+    """queryᵀ vector.
+
+    Source:
+        Luong et al. 2015, arXiv:1508.04025, equation 8, `dot`.
+    """
+
+    def __init__(self, query_dim: int, vectors_dim: int) -> None:
+        super().__init__(query_dim, vectors_dim)
+        if query_dim != vectors_dim:
+            raise ValueError(f"dot scores need a query as wide as the memory, not {query_dim} and {vectors_dim}")
+
+    def keys(self, vectors: Float[Tensor, "source time vectors_dim"]) -> Float[Tensor, "source time key_dim"]:
+        """The vectors."""
+        return vectors
+
+
+class GeneralScores(Scores):
+    """queryᵀ W vector.
+
+    Source:
+        Luong et al. 2015, arXiv:1508.04025, equation 8, `general`.
+    """
+
+    def __init__(self, query_dim: int, vectors_dim: int) -> None:
+        super().__init__(query_dim, vectors_dim)
+        self.key = nn.Linear(vectors_dim, query_dim, bias=False)
+        nn.init.xavier_uniform_(self.key.weight)
+
+    def keys(self, vectors: Float[Tensor, "source time vectors_dim"]) -> Float[Tensor, "source time key_dim"]:
+        """W vector."""
+        return self.key(vectors)
+
+
+class AdditiveScores(Scores):
+    """vᵀ tanh(W query + U vector + b).
+
+    Args:
+        query_dim: Width of what looks.
+        vectors_dim: Width of `memory.vectors`.
+        dim: Width of the sum. The table [query, time, dim] is built: keep it moderate.
+
+    Source:
+        Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2. Theirs has no b, and starts with v = 0.
+    """
+
+    def __init__(self, query_dim: int, vectors_dim: int, dim: int) -> None:
+        super().__init__(query_dim, vectors_dim)
+        self.query = nn.Linear(query_dim, dim, bias=False)
+        self.key = nn.Linear(vectors_dim, dim)
+        self.value = nn.Parameter(torch.empty(dim).uniform_(-1, 1) * dim**-0.5)
+        nn.init.xavier_uniform_(self.query.weight)
+        nn.init.xavier_uniform_(self.key.weight)
+        nn.init.zeros_(self.key.bias)
+
+    def keys(self, vectors: Float[Tensor, "source time vectors_dim"]) -> Float[Tensor, "source time key_dim"]:
+        """U vector + b."""
+        return self.key(vectors)
+
+    def forward(
+        self,
+        query: Float[Tensor, "source query query_dim"],
+        keys: Float[Tensor, "source time key_dim"],
+        bias: Float[Tensor, "source 1 time"],
+    ) -> Float[Tensor, "source query time"]:
+        """vᵀ tanh(W query + key) + bias."""
+        return torch.tanh(self.query(query)[:, :, None] + keys[:, None]) @ self.value + bias
+
+
+class Reader(nn.Module):
+    """h~ = tanh(W_c c + W_h h + b) with c = Σ_j softmax_j(score(h, m_j)) m_j: attention after the recurrence.
+
+    W_c is applied to the source, once, instead of to every c: the same by linearity.
+
+    Args:
+        scores: How h and the source are compared.
+        output_dim: Width of h~.
+
+    Source:
+        Luong et al. 2015, arXiv:1508.04025, equation 5 (theirs has no b).
+    """
+
+    def __init__(self, scores: Scores, output_dim: int) -> None:
+        super().__init__()
+        self.scores, self.output_dim = scores, output_dim
+        self.hidden = nn.Linear(scores.query_dim, output_dim)
+        self.value = nn.Linear(scores.vectors_dim, output_dim, bias=False)
+        nn.init.xavier_uniform_(self.hidden.weight)
+        nn.init.zeros_(self.hidden.bias)
+        nn.init.xavier_uniform_(self.value.weight)
+
+    def prepare(self, memory: Memory) -> Memory:
+        """Add keys, values and the places that may be read, once per source."""
+        return memory.replace(
+            keys=self.scores.keys(memory.vectors),
+            values=self.value(memory.vectors),
+            readable=bias_of(memory.valid, memory.vectors)[:, None],
+        )
+
+    def forward(
+        self, h: Float[Tensor, "row time query_dim"], memory: Memory
+    ) -> tuple[Float[Tensor, "row time output_dim"], Float[Tensor, "row time source_time"]]:
+        """Read the source of each row: row r that of source r // (row / source).
+
+        The rows of a source are folded into the query axis, so nothing of the memory is copied.
+
+        Args:
+            h: The recurrence's outputs.
+            memory: Prepared.
+
+        Returns:
+            h~, and the weights.
+        """
+        rows, time, dim = h.shape
+        sources = memory.rows
+        queries = rows // sources * time
+        weights = self.scores(h.reshape(sources, queries, dim), memory.keys, memory.readable).softmax(-1)
+        own = self.hidden(h).view(sources, queries, self.output_dim)
+        read = torch.baddbmm(own, weights, memory.values).tanh()
+        return read.view(rows, time, self.output_dim), weights.view(rows, time, -1)

@@ -1,0 +1,121 @@
+"""Settings of a search, as a recipe or the command line gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field, model_validator
+
+from anyseq.core import Constraint, Decoder, Hypotheses, Memory, Padded, PartConfig
+from anyseq.search.constraints import All, Forbidden, MinLength, NoRepeatNgram
+from anyseq.search.loop import search
+from anyseq.search.penalties import Penalties
+from anyseq.search.stops import EndSymbol
+from anyseq.search.strategies import Beam, Greedy, Sampling, Strategy
+
+
+class SearchConfig(PartConfig):
+    """How outputs are searched for. Lengths count the end symbol and the prefix."""
+
+    beam_size: int = Field(5, ge=1, description="hypotheses kept for each source; 1 is greedy")
+    length_penalty: float = Field(
+        0.0, ge=0, description="alpha of Wu et al. 2016: 0 prefers short outputs, 1 is close to a mean per symbol"
+    )
+    coverage_penalty: float = Field(
+        0.0, ge=0, description="beta of Wu et al. 2016: punishes source positions never attended to; needs attention"
+    )
+    min_length: int = Field(1, ge=1, description="shortest output, in symbols")
+    max_length: int = Field(256, ge=1, description="longest output, in symbols")
+    max_length_ratio: float | None = Field(
+        None, gt=0, description="longest output in symbols per element of the source, capped by max_length"
+    )
+    max_length_extra: int = Field(0, ge=0, description="symbols granted on top of max_length_ratio")
+    no_repeat_ngram: int = Field(0, ge=0, description="let no run of this many symbols occur twice; 0 is off")
+    samples: int = Field(0, ge=0, description="draw this many outputs instead of searching for the best; 0 is off")
+    temperature: float = Field(1.0, gt=0, description="sampling: below 1 sharper, above 1 flatter")
+    top_k: int = Field(0, ge=0, description="sampling: among the k likeliest symbols only; 0 is all")
+    top_p: float = Field(1.0, gt=0, le=1, description="sampling: among the likeliest symbols with this share; 1 is all")
+    n_best: int = Field(1, ge=1, description="hypotheses returned for each source; of samples, all are returned")
+    prefix: str | None = Field(None, description="text every output starts with")
+    forbid: tuple[str, ...] = Field((), strict=False, description="words or texts that occur in no output")
+    batch_tokens: int = Field(4096, ge=1, description="source elements searched at a time, padding counted")
+    seed: int = Field(0, ge=0, description="sampling: another seed gives other draws")
+
+    @model_validator(mode="after")
+    def _pairs(self) -> SearchConfig:
+        """Refuse settings that contradict each other; all of them at once."""
+        faults = []
+        if not self.samples:
+            settings = (("temperature", self.temperature, 1), ("top_k", self.top_k, 0), ("top_p", self.top_p, 1))
+            for name, value, off in settings:
+                if value != off:
+                    faults.append(f"{name} {value} is for sampling: set samples to 1 or more, or {name} to {off}")
+            if self.n_best > self.beam_size:
+                faults.append(f"n_best {self.n_best} needs a beam_size of {self.n_best} or more, not {self.beam_size}")
+        elif self.n_best > 1:
+            faults.append(f"n_best {self.n_best} is for beams; with samples all are returned: set it to 1")
+        if self.min_length > self.max_length:
+            faults.append(f"min_length {self.min_length} is above max_length {self.max_length}")
+        if self.max_length_extra and self.max_length_ratio is None:
+            faults.append(f"max_length_extra {self.max_length_extra} adds to max_length_ratio, which is not set")
+        if not all(self.forbid):
+            faults.append("forbid holds an empty text, which occurs in every output: leave it out")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def strategy(self) -> Strategy:
+        """Greedy, beam or sampling."""
+        if self.samples:
+            return Sampling(self.samples, self.temperature, self.top_k, self.top_p, self.seed)
+        return Greedy() if self.beam_size == 1 else Beam(self.beam_size)
+
+    def penalties(self) -> Penalties:
+        """What makes the score."""
+        return Penalties(self.length_penalty, self.coverage_penalty)
+
+    def stop(self) -> EndSymbol:
+        """When an output is complete, and when it is cut."""
+        return EndSymbol(self.max_length, self.max_length_ratio, self.max_length_extra)
+
+    def constraint(self, vocab_size: int, forbidden: Sequence[Sequence[int]] = ()) -> Constraint | None:
+        """What the user allows; None where that is everything.
+
+        Args:
+            vocab_size: Symbols of the target.
+            forbidden: What `forbid` names, encoded, without end symbols.
+        """
+        parts: list[Constraint] = []
+        if self.min_length > 1:
+            parts.append(MinLength(self.min_length, vocab_size))
+        if self.no_repeat_ngram:
+            parts.append(NoRepeatNgram(self.no_repeat_ngram, vocab_size))
+        if forbidden:
+            parts.append(Forbidden(forbidden, vocab_size))
+        return All(parts) if len(parts) > 1 else parts[0] if parts else None
+
+    def run(
+        self,
+        decoder: Decoder,
+        memory: Memory,
+        *,
+        vocab_size: int,
+        forbidden: Sequence[Sequence[int]] = (),
+        prefix: Padded | None = None,
+    ) -> Hypotheses:
+        """Search with all of these settings.
+
+        Args:
+            decoder: Any that feeds its output back.
+            memory: As `Model.encode` gives it.
+            vocab_size: Symbols of the target.
+            forbidden: What `forbid` names, encoded, without end symbols.
+            prefix: What `prefix` says, encoded, without end symbol; one row a source.
+
+        Raises:
+            UsageError: this decoder cannot do what is asked.
+        """
+        return search(
+            decoder, memory, strategy=self.strategy(), stop=self.stop(), penalties=self.penalties(),
+            constraint=self.constraint(vocab_size, forbidden), prefix=prefix, n_best=self.samples or self.n_best,
+        )  # fmt: skip

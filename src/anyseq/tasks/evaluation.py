@@ -1,0 +1,57 @@
+"""How good a model is: the one scorer of validation, test and the command line."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from anyseq.core import Item
+from anyseq.metrics.base import Measure
+from anyseq.search.settings import SearchConfig
+from anyseq.tasks.base import Task
+from anyseq.tasks.decoding import Prediction, predict, score_pairs
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        metrics: Value by name.
+        signature: How the metrics were computed.
+        count: Items.
+        seconds: Spent on searching and scoring.
+        predictions: What was compared, in order.
+        references: What it was compared with.
+    """
+
+    metrics: dict[str, float]
+    signature: str
+    count: int
+    seconds: float
+    predictions: Sequence[Prediction]
+    references: Sequence[Sequence[str]]
+
+
+def evaluate(
+    task: Task, items: Sequence[Item], references: Sequence[Sequence[str]], settings: SearchConfig
+) -> Evaluation:
+    """Search an output for each item and compare it with its references.
+
+    Besides the task's metrics: `loss` (teacher-forced, nats per target symbol) and `teacher_forced_perplexity`
+    (its exponential), over the items that have a target.
+    """
+    began = time.monotonic()
+    predictions = predict(task, items, settings)
+    outputs = [prediction.output for prediction in predictions]
+    measures: list[Measure] = [metric.measure(outputs, references) for metric in task.metrics]
+    metrics = {measure.name: measure.value for measure in measures}
+    with_target = [item for item in items if "target" in item.raw]
+    if with_target:
+        scored = score_pairs(task, with_target, settings)
+        loss = -sum(each.log_prob for each in scored) / sum(each.length for each in scored)
+        metrics |= {"loss": loss, "teacher_forced_perplexity": math.exp(min(loss, 700.0))}
+    signature = "; ".join(f"{measure.name}: {measure.signature}" for measure in measures)
+    return Evaluation(metrics, signature, len(items), time.monotonic() - began, predictions, references)

@@ -1,0 +1,98 @@
+"""A task put to the training loop: its examples as batches, its metrics as validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anyseq.core import Batch, Item
+from anyseq.data.batching import Packed, TokenBatches, padding_share
+from anyseq.errors import ConfigError, DataError
+from anyseq.search.settings import SearchConfig
+from anyseq.tasks.base import Splits, Task
+from anyseq.tasks.evaluation import evaluate
+from anyseq.training.checkpoint import Checkpoints
+from anyseq.training.journal import Journal
+from anyseq.training.loop import Trainer, Validation
+from anyseq.training.progress import Listener
+
+
+class Examples:
+    """Training items, encoded once; or anew each epoch where a codec varies its output.
+
+    Args:
+        task: With codecs and model.
+        items: At least one.
+    """
+
+    def __init__(self, task: Task, items: Sequence[Item]) -> None:
+        if not items:
+            raise DataError("no training item is left")
+        self.task, self.items = task, items
+        encoded = [task.encode(item) for item in items]
+        self.packed = {name: Packed.of([each[name] for each in encoded]) for name in encoded[0]}
+        self.lengths = torch.stack([field.lengths for field in self.packed.values()]).amax(0)
+
+    def batch(self, rows: Tensor, epoch: int) -> Batch:
+        """The batch of some items, as an epoch sees them."""
+        items = [self.items[row] for row in rows.tolist()]
+        if self.task.augments:
+            fields = [self.task.encode(item, seed=(epoch << 32) + item.key) for item in items]
+            return self.task.batch(items, fields)
+        return Batch({name: field.rows(rows) for name, field in self.packed.items()}, items).to(self.task.device)
+
+    def padding_share(self, batches: TokenBatches) -> float:
+        """Share of an epoch's places that hold nothing."""
+        return padding_share(self.packed, batches.epoch(0))
+
+
+def quick(settings: SearchConfig) -> SearchConfig:
+    """The same search, greedy: for judging a model while it trains."""
+    return settings.model_copy(update={"beam_size": 1, "n_best": 1, "samples": 0})
+
+
+def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
+    """Judge by greedy outputs for a fixed part of dev, by the same scorer as everywhere."""
+    settings = task.config.training
+    known = {metric.name: metric.higher_is_better for metric in task.metrics} | {"loss": False}
+    decides = settings.metric or task.metrics[0].name
+    if decides not in known:
+        raise ConfigError(f"training.metric: there is no metric {decides!r} in this recipe; it has {', '.join(known)}")
+    order = torch.randperm(len(dev), generator=torch.Generator().manual_seed(0))[: settings.validate_items]
+    part = [dev[i] for i in sorted(order.tolist())]
+    references = [[task.reference(item)] for item in part]
+
+    def validate() -> Validation:
+        found = evaluate(task, part, references, quick(task.config.search)).metrics
+        return Validation(found, found[decides] if known[decides] else -found[decides])
+
+    return validate
+
+
+def trainer(
+    task: Task,
+    splits: Splits,
+    folder: Path,
+    listener: Listener,
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Trainer:
+    """The loop that trains a task's model on its items and keeps its state in a folder."""
+    settings = task.config.training
+    examples = Examples(task, splits.train)
+    return Trainer(
+        model=task.model,
+        objective=task.config.objective.build().to(task.device),
+        batches=TokenBatches(examples.lengths, settings.batch_tokens, settings.seed),
+        make_batch=examples.batch,
+        validate=validator(task, splits.dev),
+        settings=settings,
+        checkpoints=Checkpoints(folder, settings.keep_checkpoints),
+        journal=Journal(folder / "metrics.jsonl"),
+        listener=listener,
+        autocast=autocast,
+    )

@@ -1,0 +1,193 @@
+"""Checkpoints: written whole under a temporary name, then renamed; a kill leaves the previous one whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from anyseq.errors import ModelFolderError
+
+WEIGHTS = "weights.safetensors"
+
+
+def named_weights(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and persistent buffers by name; tied ones once, under their first name."""
+    names = dict(module.named_parameters())
+    kept = module.state_dict(keep_vars=True)
+    return names | {name: buffer for name, buffer in module.named_buffers() if name in kept}
+
+
+def write_weights(tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Write named tensors."""
+    save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, file)
+
+
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """Read named tensors.
+
+    Raises:
+        ModelFolderError: the file is absent or damaged.
+    """
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  it is no dict
+    except FileNotFoundError:
+        raise ModelFolderError(f"{file}: no such file; the model folder is incomplete") from None
+    except SafetensorError as error:
+        raise ModelFolderError(f"{file}: damaged ({error}); use another checkpoint of the same folder") from None
+
+
+def load_into(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path) -> None:
+    """Copy named tensors into a module built from the same configuration.
+
+    Raises:
+        ModelFolderError: a name is missing or unknown, or a shape differs.
+    """
+    own = named_weights(module)
+    faults = [f"{name} is missing" for name in own.keys() - tensors.keys()]
+    faults += [f"{name} is unknown" for name in tensors.keys() - own.keys()]
+    faults += [
+        f"{name} is {list(tensors[name].shape)}, not {list(weight.shape)}"
+        for name, weight in own.items()
+        if name in tensors and tensors[name].shape != weight.shape
+    ]
+    if faults:
+        shown = "; ".join(sorted(faults)[:5]) + ("" if len(faults) <= 5 else f" and {len(faults) - 5} more")
+        raise ModelFolderError(f"{origin} does not fit the model its config.yaml describes: {shown}")
+    with torch.no_grad():
+        for name, weight in own.items():
+            weight.copy_(tensors[name])
+
+
+@contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write into; it takes its name only when complete and on the disk."""
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        for file in sorted(draft.rglob("*"), reverse=True):
+            _sync(file)
+        _sync(draft)
+        if folder.exists():
+            shutil.rmtree(folder)
+        draft.rename(folder)
+        _sync(folder.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Replace a file at once: a reader sees the old text or the new."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        _sync(draft)
+        draft.replace(file)
+        _sync(file.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Checkpoints:
+    """The checkpoints of one model folder, and which is best and last.
+
+    Args:
+        folder: The model folder.
+        keep: Checkpoints kept besides the best.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self.keep = folder, keep
+
+    def step_folder(self, step: int) -> Path:
+        """Where the checkpoint of a step stands."""
+        return self.folder / "checkpoints" / f"step_{step}"
+
+    def save(
+        self,
+        step: int,
+        weights: Mapping[str, Tensor],
+        training: Mapping[str, Mapping[str, Tensor]],
+        state: Mapping[str, Any],
+    ) -> None:
+        """Write a checkpoint and make it the last.
+
+        Args:
+            step: Updates so far.
+            weights: What predicts.
+            training: What training needs to go on, by file name.
+            state: The rest of it, as JSON.
+        """
+        with written_whole(self.step_folder(step)) as draft:
+            write_weights(weights, draft / WEIGHTS)
+            (draft / "training").mkdir()
+            for name, tensors in training.items():
+                write_weights(tensors, draft / "training" / f"{name}.safetensors")
+            (draft / "training" / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+        write_atomically(self.folder / "last", f"step_{step}\n")
+
+    def mark_best(self, step: int) -> None:
+        """Name the checkpoint that `predict` uses."""
+        write_atomically(self.folder / "best", f"step_{step}\n")
+
+    def prune(self) -> None:
+        """Remove all but the best and the newest."""
+        steps = sorted(int(path.name[5:]) for path in (self.folder / "checkpoints").glob("step_*"))
+        kept = {*steps[-self.keep :], self.named("best"), self.named("last")}
+        for step in steps:
+            if step not in kept:
+                shutil.rmtree(self.step_folder(step))
+
+    def named(self, name: str) -> int | None:
+        """The step that `best` or `last` names, None where there is none."""
+        file = self.folder / name
+        return int(file.read_text(encoding="utf-8").strip()[5:]) if file.exists() else None
+
+    def read(self, step: int) -> dict[str, Tensor]:
+        """The weights of a step."""
+        return read_weights(self.step_folder(step) / WEIGHTS)
+
+    def read_training(self, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """What `save` wrote under `training/`."""
+        folder = self.step_folder(step) / "training"
+        tensors = {file.stem: read_weights(file) for file in folder.glob("*.safetensors")}
+        try:
+            return tensors, json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError) as error:
+            raise ModelFolderError(f"{folder}: cannot resume from it ({error})") from None
+
+
+def weights_folder(folder: Path) -> Path:
+    """The folder that holds the weights: of a model folder its best checkpoint, else the last; or the folder itself.
+
+    Raises:
+        ModelFolderError: there are none.
+    """
+    checkpoints = Checkpoints(folder, keep=1)
+    for name in ("best", "last"):
+        step = checkpoints.named(name)
+        if step is not None:
+            return checkpoints.step_folder(step)
+    if (folder / WEIGHTS).exists():
+        return folder
+    raise ModelFolderError(f"{folder} holds no weights: no checkpoint was written yet, or it is no model folder")

@@ -1,0 +1,293 @@
+"""The training loop: batches in, better weights out, nothing lost on the way."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anyseq.core import Batch, Loss, Model, Noise, Objective
+from anyseq.data.batching import Position, TokenBatches
+from anyseq.errors import Interrupted, RunError
+from anyseq.training.averaging import WeightAverage
+from anyseq.training.checkpoint import Checkpoints, load_into, named_weights
+from anyseq.training.gradients import backward
+from anyseq.training.journal import Journal
+from anyseq.training.optimiser import build_optimiser, optimiser_tensors, restore_optimiser
+from anyseq.training.progress import Listener, Report
+from anyseq.training.schedules import learning_rate
+from anyseq.training.settings import TrainingConfig
+
+REPORT_EVERY = 20
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where training stands: all it needs to go on, besides tensors.
+
+    Attributes:
+        step: Updates so far.
+        epoch: Of the next batch.
+        batch: Its number in the epoch.
+        seconds: Spent so far.
+        best: Value of the best validation, oriented so that higher is better; None before the first.
+        stale: Validations since the best.
+        validated: Step of the last validation.
+        averaged: Updates the moving average has taken in.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    best: float | None = None
+    stale: int = 0
+    validated: int = 0
+    averaged: int = 0
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a validation found: all metrics, and the one that decides, oriented so that higher is better."""
+
+    metrics: Mapping[str, float]
+    value: float
+
+
+def noise_of(batch: Batch, seed: int, step: int) -> Noise:
+    """What an objective draws from: keyed by the items and the update."""
+    keys = batch.keys
+    return Noise(seed, keys, torch.zeros_like(keys), torch.full_like(keys, step))
+
+
+class Meter:
+    """Loss and speed since the last report; the loss is read from the device only when asked for."""
+
+    def __init__(self) -> None:
+        self.seconds, self.sums = 0.0, list[Tensor]()
+
+    def add(self, sum_and_count: Tensor, seconds: float) -> None:
+        """Take in an update."""
+        self.sums.append(sum_and_count)
+        self.seconds += seconds
+
+    def read(self) -> tuple[float, float]:
+        """Mean loss, and counted symbols per second of training; then begin anew."""
+        total, count = torch.stack(self.sums).sum(0).tolist()
+        seconds, self.seconds, self.sums = self.seconds, 0.0, []
+        return total / max(count, 1.0), count / max(seconds, 1e-9)
+
+
+class Trainer:
+    """Minimises an objective over batches until an end is reached.
+
+    Args:
+        model: What is trained, on its device.
+        objective: What is minimised.
+        batches: Which examples meet.
+        make_batch: Builds the batch of some examples in an epoch, on the model's device.
+        validate: Judges the model; called in evaluation mode, with the average as weights where there is one.
+        settings: How long and how hard.
+        checkpoints: Where the state is kept.
+        journal: `metrics.jsonl`.
+        listener: Is told how it goes.
+        autocast: Lower precision for the forward pass, or nothing.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        objective: Objective,
+        batches: TokenBatches,
+        make_batch: Callable[[Tensor, int], Batch],
+        validate: Callable[[], Validation],
+        settings: TrainingConfig,
+        checkpoints: Checkpoints,
+        journal: Journal,
+        listener: Listener,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.model, self.objective, self.settings = model, objective, settings
+        self.batches, self.make_batch, self.validate = batches, make_batch, validate
+        self.checkpoints, self.journal, self.listener, self.autocast = checkpoints, journal, listener, autocast
+        trained = nn.ModuleList([model, objective])
+        self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
+        self.optimiser = build_optimiser(self.parameters, settings)
+        self.average = WeightAverage(model, settings.average) if settings.average else None
+        self.standing, self.meter, self.signal = Standing(), Meter(), 0
+
+    def run(self) -> str:
+        """Train until an end is reached and return which.
+
+        Raises:
+            Interrupted: a signal came; everything was saved first.
+            RunError: the loss is not finite.
+        """
+        stream = self.batches.batches(Position(self.standing.epoch, self.standing.batch))
+        with self._signals():
+            while (reason := self._ending()) is None:
+                began = time.monotonic()
+                chosen = [next(stream) for _ in range(self.settings.accumulate)]
+                self.meter.add(self._update([rows for rows, _ in chosen]), time.monotonic() - began)
+                after = chosen[-1][1]
+                step = self.standing.step + 1
+                self.standing = replace(self.standing, step=step, epoch=after.epoch, batch=after.batch)
+                if step % REPORT_EVERY == 0 and step % self.settings.validate_every:
+                    self.listener.reported(self._report())
+                if step % self.settings.validate_every == 0:
+                    self._validate()
+                self.standing = replace(self.standing, seconds=self.standing.seconds + time.monotonic() - began)
+                if self.signal:
+                    self._stop_for_signal()
+        if self.standing.validated != self.standing.step:
+            self._validate()
+        self.listener.ended(reason)
+        return reason
+
+    @property
+    def share(self) -> float:
+        """Share of training behind us, in [0, 1]: of the steps or of the minutes, whichever is larger."""
+        steps, minutes = self.settings.max_steps, self.settings.max_minutes
+        by_steps = self.standing.step / steps if steps is not None else 0.0
+        by_time = self.standing.seconds / 60 / minutes if minutes is not None else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def _ending(self) -> str | None:
+        settings, standing = self.settings, self.standing
+        if settings.max_steps is not None and standing.step >= settings.max_steps:
+            return f"{standing.step} updates made (training.max_steps)"
+        if settings.max_minutes is not None and standing.seconds >= settings.max_minutes * 60:
+            return f"{standing.seconds / 60:.1f} minutes spent (training.max_minutes)"
+        if settings.patience is not None and standing.stale >= settings.patience:
+            return f"{standing.stale} validations without a better one (training.patience)"
+        return None
+
+    def _learning_rate(self) -> float:
+        s = self.settings
+        return learning_rate(s.schedule, s.learning_rate, self.standing.step + 1, s.warmup_steps, self.share)
+
+    def _update(self, parts: list[Tensor]) -> Tensor:
+        """One update from one or several batches; returns what is reported of it, not yet read."""
+        self.model.train()
+        self.objective.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        reported = backward((self._loss(rows) for rows in parts), self.parameters, len(parts))
+        if self.settings.grad_clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_clip_norm, foreach=True)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update()
+        return reported
+
+    def _loss(self, rows: Tensor) -> Loss:
+        batch = self.make_batch(rows, self.standing.epoch)
+        with self.autocast():
+            return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
+
+    def _report(self) -> Report:
+        loss, rate = self.meter.read()
+        if not math.isfinite(loss):
+            raise RunError(
+                f"the loss is {loss} at step {self.standing.step}: lower training.learning_rate or raise "
+                f"training.warmup_steps; the checkpoints in {self.checkpoints.folder} are whole"
+            )
+        standing = self.standing
+        report = Report(standing.step, self.share, standing.seconds / 60, loss, self._learning_rate(), rate)
+        self.journal.write(kind="training", epoch=standing.epoch, **asdict(report))
+        return report
+
+    def _validate(self) -> None:
+        report = self._report()
+        self.model.eval()
+        with self._averaged():
+            found = self.validate()
+        best = self.standing.best is None or found.value > self.standing.best
+        self.standing = replace(
+            self.standing,
+            best=found.value if best else self.standing.best,
+            stale=0 if best else self.standing.stale + 1,
+            validated=self.standing.step,
+        )
+        self.save()
+        if best:
+            self.checkpoints.mark_best(self.standing.step)
+        self.checkpoints.prune()
+        self.journal.write(kind="validation", step=report.step, minutes=report.minutes, best=best, **found.metrics)
+        self.listener.validated(report, found.metrics, best)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.average is None else self.average.applied()
+
+    def save(self) -> None:
+        """Write a checkpoint: what predicts (the average, where there is one) and what training needs to go on."""
+        random = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_available():
+            random["cuda"] = torch.cuda.get_rng_state()
+        training = {
+            "optimiser": optimiser_tensors(self.optimiser),
+            "random": random,
+            "objective": named_weights(self.objective),
+        }
+        if self.average is not None:
+            training["unaveraged"] = {name: weight.clone() for name, weight in named_weights(self.model).items()}
+            self.standing = replace(self.standing, averaged=self.average.updates)
+        with self._averaged():
+            self.checkpoints.save(self.standing.step, named_weights(self.model), training, asdict(self.standing))
+
+    def restore(self, step: int) -> None:
+        """Go back to a checkpoint, to go on as if never stopped.
+
+        Raises:
+            ModelFolderError: the checkpoint is incomplete or of another model.
+        """
+        folder = self.checkpoints.step_folder(step)
+        tensors, state = self.checkpoints.read_training(step)
+        self.standing = Standing(**state)
+        load_into(self.model, self.checkpoints.read(step), folder)
+        if self.average is not None:
+            self.average.restart(self.standing.averaged)
+            load_into(self.model, tensors["unaveraged"], folder)
+        load_into(self.objective, tensors["objective"], folder)
+        restore_optimiser(self.optimiser, tensors["optimiser"])
+        self.journal.cut_after(step)
+        torch.set_rng_state(tensors["random"]["cpu"])
+        if torch.cuda.is_available() and "cuda" in tensors["random"]:
+            torch.cuda.set_rng_state(tensors["random"]["cuda"])
+
+    def _stop_for_signal(self) -> None:
+        name = signal.Signals(self.signal).name
+        self.save()
+        self.listener.ended(f"stopped by {name}, saved")
+        raise Interrupted(
+            f"stopped by {name} at step {self.standing.step}, everything saved; "
+            f"go on with: anyseq train --resume {self.checkpoints.folder}",
+            self.signal,
+        )
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM wait for the end of the update. Only the main thread may listen."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number: int, frame: FrameType | None) -> None:
+            self.signal = number
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,39 @@
+"""Maximum likelihood: the cross-entropy of the known target, each symbol given those before it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from anyseq.core import Batch, Loss, LossPart, Model, Noise, Objective
+from anyseq.training.objectives.base import ObjectiveConfig
+
+
+class CrossEntropy(Objective):
+    """Teacher-forced cross-entropy per target symbol, end symbol included, in nats.
+
+    Args:
+        label_smoothing: Share of the target's probability spread over all symbols while training; the loss reported
+            in evaluation mode is the plain one.
+    """
+
+    def __init__(self, label_smoothing: float) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
+    def forward(self, model: Model, batch: Batch, noise: Noise) -> Loss:
+        """Score the whole target at once."""
+        memory = model.decoder.prepare(model.encode(batch))
+        emission, _ = model.decoder.unroll(memory, batch.target)
+        if model.training and self.label_smoothing:
+            emission = emission.smooth(self.label_smoothing)
+        return Loss({"cross_entropy": LossPart(emission.loss(batch.target.values), batch.target.valid.sum())})
+
+
+class CrossEntropyConfig(ObjectiveConfig):
+    """Maximum likelihood."""
+
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of probability spread over all symbols")
+
+    def build(self) -> CrossEntropy:
+        """Make the objective."""
+        return CrossEntropy(self.label_smoothing)

@@ -1,0 +1,119 @@
+"""What a person sees while a model trains."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+
+@dataclass(frozen=True)
+class Report:
+    """How training stands.
+
+    Attributes:
+        step: Updates so far.
+        share: Share of training behind us, in [0, 1].
+        minutes: Spent so far.
+        loss: Mean since the last report, per symbol, in nats.
+        learning_rate: The present one.
+        tokens_per_second: Target symbols per second of training, validation left out.
+    """
+
+    step: int
+    share: float
+    minutes: float
+    loss: float
+    learning_rate: float
+    tokens_per_second: float
+
+
+class Listener(Protocol):
+    """Is told how training goes."""
+
+    def reported(self, report: Report) -> None:
+        """Some updates were made."""
+
+    def validated(self, report: Report, metrics: Mapping[str, float], best: bool) -> None:
+        """A validation was made; `best` says it is the best so far."""
+
+    def ended(self, reason: str) -> None:
+        """Training ended."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def reported(self, report: Report) -> None:
+        """Say nothing."""
+
+    def validated(self, report: Report, metrics: Mapping[str, float], best: bool) -> None:
+        """Say nothing."""
+
+    def ended(self, reason: str) -> None:
+        """Say nothing."""
+
+
+def shown(metrics: Mapping[str, float]) -> str:
+    """Metrics in one line."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
+class Lines:
+    """Plain lines on stderr, for files and pipes."""
+
+    def reported(self, report: Report) -> None:
+        """One line."""
+        print(
+            f"step {report.step}  {report.share:.0%}  loss {report.loss:.3f}  lr {report.learning_rate:.2e}  "
+            f"{report.tokens_per_second:,.0f} tokens/s  {report.minutes:.1f} min",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def validated(self, report: Report, metrics: Mapping[str, float], best: bool) -> None:
+        """One line."""
+        print(f"step {report.step}  dev: {shown(metrics)}{'  (best)' if best else ''}", file=sys.stderr, flush=True)
+
+    def ended(self, reason: str) -> None:
+        """One line."""
+        print(f"training ended: {reason}", file=sys.stderr, flush=True)
+
+
+class Bar:
+    """A live bar on a terminal, with a line for each validation above it."""
+
+    def __init__(self) -> None:
+        self.progress = Progress(
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self.task = self.progress.add_task("starting", total=1.0)
+
+    def reported(self, report: Report) -> None:
+        """Move the bar."""
+        self.progress.start()
+        text = f"step {report.step}  loss {report.loss:.3f}  {report.tokens_per_second:,.0f} tokens/s"
+        self.progress.update(self.task, completed=report.share, description=text)
+
+    def validated(self, report: Report, metrics: Mapping[str, float], best: bool) -> None:
+        """Print a line above the bar."""
+        star = "  [green]best[/green]" if best else ""
+        self.progress.console.print(f"  step {report.step}  dev: {shown(metrics)}{star}")
+
+    def ended(self, reason: str) -> None:
+        """Leave the terminal as it was."""
+        self.progress.stop()
+        self.progress.console.print(f"training ended: {reason}")
+
+
+def listener() -> Listener:
+    """A bar on a terminal, lines elsewhere."""
+    return Bar() if sys.stderr.isatty() else Lines()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from anyseq.cli.options import Everywhere
+from anyseq.cli.options import Everywhere, ModelFolder
 
 
 def info(
     run: Everywhere,
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)],
+    model: ModelFolder,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Say what a model folder holds: task, parts, parameters, data, scores, versions."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from anyseq.errors import ConfigError, Fault
+
 if TYPE_CHECKING:
+    from anyseq.api import Predictor
     from anyseq.core import PartConfig
 
 _EVERYWHERE = "Everywhere"
@@ -19,9 +22,7 @@ _SEARCH = "Search (what is not given comes from the model's recipe)"
 # A verb's --seed is the one of the search, too.
 _NOT_FLAGS = {"seed"}
 
-Models = Annotated[
-    list[Path], typer.Argument(metavar="MODEL...", help="Model folder; several are one ensemble.", show_default=False)
-]
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)]
 SourceFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")]
 
 
@@ -37,7 +38,7 @@ class Everywhere:
         typer.Option(min=1, metavar="N", help="CPU threads (all, unless given).", rich_help_panel=_EVERYWHERE),
     ] = None
     precision: Annotated[
-        Literal["float32", "bf16", "int8"],
+        Literal["float32", "bf16"],
         typer.Option(help="Of the computation; refused where the device has it not.", rich_help_panel=_EVERYWHERE),
     ] = "float32"
     seed: Annotated[
@@ -53,14 +54,13 @@ class Everywhere:
     ] = None
 
     @property
-    def training(self) -> dict[str, Any]:
-        """The arguments of `anyseq.train` that are no keys of the recipe."""
-        return {**self.loading, "threads": self.threads, "seed": self.seed}
-
-    @property
     def loading(self) -> dict[str, Any]:
         """The arguments of `anyseq.load`."""
-        return {"device": self.device, "precision": self.precision, "trust": tuple(self.trust or ())}
+        return {"device": self.device, "trust": tuple(self.trust or ())}
+
+    def overrides(self, words: Sequence[str]) -> list[str]:
+        """The overrides of a recipe, --seed among them."""
+        return [*words, *([] if self.seed is None else [f"training.seed={self.seed}"])]
 
 
 def verb(function: Callable[..., None], search: type[PartConfig] | None) -> Callable[..., None]:
@@ -131,3 +131,23 @@ def _checked(config: type[PartConfig], given: Mapping[str, Any]) -> dict[str, An
     from anyseq.config import read_flags
 
     return read_flags(config, given)
+
+
+def load(run: Everywhere, model: Path, search: Mapping[str, Any]) -> Predictor:
+    """Load a model for use, and refuse search settings that do not go together.
+
+    Raises:
+        ConfigError: with what is wrong with the settings.
+        ModelFolderError: it is no model.
+    """
+    from pydantic import ValidationError
+
+    from anyseq import api
+
+    predictor = api.load(model, **run.loading)
+    try:
+        predictor.settings(**search)
+    except ValidationError as error:
+        messages = [fault["msg"].removeprefix("Value error, ") for fault in error.errors()]
+        raise ConfigError([Fault("search", message, "command line") for message in messages]) from error
+    return predictor

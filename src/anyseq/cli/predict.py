@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from anyseq.cli.lines import windows
-from anyseq.cli.options import Everywhere, Models
+from anyseq.cli.options import Everywhere, ModelFolder, load
 from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Prediction
 
-_NOTHING = {"output": "", "score": None, "log_prob": None, "stopped": None, "n_best": []}
-
 
 def predict(
     run: Everywhere,
     search: dict[str, Any],
-    models: Models,
+    model: ModelFolder,
     input_file: Annotated[
         str, typer.Option("--input", metavar="FILE|-", help="Sources, one a line (plain or .gz); - is stdin.")
     ] = "-",
@@ -45,44 +42,35 @@ def predict(
     has several lines for a line: its number, the score, and the output, with tabs between.
     """
     _check_files(input_file, output_file, overwrite)
-    from anyseq import api
+    from anyseq.core import Item
 
-    predictor = api.load(*models, **run.loading)
+    predictor = load(run, model, search)
     several = search.get("n_best", 1) > 1 or (search.get("samples") or 1) > 1
+    write = _json if form == "jsonl" else _ranked if several else _text
     number = cut = 0
     with _sink(output_file) as sink:
         for window in windows(input_file):
-            lines = [(number + at, text) for at, text in enumerate(window) if text.strip()]
-            found: dict[int, Prediction] = {}
-            if lines:
-                keys = [key for key, _ in lines]
-                predictions = predictor.predict([text for _, text in lines], keys=keys, **search)
-                found = dict(zip(keys, predictions, strict=True))
-            for text in window:
-                prediction = found.get(number)
+            items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
+            for prediction in predictor.predict_items(items, len(items), **search):
                 number += 1
-                if prediction is not None and prediction.cut:
+                if prediction.cut:
                     cut += 1
                     _warn_once(cut, f"line {number} is longer than the model's limit and was cut")
-                write = _json if form == "jsonl" else _ranked if several else _text
-                sink.write(write(number, text, prediction))
+                sink.write(write(number, prediction))
             sink.flush()
     _warn_once(cut - 1, f"{cut} lines were cut in all")
 
 
-def _text(number: int, text: str, prediction: Prediction | None) -> str:
-    return "\n" if prediction is None else _line(prediction.output) + "\n"
+def _text(number: int, prediction: Prediction) -> str:
+    return _line(prediction.output) + "\n"
 
 
-def _ranked(number: int, text: str, prediction: Prediction | None) -> str:
-    if prediction is None:
-        return f"{number}\t\t\n"
+def _ranked(number: int, prediction: Prediction) -> str:
     return "".join(f"{number}\t{each.score:.4f}\t{_line(each.output)}\n" for each in prediction.n_best)
 
 
-def _json(number: int, text: str, prediction: Prediction | None) -> str:
-    found = {"input": text, **_NOTHING} if prediction is None else prediction.as_dict()
-    return json.dumps(_finite(found), ensure_ascii=False, allow_nan=False, default=str) + "\n"
+def _json(number: int, prediction: Prediction) -> str:
+    return json.dumps(_finite(prediction.as_dict()), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:
@@ -113,7 +101,7 @@ def _check_files(source: str, output: str, overwrite: bool) -> None:
     target = Path(output)
     if output == "-" or not target.is_file():  # a pipe or a device has nothing to lose
         return
-    if source != "-" and os.path.samefile(source, output):
+    if source != "-" and target.samefile(source):
         raise UsageError(f"{output} is the input, too: choose another output file")
     if not overwrite and target.stat().st_size:
         raise OutputExistsError(f"{output} exists and was left as it is: choose another name, or add --overwrite")

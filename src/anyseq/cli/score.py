@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from anyseq.cli.options import Everywhere, Models
+from anyseq.cli.options import Everywhere, ModelFolder, load
 
 
 def score(
     run: Everywhere,
     search: dict[str, Any],
-    models: Models,
+    model: ModelFolder,
     source: Annotated[Path, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")],
     target: Annotated[Path, typer.Option(metavar="FILE", help="Targets, one a line.")],
     form: Annotated[
@@ -24,9 +25,6 @@ def score(
     """Score given pairs: the log_prob (nats) and the score that search would report for them, a line each."""
     from anyseq import api
 
-    predictor = api.load(*models, **run.loading)
-    for scored in predictor.score(source, target, **search):
-        if form == "jsonl":
-            typer.echo(json.dumps(scored.as_dict(), ensure_ascii=False))
-        else:
-            typer.echo(f"{scored.log_prob:.6f}\t{scored.score:.6f}")
+    items, _ = api.pairs(source, target)
+    for scored in load(run, model, search).score(items, **search):
+        typer.echo(json.dumps(asdict(scored)) if form == "jsonl" else f"{scored.log_prob:.6f}\t{scored.score:.6f}")

@@ -18,7 +18,7 @@ import torch
 from anyseq.config import dump, load_recipe, load_resolved, read_about
 from anyseq.core import Item
 from anyseq.data.check import Finding, examine
-from anyseq.data.files import read_lines, read_pairs, read_references
+from anyseq.data.files import read_lines, read_references
 from anyseq.errors import DataError, ModelFolderError, OutputExistsError, UsageError
 from anyseq.metrics.bootstrap import Comparison, paired_bootstrap
 from anyseq.search.settings import SearchConfig

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anyseq.cli.options import Everywhere
+from anyseq.cli.train import train_anew
 
 if TYPE_CHECKING:
     from anyseq.api import Predictor
@@ -29,20 +30,8 @@ def demo(
 
     Says what it reaches on dates it has never seen, shows a dozen, draws what it looks at, and names what to try next.
     """
-    from anyseq import api
-    from anyseq.training.progress import listener
-
     typer.echo(f"Learning to read dates as people write them, in 48 languages ({RECIPE}).")
-    trained = api.train(
-        RECIPE,
-        output,
-        overwrite=overwrite,
-        device=run.device,
-        threads=run.threads,
-        precision=run.precision,
-        overrides=run.overrides(words or []),
-        listener=listener(),
-    )
+    trained = train_anew(run, RECIPE, words or [], output, overwrite=overwrite)
     predictor = trained.predictor
     if trained.test is not None:
         typer.echo(f"\nOn {trained.test.count} dates never seen: {_figures(trained.test.metrics)}")

@@ -89,12 +89,19 @@ def _search_settings(words: Sequence[str]) -> type[PartConfig] | None:
     return SearchConfig
 
 
-def _about(
-    version_: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
-) -> None:
-    if version_:
+def _show_version(wanted: bool) -> bool:
+    if wanted:
         typer.echo(f"anyseq {version('anyseq')}")
         raise typer.Exit
+    return wanted
+
+
+def _about(
+    version_: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    pass
 
 
 def _say(text: str) -> None:

@@ -53,12 +53,13 @@ def predict(
             items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
             for prediction in predictor.predict_items(items, len(items), **search):
                 number += 1
-                if prediction.cut:
-                    cut += 1
-                    _warn_once(cut, f"line {number} is longer than the model's limit and was cut")
+                cut += prediction.cut
+                if prediction.cut and cut == 1:
+                    _warn(f"line {number} is longer than the model's limit and was cut")
                 sink.write(write(number, prediction))
             sink.flush()
-    _warn_once(cut - 1, f"{cut} lines were cut in all")
+    if cut > 1:
+        _warn(f"{cut} lines were cut in all")
 
 
 def _text(number: int, prediction: Prediction) -> str:
@@ -87,9 +88,8 @@ def _line(output: Any) -> str:
     return str(output).replace("\r", " ").replace("\n", " ")
 
 
-def _warn_once(count: int, text: str) -> None:
-    if count == 1:
-        print(f"anyseq: warning: {text}", file=sys.stderr)
+def _warn(text: str) -> None:
+    print(f"anyseq: warning: {text}", file=sys.stderr)
 
 
 def _check_files(source: str, output: str, overwrite: bool) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,34 +36,57 @@ def train(
     All settings are keys: data.train.source=FILE data.train.target=FILE, training.max_minutes=30, codec.joint=false;
     model.encoder=rnn is short for model.encoder.kind=rnn. All keys and their meaning: anyseq recipes show RECIPE.
     """
-    from anyseq import api
-    from anyseq.training.progress import listener
-
-    settings: dict[str, Any] = {"device": run.device, "threads": run.threads, "precision": run.precision}
     if resume is not None:
         _refuse({"--output": output, "--overwrite": overwrite, "--from": start_from}, "--resume goes on in its folder")
-        trained = api.resume(
-            resume,
-            more_steps=more_steps,
-            overrides=words or [],
-            trust=tuple(run.trust or ()),
-            listener=listener(),
-            **settings,
-        )
+        trained = _resume(run, resume, more_steps, words or [])
     else:
         _refuse({"--more-steps": more_steps}, "it belongs to --resume DIR")
         if not words or "=" in words[0]:
             raise UsageError("train needs a recipe first: anyseq train RECIPE --output DIR (all names: anyseq recipes)")
-        trained = api.train(
-            words[0],
-            output,
-            overwrite=overwrite,
-            start_from=start_from,
-            overrides=run.overrides(words[1:]),
-            listener=listener(),
-            **settings,
-        )
+        trained = train_anew(run, words[0], words[1:], output, overwrite=overwrite, start_from=start_from)
     typer.echo(_summary(trained))
+
+
+def train_anew(
+    run: Everywhere,
+    recipe: str,
+    words: Sequence[str],
+    output: Path | None,
+    *,
+    overwrite: bool,
+    start_from: Path | None = None,
+) -> Trained:
+    """Call `anyseq.train` with the options of the command line."""
+    from anyseq import api
+    from anyseq.training.progress import listener
+
+    return api.train(
+        recipe,
+        output,
+        overwrite=overwrite,
+        start_from=start_from,
+        device=run.device,
+        threads=run.threads,
+        precision=run.precision,
+        listener=listener(),
+        overrides=run.overrides(words),
+    )
+
+
+def _resume(run: Everywhere, folder: Path, more_steps: int | None, words: Sequence[str]) -> Trained:
+    from anyseq import api
+    from anyseq.training.progress import listener
+
+    return api.resume(
+        folder,
+        more_steps=more_steps,
+        device=run.device,
+        threads=run.threads,
+        precision=run.precision,
+        listener=listener(),
+        overrides=words,
+        trust=tuple(run.trust or ()),
+    )
 
 
 def _summary(trained: Trained) -> str:

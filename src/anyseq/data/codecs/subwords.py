@@ -266,7 +266,3 @@ class SubwordsConfig(TextCodecConfig):
                 "raise it, or lower codec.character_coverage"
             )
         return f"SentencePiece could not learn from these texts ({fault}); look at data.train, or use characters"
-
-    def load(self, folder: Path) -> Subwords:
-        """Read a codec of this kind."""
-        return Subwords.load(folder)

@@ -18,7 +18,7 @@ import torch
 from anyseq.config import dump, load_recipe, load_resolved, read_about
 from anyseq.core import Item
 from anyseq.data.check import Finding, examine
-from anyseq.data.files import read_lines, read_pairs, read_references
+from anyseq.data.files import read_lines, read_references
 from anyseq.errors import DataError, ModelFolderError, OutputExistsError, UsageError
 from anyseq.metrics.bootstrap import Comparison, paired_bootstrap
 from anyseq.search.settings import SearchConfig
@@ -138,7 +138,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "codecs").mkdir()
     task.save_codecs(folder / "codecs")
-    about = {"format": FORMAT, "anyseq": version("anyseq"), "torch": torch.__version__, "data": fingerprint(splits)}
+    versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
+    about = {"format": FORMAT, **versions, "data": fingerprint(splits)}
     write_atomically(folder / "config.yaml", dump(config, about))
     task.model.to(where)
     loop = trainer(task, splits, folder, listener or Silent(), cast)

@@ -82,7 +82,7 @@ RECIPES: dict[str, Recipe] = {
     "translate/attention": Recipe(
         "anyseq.tasks.translate:attention.yaml",
         "text → text",
-        "bidirectional LSTM encoder, LSTM decoder with attention, subwords",
+        "bidirectional GRU encoder, GRU decoder with attention, joint subwords",
         "generated phrases",
     ),
     "translate/transformer": Recipe(
@@ -97,7 +97,7 @@ RECIPES: dict[str, Recipe] = {
     "transduce/dates": Recipe(
         "anyseq.tasks.transduce:dates.yaml",
         "characters → characters",
-        "dates as people write them, in 40 languages, to ISO 8601; GRU with attention",
+        "dates as people write them, in 48 languages, to ISO 8601; GRU with attention",
         "generated from CLDR (extra: examples)",
     ),
     "transduce/copy": Recipe(

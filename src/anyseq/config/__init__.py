@@ -10,12 +10,22 @@ from anyseq import catalogue
 from anyseq.config.nodes import Node, override, parse, scalar
 from anyseq.config.reader import Reader
 from anyseq.config.slots import read_leaf
-from anyseq.config.writer import Row, describe, dump
+from anyseq.config.writer import Row, describe, dump, type_name
 from anyseq.core import PartConfig
 from anyseq.errors import ConfigError, Fault, ModelFolderError
 from anyseq.tasks.base import TaskConfig
 
-__all__ = ["Row", "describe", "dump", "load_recipe", "load_resolved", "read_about", "read_flags", "read_part", "show"]
+__all__ = [
+    "Row",
+    "describe",
+    "dump",
+    "load_recipe",
+    "load_resolved",
+    "read_about",
+    "read_flags",
+    "show",
+    "type_name",
+]
 
 CONFIG_FILE = "config.yaml"
 
@@ -58,19 +68,6 @@ def load_resolved(
         there = "is no model folder: it holds no" if path.parent.is_dir() else "does not exist; a model folder holds a"
         raise ModelFolderError(f"{folder} {there} {CONFIG_FILE}")
     return _read(path, overrides, trust)
-
-
-def read_part(base: type[PartConfig], text: str, *, file: str = "text", trust: Collection[str] | None = None) -> Any:
-    """Read one part from YAML.
-
-    Raises:
-        ConfigError: with every fault.
-    """
-    reader = Reader(trust)
-    part = reader.part(base, parse(text, file), "")
-    if reader.faults:
-        raise ConfigError(reader.faults)
-    return part
 
 
 def read_flags(config: type[PartConfig], flags: Mapping[str, str | bool | Sequence[str]]) -> dict[str, Any]:

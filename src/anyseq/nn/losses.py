@@ -24,26 +24,27 @@ class _LinearCrossEntropy(torch.autograd.Function):
         wanted = any(ctx.needs_input_grad[:3])
         grad_hidden = torch.empty_like(hidden) if wanted else None
         grad_weight = torch.zeros_like(weight) if wanted else None
-        grad_bias = torch.zeros_like(bias) if wanted and bias is not None else None
+        grad_bias = torch.zeros_like(weight[:, 0]) if wanted and bias is not None else None
         for first in range(0, hidden.shape[0], rows):
-            part = slice(first, first + rows)
-            table = torch.nn.functional.linear(hidden[part], weight, bias)
-            right = target[part, None]
-            chosen = table.gather(1, right)
-            mean = table.mean(1, keepdim=True) if smoothing else chosen
-            norm = table.logsumexp(1, keepdim=True)
-            total += (norm - (1 - smoothing) * chosen - smoothing * mean).sum()
+            part, right = hidden[first : first + rows], target[first : first + rows, None]
+            log_probs = torch.nn.functional.linear(part, weight, bias).log_softmax(1)
+            total -= (1 - smoothing) * log_probs.gather(1, right).sum()
+            if smoothing:
+                total -= smoothing * log_probs.mean(1).sum()
             if grad_hidden is None or grad_weight is None:
                 continue
-            # The table becomes its own gradient: softmax minus the (smoothed) target.
-            table.sub_(norm).exp_()
-            if smoothing:
-                table.sub_(smoothing / symbols)
-            table.scatter_add_(1, right, torch.full_like(chosen, smoothing - 1))
-            torch.mm(table, weight, out=grad_hidden[part])
-            grad_weight.addmm_(table.t(), hidden[part])
+            # In the same place: softmax minus the target. What smoothing takes from every symbol alike is taken
+            # below, from sums, which spares a pass over the table.
+            table = log_probs.exp_().scatter_add_(1, right, part.new_full(right.shape, smoothing - 1))
+            torch.mm(table, weight, out=grad_hidden[first : first + rows])
+            grad_weight.addmm_(table.t(), part)
             if grad_bias is not None:
                 grad_bias += table.sum(0)
+        if smoothing and grad_hidden is not None and grad_weight is not None:
+            grad_hidden -= smoothing / symbols * weight.sum(0)
+            grad_weight -= smoothing / symbols * hidden.sum(0)
+            if grad_bias is not None:
+                grad_bias -= smoothing / symbols * hidden.shape[0]
         ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
         return total
 

@@ -7,8 +7,6 @@ import sys
 import time
 from dataclasses import dataclass
 
-import torch
-
 from anyseq.data.batching import TokenBatches
 from anyseq.tasks.base import Splits, Task
 from anyseq.tasks.fitting import Examples

@@ -11,9 +11,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symbols
+from anyseq.core import Batch, Hypotheses, Item, Padded, PartConfig, Symbols
 from anyseq.data.codecs.base import CodecConfig
-from anyseq.data.files import read_pairs, select_trainable
+from anyseq.data.files import read_items, select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2SeqConfig
@@ -30,9 +30,9 @@ class TextData(PartConfig):
     dev: Any = Field(None, description="pairs to choose and stop by; none: held out of train")
     test: Any = Field(None, description="pairs for the final figure; none: no final figure")
     generator: GeneratorConfig | None = Field(None, description="the embedded default, where no files are given")
-    held_out: int = Field(500, ge=1, description="items held out of train for dev, at most a tenth, where none is given")
+    held_out: int = Field(500, ge=1, description="items held out of train where no dev is given; at most a tenth")
     max_length: int = Field(256, ge=2, description="longest side in symbols, end included; longer pairs are left out")
-    max_skipped: float = Field(0.01, ge=0, le=1, description="share of pairs that may be left out before it is an error")
+    max_skipped: float = Field(0.01, ge=0, le=1, description="largest share of pairs that may be left out")
 
 
 class TextCodecs(PartConfig):
@@ -76,14 +76,14 @@ class TextToText(Task):
         data = self._config.data
         if data.train is None:
             if data.generator is None:
-                raise DataError("nothing to learn from: give data.train=FILE, or data.train.source and data.train.target")
+                raise DataError("nothing to learn from: give data.train, or data.train.source and data.train.target")
             return Splits(data.generator.generate("train"), data.generator.generate("dev"))
-        train = read_pairs(*_sides(data.train, "train"))
+        train = read_items(data.train)
         if data.dev is not None:
-            return Splits(train, read_pairs(*_sides(data.dev, "dev")))
+            return Splits(train, read_items(data.dev))
         held_out = min(data.held_out, len(train) // 10)
         if not held_out:
-            raise DataError(f"{len(train)} pairs are too few to hold some out for choosing: give data.dev, or more data")
+            raise DataError(f"{len(train)} pairs are too few to hold some out for choosing: give data.dev or more data")
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist()
         note = f"no data.dev given: {held_out} of {len(train)} training pairs are held out to choose and stop by"
         dev, rest = sorted(order[:held_out]), sorted(order[held_out:])
@@ -93,7 +93,7 @@ class TextToText(Task):
         """Read the test pairs, None where there are none."""
         data = self._config.data
         if data.test is not None:
-            return read_pairs(*_sides(data.test, "test"))
+            return read_items(data.test)
         return data.generator.generate("test") if data.train is None and data.generator is not None else None
 
     def fit_codecs(self, items: Sequence[Item]) -> None:
@@ -181,11 +181,3 @@ class TextToText(Task):
         """Whether a codec varies its output in training."""
         return any(codec.augments for codec in self.codecs.values())
 
-
-def _sides(given: Any, split: str) -> tuple[Any, Any]:
-    """`data.train` as the two arguments of `read_pairs`: one file or object with pairs, or one for each side."""
-    if not isinstance(given, Mapping):
-        return given, None
-    if set(given) != set(SIDES):
-        raise DataError(f"data.{split} takes one file of pairs, or source=FILE and target=FILE, not {sorted(given)}")
-    return given["source"], given["target"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from anyseq.core import Codec, PartConfig
@@ -21,3 +22,7 @@ class CodecConfig(PartConfig):
         Raises:
             DataError: there is nothing to learn from.
         """
+
+    @abstractmethod
+    def load(self, folder: Path) -> Codec:
+        """Read a codec of this kind that `Codec.save` wrote."""

@@ -1,0 +1,40 @@
+"""`anyseq check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anyseq.cli.options import Everywhere
+
+if TYPE_CHECKING:
+    from anyseq.tasks.estimate import Estimate
+
+
+def check(
+    run: Everywhere,
+    words: Annotated[
+        list[str], typer.Argument(metavar="RECIPE|FILE.yaml [KEY=VALUE]...", help="As `anyseq train` takes them.")
+    ],
+) -> None:
+    """Read recipe and data as training would; report what is wrong, and the memory and minutes to expect."""
+    from anyseq import api
+
+    report = api.check(words[0], threads=run.threads, overrides=run.overrides(words[1:]))
+    for finding in report.findings:
+        typer.echo(f"found: {finding}")
+    for note in report.notes:
+        typer.echo(f"note: {note}")
+    if not report.findings:
+        typer.echo("nothing wrong was found in the data")
+    typer.echo(_expected(report.estimate))
+
+
+def _expected(estimate: Estimate) -> str:
+    minutes = "until patience ends it" if estimate.minutes is None else f"about {estimate.minutes:.1f} minutes"
+    return (
+        f"expect: {minutes}, without validations; {estimate.memory_mb:,.0f} MB of memory; "
+        f"{estimate.parameters:,} parameters, {estimate.tokens_per_second:,.0f} tokens/s, "
+        f"{estimate.updates_per_epoch:,.0f} updates an epoch, {estimate.padding_share:.0%} padding"
+    )

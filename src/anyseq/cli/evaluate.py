@@ -1,0 +1,91 @@
+"""`anyseq evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anyseq.cli.options import Everywhere, load
+from anyseq.errors import UsageError
+
+if TYPE_CHECKING:
+    from anyseq.core import Item
+    from anyseq.tasks.evaluation import Evaluation
+
+Figures = dict[str, Any]
+_COMPARED = "  {difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {p_value:.4f}"
+
+
+def evaluate(
+    run: Everywhere,
+    search: dict[str, Any],
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model folder.", show_default=False)],
+    source: Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")] = None,
+    target: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="References; several files, or a .tsv, are several references a line."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="FILE", help="Both in one file (.tsv, .jsonl, .csv).")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Several models, each alone, against the first by paired bootstrap.")
+    ] = False,
+) -> None:
+    """Compare a model's outputs with references by the recipe's metrics, with their signatures."""
+    if (data is None) != (source is not None and bool(target)) or (data is not None and (source or target)):
+        raise UsageError("evaluate needs --source FILE and --target FILE, or --data FILE alone")
+    if paired != (len(models) > 1):
+        raise UsageError("several models are compared with --paired, which needs two or more")
+    items, references = _read(source, target or [], data)
+    from anyseq import api
+
+    found: list[Evaluation] = []
+    systems: list[Figures] = []
+    for model in models:
+        predictor = load(run, model, search)
+        found.append(predictor.evaluate(items, references, **search))
+        figures = _figures(found[-1])
+        if paired:
+            comparisons = api.compare(found[0], found[-1], predictor.task, run.seed or 0) if len(found) > 1 else []
+            figures = {"model": str(model), **figures, "against_first": {each.name: vars(each) for each in comparisons}}
+        systems.append(figures)
+    typer.echo("\n\n".join(map(_table, systems)))
+    if json_file is not None:
+        _write(json_file, {**_figures(found[0]), **({"systems": systems} if paired else {})})
+
+
+def _read(source: Path | None, target: list[Path], data: Path | None) -> tuple[list[Item], list[list[str]]]:
+    from anyseq import api
+    from anyseq.data.files import read_items
+
+    if data is None:
+        return api.pairs(source, target)
+    items = read_items(data)
+    return items, [[str(item.raw["target"])] for item in items]
+
+
+def _figures(found: Evaluation) -> Figures:
+    return {
+        "metrics": found.metrics,
+        "signature": found.signature,
+        "count": found.count,
+        "seconds": round(found.seconds, 3),
+    }
+
+
+def _table(figures: Figures) -> str:
+    lines = [figures["model"]] if "model" in figures else []
+    for name, value in figures["metrics"].items():
+        against = figures.get("against_first", {}).get(name)
+        note = "" if against is None else _COMPARED.format(**against)
+        lines.append(f"{name:<28}{value:>10.4f}{note}")
+    return "\n".join([*lines, f"{figures['count']} items, {figures['seconds']:.1f} s", figures["signature"]])
+
+
+def _write(path: Path, figures: Figures) -> None:
+    from anyseq.training.checkpoint import write_atomically
+
+    write_atomically(path, json.dumps(figures, ensure_ascii=False, indent=2) + "\n")

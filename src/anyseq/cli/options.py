@@ -1,0 +1,153 @@
+"""Options that several verbs share: those of every verb, and the search flags, made from the search settings."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from anyseq.errors import ConfigError, Fault
+
+if TYPE_CHECKING:
+    from anyseq.api import Predictor
+    from anyseq.core import PartConfig
+
+_EVERYWHERE = "Everywhere"
+_SEARCH = "Search (what is not given comes from the model's recipe)"
+# A verb's --seed is the one of the search, too.
+_NOT_FLAGS = {"seed"}
+
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)]
+SourceFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")]
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """What every verb can be told. The fields are the options."""
+
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to compute.", rich_help_panel=_EVERYWHERE)
+    ] = "auto"
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="CPU threads (all, unless given).", rich_help_panel=_EVERYWHERE),
+    ] = None
+    precision: Annotated[
+        Literal["float32", "bf16"],
+        typer.Option(help="Of the computation; refused where the device has it not.", rich_help_panel=_EVERYWHERE),
+    ] = "float32"
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="S", help="Of whatever is drawn at random.", rich_help_panel=_EVERYWHERE),
+    ] = None
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=_EVERYWHERE)] = False
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE", help="Import this module when a model folder asks for it.", rich_help_panel=_EVERYWHERE
+        ),
+    ] = None
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """The arguments of `anyseq.load`."""
+        return {"device": self.device, "trust": tuple(self.trust or ())}
+
+    def overrides(self, words: Sequence[str]) -> list[str]:
+        """The overrides of a recipe, --seed among them."""
+        return [*words, *([] if self.seed is None else [f"training.seed={self.seed}"])]
+
+
+def verb(function: Callable[..., None], search: type[PartConfig] | None) -> Callable[..., None]:
+    """Give a verb the options of every verb and, where it has a parameter `search`, the search flags.
+
+    Args:
+        function: Takes `run: Everywhere` first and, if it searches, `search: dict[str, Any]` second.
+        search: Whose fields are the flags; None leaves them out (they cost the import of torch).
+    """
+    own = {
+        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(function, eval_str=True).parameters.items()
+    }
+    searches = own.pop("search", None) is not None
+    del own["run"]
+    flags = _flags(search) if searches and search is not None else {}
+    shared = {
+        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(Everywhere, eval_str=True).parameters.items()
+    }
+
+    def call(**values: Any) -> None:
+        run = Everywhere(**{name: values[name] for name in shared})
+        if run.threads is not None:
+            import torch  # only here: `recipes` and every --help do without
+
+            torch.set_num_threads(run.threads)
+        arguments = {name: values[name] for name in own}
+        if searches:
+            given = {name: values[name] for name in flags if values[name] not in (None, [])}
+            arguments["search"] = _checked(search, given) if search is not None else {}
+            if run.seed is not None:
+                arguments["search"]["seed"] = run.seed
+        function(run, **arguments)
+
+    call.__doc__ = function.__doc__
+    call.__name__ = function.__name__
+    vars(call)["__signature__"] = inspect.Signature([*own.values(), *flags.values(), *shared.values()])
+    call.__annotations__ = {}
+    return call
+
+
+def _flags(config: type[PartConfig]) -> dict[str, inspect.Parameter]:
+    """One option a field: `beam_size` is --beam-size. Their values are text, checked as a recipe's values are."""
+    from anyseq.config import type_name
+
+    flags = {}
+    for name, info in config.model_fields.items():
+        if name in _NOT_FLAGS:
+            continue
+        several = typing.get_origin(info.annotation) is tuple
+        kind: Any = bool | None if info.annotation is bool else list[str] | None if several else str | None
+        dashed = "--" + name.replace("_", "-")
+        option = typer.Option(
+            f"{dashed}/--no-{dashed[2:]}" if info.annotation is bool else dashed,
+            metavar=None if info.annotation is bool else type_name(info).split(" ")[0].upper(),
+            help=f"{info.description}{' (may be given several times)' if several else ''}",
+            rich_help_panel=_SEARCH,
+            show_default=False,
+        )
+        flags[name] = inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
+        )
+    return flags
+
+
+def _checked(config: type[PartConfig], given: Mapping[str, Any]) -> dict[str, Any]:
+    from anyseq.config import read_flags
+
+    return read_flags(config, given)
+
+
+def load(run: Everywhere, model: Path, search: Mapping[str, Any]) -> Predictor:
+    """Load a model for use, and refuse search settings that do not go together.
+
+    Raises:
+        ConfigError: with what is wrong with the settings.
+        ModelFolderError: it is no model.
+    """
+    from pydantic import ValidationError
+
+    from anyseq import api
+
+    predictor = api.load(model, **run.loading)
+    try:
+        predictor.settings(**search)
+    except ValidationError as error:
+        messages = [fault["msg"].removeprefix("Value error, ") for fault in error.errors()]
+        raise ConfigError([Fault("search", message, "command line") for message in messages]) from error
+    return predictor

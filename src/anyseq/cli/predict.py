@@ -1,0 +1,116 @@
+"""`anyseq predict`: a filter, line in, line out."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+
+import typer
+
+from anyseq.cli.lines import windows
+from anyseq.cli.options import Everywhere, ModelFolder, load
+from anyseq.errors import OutputExistsError, UsageError
+
+if TYPE_CHECKING:
+    from anyseq.api import Prediction
+
+
+def predict(
+    run: Everywhere,
+    search: dict[str, Any],
+    model: ModelFolder,
+    input_file: Annotated[
+        str, typer.Option("--input", metavar="FILE|-", help="Sources, one a line (plain or .gz); - is stdin.")
+    ] = "-",
+    output_file: Annotated[
+        str, typer.Option("--output", metavar="FILE|-", help="Written as it comes; - is stdout.")
+    ] = "-",
+    form: Annotated[
+        Literal["text", "jsonl"], typer.Option("--format", help="Lines of text, or of JSON with the scores.")
+    ] = "text",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
+) -> None:
+    """Predict line by line: one line out for each line in, in order; an empty line gives an empty line.
+
+    Lines are read in windows and each window's results are written at once, so that a run that is stopped leaves
+    what it has done; stdin is answered line by line on a terminal. With --n-best or --samples above 1 the text format
+    has several lines for a line: its number, the score, and the output, with tabs between.
+    """
+    _check_files(input_file, output_file, overwrite)
+    from anyseq.core import Item
+
+    predictor = load(run, model, search)
+    several = search.get("n_best", 1) > 1 or (search.get("samples") or 1) > 1
+    write = _json if form == "jsonl" else _ranked if several else _text
+    number = cut = 0
+    with _sink(output_file) as sink:
+        for window in windows(input_file):
+            items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
+            for prediction in predictor.predict_items(items, len(items), **search):
+                number += 1
+                cut += prediction.cut
+                if prediction.cut and cut == 1:
+                    _warn(f"line {number} is longer than the model's limit and was cut")
+                sink.write(write(number, prediction))
+            sink.flush()
+    if cut > 1:
+        _warn(f"{cut} lines were cut in all")
+
+
+def _text(number: int, prediction: Prediction) -> str:
+    return _line(prediction.output) + "\n"
+
+
+def _ranked(number: int, prediction: Prediction) -> str:
+    return "".join(f"{number}\t{each.score:.4f}\t{_line(each.output)}\n" for each in prediction.n_best)
+
+
+def _json(number: int, prediction: Prediction) -> str:
+    return json.dumps(_finite(prediction.as_dict()), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no infinity, which is the score of what cannot be."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(child) for key, child in value.items()}
+    return [_finite(child) for child in value] if isinstance(value, (list, tuple)) else value
+
+
+def _line(output: Any) -> str:
+    """An output as exactly one line, whatever it holds."""
+    return str(output).replace("\r", " ").replace("\n", " ")
+
+
+def _warn(text: str) -> None:
+    print(f"anyseq: warning: {text}", file=sys.stderr)
+
+
+def _check_files(source: str, output: str, overwrite: bool) -> None:
+    """Refuse before the model is loaded what could not be read or must not be written over."""
+    if source != "-":
+        if Path(source).is_dir():
+            raise UsageError(f"{source} is a folder; this model reads lines: give a file, or - for stdin")
+        Path(source).open("rb").close()
+    target = Path(output)
+    if output == "-" or not target.is_file():  # a pipe or a device has nothing to lose
+        return
+    if source != "-" and target.samefile(source):
+        raise UsageError(f"{output} is the input, too: choose another output file")
+    if not overwrite and target.stat().st_size:
+        raise OutputExistsError(f"{output} exists and was left as it is: choose another name, or add --overwrite")
+
+
+@contextmanager
+def _sink(output: str) -> Iterator[TextIO]:
+    if output == "-":
+        yield sys.stdout
+    else:
+        with Path(output).open("w", encoding="utf-8", newline="\n") as stream:
+            yield stream

@@ -1,0 +1,39 @@
+"""`anyseq recipes`."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Annotated
+
+import typer
+
+from anyseq import catalogue
+from anyseq.cli.options import Everywhere
+from anyseq.errors import UsageError
+
+
+def recipes(
+    run: Everywhere,
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[show NAME]", help="Show the commented YAML of one.")
+    ] = None,
+) -> None:
+    """List what can be trained, by shape, with the data each uses by default; `show NAME` prints one."""
+    match words or []:
+        case []:
+            typer.echo(_table())
+        case ["show", name]:
+            typer.echo(catalogue.recipe(name).path.read_text(encoding="utf-8"), nl=False)
+        case _:
+            raise UsageError(f"'recipes {' '.join(words or [])}' is not known: `recipes` or `recipes show NAME`")
+
+
+def _table() -> str:
+    lines = []
+    wide = max(map(len, catalogue.RECIPES))
+    for shape, entries in groupby(catalogue.RECIPES.items(), key=lambda entry: entry[1].shape):
+        lines.append(shape)
+        for name, recipe in entries:
+            lines.append(f"  {name:<{wide}}  {recipe.description}")
+            lines.append(f"  {'':<{wide}}  default data: {recipe.data}")
+    return "\n".join(lines)

@@ -1,0 +1,105 @@
+"""`anyseq train`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anyseq.cli.options import Everywhere
+from anyseq.errors import UsageError
+
+if TYPE_CHECKING:
+    from anyseq.api import Trained
+
+
+def train(
+    run: Everywhere,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RECIPE|FILE.yaml [KEY=VALUE]...", help="What to train, and keys to change in it."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The model folder to make.", show_default="runs/RECIPE")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in DIR.")] = False,
+    start_from: Annotated[
+        Path | None, typer.Option("--from", metavar="MODEL", help="Start from this model's codecs and weights.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR.")] = None,
+    more_steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --resume: N steps more.")] = None,
+) -> None:
+    """Train a recipe, on data of your own or on its embedded default.
+
+    All settings are keys: data.train.source=FILE data.train.target=FILE, training.max_minutes=30, codec.joint=false;
+    model.encoder=rnn is short for model.encoder.kind=rnn. All keys and their meaning: anyseq recipes show RECIPE.
+    """
+    if resume is not None:
+        _refuse({"--output": output, "--overwrite": overwrite, "--from": start_from}, "--resume goes on in its folder")
+        trained = _resume(run, resume, more_steps, words or [])
+    else:
+        _refuse({"--more-steps": more_steps}, "it belongs to --resume DIR")
+        if not words or "=" in words[0]:
+            raise UsageError("train needs a recipe first: anyseq train RECIPE --output DIR (all names: anyseq recipes)")
+        trained = train_anew(run, words[0], words[1:], output, overwrite=overwrite, start_from=start_from)
+    typer.echo(_summary(trained))
+
+
+def train_anew(
+    run: Everywhere,
+    recipe: str,
+    words: Sequence[str],
+    output: Path | None,
+    *,
+    overwrite: bool,
+    start_from: Path | None = None,
+) -> Trained:
+    """Call `anyseq.train` with the options of the command line."""
+    from anyseq import api
+    from anyseq.training.progress import listener
+
+    return api.train(
+        recipe,
+        output,
+        overwrite=overwrite,
+        start_from=start_from,
+        device=run.device,
+        threads=run.threads,
+        precision=run.precision,
+        listener=listener(),
+        overrides=run.overrides(words),
+    )
+
+
+def _resume(run: Everywhere, folder: Path, more_steps: int | None, words: Sequence[str]) -> Trained:
+    from anyseq import api
+    from anyseq.training.progress import listener
+
+    return api.resume(
+        folder,
+        more_steps=more_steps,
+        device=run.device,
+        threads=run.threads,
+        precision=run.precision,
+        listener=listener(),
+        overrides=words,
+        trust=tuple(run.trust or ()),
+    )
+
+
+def _summary(trained: Trained) -> str:
+    lines = [f"note: {note}" for note in trained.notes]
+    for split, found in (("dev", trained.dev), ("test", trained.test)):
+        if found is not None:
+            figures = "  ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())
+            lines.append(f"{split}: {figures}  ({found.count} items)")
+    lines.append(f"the model is in {trained.folder}; to use it: anyseq predict {trained.folder} --input FILE")
+    return "\n".join(lines)
+
+
+def _refuse(options: dict[str, object], why: str) -> None:
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UsageError(f"{' and '.join(given)} cannot be used here: {why}")

@@ -1,0 +1,87 @@
+"""A text as its characters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self, final
+
+import torch
+from jaxtyping import Int
+from pydantic import Field
+from torch import Tensor
+
+from anyseq.core import Codec, Item, Symbols
+from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
+from anyseq.data.text import Normalise
+from anyseq.errors import DataError
+
+
+@final
+class Characters(Codec):
+    """One symbol a character (code point): 0 the end, 1 unknown, then the known ones.
+
+    decode(encode(x)) is x normalised, with U+FFFD for each unknown character.
+
+    Attributes:
+        normalise: Makes the canonical form.
+        characters: The known characters; the i-th is symbol 2 + i.
+    """
+
+    def __init__(self, characters: Sequence[str], normalise: Normalise) -> None:
+        self.characters, self.normalise = tuple(characters), normalise
+        self.stream = Symbols(2 + len(self.characters))
+        self._symbols = {character: symbol for symbol, character in enumerate(self.characters, 2)}
+        self._shown = ("", REPLACEMENT, *self.characters)
+
+    def encode(self, raw: Any) -> Int[Tensor, " time"]:
+        """Encode a text; the end comes last."""
+        known = self._symbols
+        return torch.tensor([known.get(character, UNKNOWN) for character in self.normalise(raw)] + [0])
+
+    def decode(self, values: Int[Tensor, " time"], item: Item | None = None) -> str:
+        """Return the text up to the end symbol."""
+        symbols = values.tolist()
+        end = symbols.index(0) if 0 in symbols else len(symbols)
+        return "".join(self._shown[symbol] for symbol in symbols[:end])
+
+    def save(self, folder: Path) -> None:
+        """Write `codec.json`."""
+        write_codec(folder, self.normalise, {"characters": "".join(self.characters)})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        normalise, [characters] = read_codec(folder, "characters")
+        return cls(characters, normalise)
+
+
+class CharactersConfig(TextCodecConfig):
+    """A text as its characters; those seen too rarely are unknown."""
+
+    min_count: int = Field(1, ge=1, description="characters seen less often than this are unknown")
+
+    def fit(self, raws: Iterable[Any]) -> Characters:
+        """Learn the characters, the most frequent first.
+
+        Raises:
+            DataError: no text has a character.
+        """
+        normalise = self.normalise
+        counts = Counter[str]()
+        for raw in raws:
+            counts.update(normalise(raw))
+        if not counts:
+            raise DataError("there are no characters to learn: every text is empty; look at data.train")
+        return Characters(frequent(counts, self.min_count), normalise)
+
+    def load(self, folder: Path) -> Characters:
+        """Read a codec of this kind that `Characters.save` wrote."""
+        return Characters.load(folder)
+
+
+def frequent(counts: Counter[str], min_count: int) -> list[str]:
+    """What was counted at least `min_count` times, the most frequent first, ties in code point order."""
+    kept = [(-count, text) for text, count in counts.items() if count >= min_count]
+    return [text for _, text in sorted(kept)]

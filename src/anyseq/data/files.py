@@ -1,0 +1,347 @@
+"""Data from files and from Python, as items that know where they stand; what of them training leaves out."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from anyseq.core import Item
+from anyseq.data.lines import display_name, read_numbered
+from anyseq.errors import DataError
+
+PAIR = ("source", "target")
+
+_NAMED = 10
+
+Place = tuple[int, Any]
+"""A line's number, counted from 1, and what it holds."""
+
+
+def read_items(data: Any, fields: Sequence[str] = PAIR) -> list[Item]:
+    """Read what a recipe's `data.train` (dev, test) holds.
+
+    Args:
+        data: One file; or a mapping that gives each field a file (one text a line, plain or .gz) or texts from Python;
+            or anything `from_python` takes.
+        fields: The names each item's `raw` gets.
+
+    Raises:
+        DataError: it cannot be read; the message names file, line and remedy.
+    """
+    if isinstance(data, str | Path):
+        return read_table(data, fields)
+    if not isinstance(data, Mapping):
+        return from_python(data, fields)
+    if set(data) != set(fields):
+        raise DataError(f"data with the fields {_listed(data)} is given, needed are {_listed(fields)}")
+    paths = {name: data[name] for name in fields if isinstance(data[name], str | Path)}
+    if len(paths) == len(fields):
+        return read_parallel(paths)
+    columns = {name: _column(data[name]) for name in fields}
+    _require_equal({name: len(column) for name, column in columns.items()})
+    return from_python(list(zip(*columns.values(), strict=True)), fields)
+
+
+def read_pairs(source: str | Path, target: str | Path) -> list[Item]:
+    """Read parallel text: line n of the one file belongs to line n of the other (plain or .gz).
+
+    Raises:
+        DataError: a file is missing, empty, no UTF-8, damaged, or they differ in length.
+    """
+    return read_parallel({"source": source, "target": target})
+
+
+def read_parallel(paths: Mapping[str, str | Path]) -> list[Item]:
+    """Read one file a field, one text a line; an item is placed by its line in the first file.
+
+    Raises:
+        DataError: as `read_pairs`.
+    """
+    columns = {name: _column(path) for name, path in paths.items()}
+    _require_equal({str(path): len(columns[name]) for name, path in paths.items()})
+    file = str(next(iter(paths.values())))
+    rows = zip(*columns.values(), strict=True)
+    return [Item(dict(zip(paths, row, strict=True)), key, file, key + 1) for key, row in enumerate(rows)]
+
+
+def read_table(path: str | Path, fields: Sequence[str] = PAIR) -> list[Item]:
+    """Read one file that holds all fields (plain or .gz).
+
+    .jsonl has one object a line, with the fields as texts. .tsv (tabs, no quotes) and .csv (commas, double quotes) have
+    the fields as columns in the order of `fields`, or anywhere under a first line that names them. .txt is a .tsv, or
+    one text a line where there is one field.
+
+    Raises:
+        DataError: the file is missing, empty, no UTF-8, damaged or of another kind; a line lacks a field.
+    """
+    kind = Path(str(path).removesuffix(".gz")).suffix
+    if kind == ".jsonl":
+        rows = _json_rows(path, fields)
+    elif kind in {".tsv", ".txt", ".csv"}:
+        rows = _column_rows(path, fields, kind)
+    else:
+        raise DataError(
+            f"one file with the fields {_listed(fields)} ends in .tsv, .csv, .jsonl or .txt (or these and .gz); "
+            "rename it, or give one file a field (data.train.source=FILE data.train.target=FILE)",
+            str(path),
+        )
+    items = [
+        Item(dict(zip(fields, row, strict=True)), key, str(path), line) for key, (line, row) in enumerate(rows)
+    ]
+    if not items:
+        raise DataError("the file is empty; give one with at least one item", str(path))
+    return items
+
+
+def read_lines(path: str | Path) -> Iterator[Item]:
+    """Read texts for prediction, one a line, as they come: from a file (plain or .gz) or, for `-`, standard input.
+
+    An item has the one field `source`. Each is given out before the next line is read; an empty input gives none.
+
+    Raises:
+        DataError: the file is missing or damaged, or a line is no UTF-8.
+    """
+    file = display_name(path)
+    for line, text in read_numbered(path):
+        yield Item({"source": text}, line - 1, file, line)
+
+
+def read_references(paths: Sequence[str | Path]) -> list[list[str]]:
+    """Read each item's references: a text a line; a .tsv may hold several, separated by tabs, not everywhere as many.
+
+    Args:
+        paths: At least one file; the references of several are put side by side. Plain or .gz.
+
+    Raises:
+        DataError: as `read_pairs`.
+    """
+    files = {str(path): _column(path) for path in paths}
+    _require_equal({path: len(lines) for path, lines in files.items()})
+    columns = [[_cells(line) if _is_tsv(path) else [line] for line in lines] for path, lines in files.items()]
+    return [[text for cells in row for text in cells] for row in zip(*columns, strict=True)]
+
+
+def _is_tsv(path: str) -> bool:
+    return path.removesuffix(".gz").endswith(".tsv")
+
+
+def _cells(line: str) -> list[str]:
+    """A ragged line's columns; empty ones stand for no reference, unless all are empty."""
+    return [cell for cell in line.split("\t") if cell] or [""]
+
+
+def _column(data: Any) -> list[str]:
+    """The texts of a file, one a line, or those given from Python."""
+    if not isinstance(data, str | Path):
+        return [item.raw["text"] for item in from_python(data, ["text"])]
+    texts = [text for _, text in read_numbered(data)]
+    if not texts:
+        raise DataError("the file is empty; give one with at least one line", str(data))
+    return texts
+
+
+def _json_rows(path: str | Path, fields: Sequence[str]) -> Iterator[Place]:
+    for number, line in read_numbered(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as fault:
+            message = f"this line is no JSON ({fault}); each line must be one object"
+            raise DataError(message, str(path), number) from None
+        if not isinstance(row, dict):
+            raise DataError(f"an object like {_example(fields)} is expected, this is {line:.40}", str(path), number)
+        yield number, _row(row, fields, str(path), number)
+
+
+def _column_rows(path: str | Path, fields: Sequence[str], kind: str) -> Iterator[Place]:
+    """Rows of a .tsv, .csv or .txt in the order of `fields`; the first may name them."""
+    plain = kind == ".txt" and len(fields) == 1
+    places: list[int] | None = None
+    width = len(fields)
+    for number, cells in _csv_rows(path) if kind == ".csv" else _tab_rows(path, split=not plain):
+        if places is None:
+            if set(fields) <= set(cells) and not plain:
+                places, width = [cells.index(name) for name in fields], len(cells)
+                continue
+            places = list(range(width))
+        if len(cells) != width:
+            separator = "comma" if kind == ".csv" else "tab"
+            expected = f"expected {width} with one {separator} between ({_listed(fields)})"
+            raise DataError(f"{len(cells)} columns, {expected}; mend the line", str(path), number)
+        yield number, [cells[place] for place in places]
+
+
+def _tab_rows(path: str | Path, split: bool) -> Iterator[Place]:
+    for number, line in read_numbered(path):
+        yield number, line.split("\t") if split else [line]
+
+
+def _csv_rows(path: str | Path) -> Iterator[Place]:
+    """Rows of a .csv by the line they begin on; a quoted cell may hold line ends."""
+    reader = csv.reader((line + "\n" for _, line in read_numbered(path)), strict=True)
+    number = 1
+    try:
+        for cells in reader:
+            if cells:
+                yield number, cells
+            number = reader.line_num + 1
+    except csv.Error as fault:
+        raise DataError(f"this is no CSV ({fault}); mend the line, or use .tsv or .jsonl", str(path), number) from None
+
+
+# Python
+
+
+@runtime_checkable
+class Frame(Protocol):
+    """A table with named columns, as pandas has it."""
+
+    def to_dict(self, orient: str) -> Any:
+        """Give the rows as dictionaries for the orient "records"."""
+
+
+def from_python(data: Any, fields: Sequence[str] = PAIR) -> list[Item]:
+    """Take data from Python.
+
+    Args:
+        data: A DataFrame with the columns `fields`, or an iterable of mappings with these keys, of sequences (tuples,
+            rows of an array) in their order, or of texts where there is one field.
+        fields: The names each item's `raw` gets.
+
+    Raises:
+        DataError: there is no item, or one is not of this form.
+    """
+    rows = data.to_dict("records") if isinstance(data, Frame) else data
+    if not isinstance(rows, Iterable):
+        raise DataError(f"items like {_example(fields)} are expected, this is a {type(data).__name__}")
+    items = []
+    for key, row in enumerate(rows):
+        if isinstance(row, str) and len(fields) == 1:
+            row = [row]
+        if not isinstance(row, Mapping):
+            if isinstance(row, str) or not isinstance(row, Sequence | np.ndarray) or len(row) != len(fields):
+                raise DataError(f"item {key}: {row!r:.60} is given, expected is {_example(fields)}")
+            row = dict(zip(fields, row, strict=True))
+        items.append(Item(dict(zip(fields, _row(row, fields, None, key), strict=True)), key))
+    if not items:
+        raise DataError("the data are empty; give at least one item")
+    return items
+
+
+def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number: int) -> list[str]:
+    """The fields of a mapping, in order."""
+    place = f"item {number}: " if file is None else ""
+    line = None if file is None else number
+    for name in fields:
+        if name not in row:
+            raise DataError(f"{place}the field {name!r} is missing; there are {_listed(row)}", file, line)
+    return [_text(row[name], f"{place}the field {name!r}", file, line) for name in fields]
+
+
+def _text(value: Any, name: str, file: str | None = None, line: int | None = None) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{name} is {value!r:.40}, expected is a text", file, line)
+    return str(value)  # numpy has its own kind of str
+
+
+def _require_equal(counts: Mapping[str, int]) -> None:
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} has {count:,}" for name, count in counts.items())
+        raise DataError(f"{listed} lines, but line n of each must belong together; mend the one that lost or won lines")
+
+
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(map(str, names)) or "none"
+
+
+def _example(fields: Sequence[str]) -> str:
+    return json.dumps(dict.fromkeys(fields, "..."))
+
+
+# What training leaves out
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What training leaves out, and why.
+
+    Attributes:
+        places: Where each stands (`Item.place`), in order.
+        reasons: Why, for each.
+        total: Items there were, those left out included.
+    """
+
+    places: tuple[str, ...]
+    reasons: tuple[str, ...]
+    total: int
+
+    @property
+    def count(self) -> int:
+        """Items left out."""
+        return len(self.places)
+
+    def __str__(self) -> str:
+        if not self.count:
+            return f"all {self.total:,} items are used"
+        named = [f"{place} ({reason})" for place, reason in zip(self.places, self.reasons, strict=True)]
+        more = f" and {self.count - _NAMED:,} more" if self.count > _NAMED else ""
+        return (
+            f"{self.count:,} of {self.total:,} items ({self.count / self.total:.2%}) are left out: "
+            f"{', '.join(named[:_NAMED])}{more}"
+        )
+
+
+def select_trainable(
+    items: Sequence[Item],
+    max_length_of: Callable[[Item], int],
+    max_length: int,
+    max_skipped: float = 0.01,
+) -> tuple[list[Item], Skipped]:
+    """Leave out items that are empty on a side or too long to train on.
+
+    Args:
+        items: With texts in their fields; one of white space alone is empty.
+        max_length_of: The length of an item's longest side, in symbols; not asked for empty ones.
+        max_length: The longest allowed, in the same unit.
+        max_skipped: The share that may be left out, 0 to 1.
+
+    Raises:
+        DataError: more would be left out, or nothing would remain.
+    """
+    kept, places, reasons = [], [], []
+    for item in items:
+        reason = _reason(item, max_length_of, max_length)
+        if reason is None:
+            kept.append(item)
+        else:
+            places.append(item.place)
+            reasons.append(reason)
+    skipped = Skipped(tuple(places), tuple(reasons), len(items))
+    share = skipped.count / max(skipped.total, 1)
+    if not kept:
+        raise DataError(f"nothing is left to train on; {skipped}; mend the data or raise data.max_length={max_length}")
+    if share > max_skipped:
+        raise DataError(
+            f"{skipped}; at most {max_skipped:.2%} may be: mend the data, raise data.max_length={max_length}, "
+            f"or allow it with data.max_skipped={_round_up(share)}"
+        )
+    return kept, skipped
+
+
+def _reason(item: Item, max_length_of: Callable[[Item], int], max_length: int) -> str | None:
+    empty = [name for name, value in item.raw.items() if isinstance(value, str) and not value.strip()]
+    if empty:
+        return f"{empty[0]} is empty"
+    length = max_length_of(item)
+    return f"{length} symbols long" if length > max_length else None
+
+
+def _round_up(share: float) -> float:
+    return min(1.0, int(share * 100 + 1) / 100)

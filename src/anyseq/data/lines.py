@@ -1,0 +1,90 @@
+"""Lines of text from a file or from standard input.
+
+Only "\\n" (or "\\r\\n") ends a line: U+2028, a form feed and their like are text. A byte order mark is dropped.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from anyseq.errors import DataError
+
+STANDARD_INPUT = "-"
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def display_name(path: str | Path) -> str:
+    """How messages and items call a file."""
+    return "standard input" if str(path) == STANDARD_INPUT else str(path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        DataError: it is missing or cannot be read.
+    """
+    with _opened(path) as stream:
+        return stream.read()
+
+
+def read_numbered(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Read a file's lines (`-`: those of standard input), without their ends, with their numbers from 1.
+
+    Raises:
+        DataError: the file is missing or damaged, or a line is no UTF-8.
+    """
+    name = display_name(path)
+    with _opened(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if number == 1:
+                line = line.removeprefix(_BYTE_ORDER_MARK)
+            try:
+                text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
+            except UnicodeDecodeError as fault:
+                utf_16 = number == 1 and line.startswith(_UTF_16_MARKS)
+                encoding = "UTF-16" if utf_16 else "its encoding, such as LATIN1,"
+                raise DataError(
+                    f"byte {fault.start + 1} of the line is no UTF-8; convert the file from {encoding} with iconv",
+                    name,
+                    number,
+                ) from None
+            yield number, text
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file (.gz or plain) or standard input for reading bytes; faults of reading become DataErrors."""
+    if str(path) == STANDARD_INPUT:
+        yield sys.stdin.buffer
+        return
+    path = Path(path)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            yield stream  # type: ignore[misc]  # a GzipFile reads as a BinaryIO does
+    except DataError:  # a fault of a line, found while the file is open
+        raise
+    except FileNotFoundError:
+        raise DataError(f"there is no such file; {_nearest(path)}", str(path)) from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as fault:
+        raise DataError(f"the .gz is damaged or cut short ({fault}); copy it again", str(path)) from None
+    except (OSError, ValueError) as fault:
+        raise DataError(f"cannot be read ({fault}); give a readable file", str(path)) from None
+
+
+def _nearest(path: Path) -> str:
+    if not os.access(path.parent, os.R_OK):
+        return f"the folder {path.parent} does not exist either, or cannot be read"
+    names = [entry.name for entry in path.parent.iterdir()]
+    near = difflib.get_close_matches(path.name, names, n=1)
+    return f"did you mean {path.parent / near[0]}?" if near else f"look into {path.parent}"

@@ -1,0 +1,164 @@
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from anyseq.data.codecs.characters import Characters, CharactersConfig
+from anyseq.data.codecs.subwords import Subwords, SubwordsConfig
+from anyseq.data.codecs.words import Words, WordsConfig, tokenise
+from anyseq.errors import DataError, ModelFolderError
+
+TEXTS = [
+    "Zwei Hunde (braun, weiß) spielen im Schnee.",
+    "“Don’t!”, she said – twice…",
+    "Ein Mann mit Hut; 3.14 km, e.g. here_there",
+    "שלום עולם, नमस्ते दुनिया",
+    "日本語の文。 a  b",
+    "The dogs play in the snow. The man plays in the snow.",
+] * 3
+CONFIGS = {
+    "characters": CharactersConfig(),
+    "characters, lower, nfkc": CharactersConfig(unicode="nfkc", case="lower", squeeze=False),
+    "words": WordsConfig(min_count=1),
+    "words, unsqueezed": WordsConfig(min_count=1, squeeze=False, unicode="none"),
+    "words, frequent": WordsConfig(min_count=2, max_size=20, case="lower"),
+    "unigram": SubwordsConfig(vocab_size=150),
+    "unigram, bytes": SubwordsConfig(vocab_size=400, byte_fallback=True, squeeze=False, unicode="none"),
+    "unigram, sampled": SubwordsConfig(vocab_size=400, byte_fallback=True, nbest_size=4),
+    "bpe": SubwordsConfig(vocab_size=150, model_type="bpe", case="lower"),
+    "bpe, bytes": SubwordsConfig(vocab_size=450, model_type="bpe", byte_fallback=True),
+    "bpe, sampled": SubwordsConfig(vocab_size=450, model_type="bpe", byte_fallback=True, bpe_dropout=0.3),
+}
+CODECS = {name: config.fit(TEXTS) for name, config in CONFIGS.items()}
+every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
+
+# Mostly what real lines hold, partly anything: control characters, emoji, right-to-left, combining marks.
+PARTS = " .,’\t\x00\x1b\ufeff\u200d\u202e\u2028▁\ufffd▅😀éÉ\u0301נَ"
+MORE_PARTS = ["👩\u200d💻", "The", "dogs", "Schnee", "</s>", "<unk>", "<0x41>"]
+LINES = st.text() | st.lists(st.sampled_from([*PARTS, *MORE_PARTS])).map("".join)
+KNOWN = st.lists(st.sampled_from([*"".join(TEXTS), "dogs", " The"])).map("".join)
+
+
+def canonical(codec, text):
+    text = codec.normalise(text)
+    return codec.normalise(text.replace("▁", " ")) if isinstance(codec, Subwords) else text
+
+
+@every_codec
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+@given(text=LINES, seed=st.integers(0, 2**63 - 1))
+def test_any_text_goes_in_and_comes_back_the_same_twice(codec, text, seed):
+    for symbols in (codec.encode(text), codec.augment(text, seed)):
+        assert symbols.dtype == torch.int64
+        assert symbols.tolist().count(0) == 1
+        assert symbols[-1] == 0
+        assert symbols.max() < codec.stream.vocab_size
+        back = codec.decode(symbols)
+        assert codec.decode(codec.encode(back)) == back
+        if 1 not in symbols:
+            assert back == canonical(codec, text)
+
+
+@pytest.mark.parametrize(
+    "codec", [codec for name, codec in CODECS.items() if "words" not in name], ids=lambda codec: type(codec).__name__
+)
+@settings(max_examples=50)
+@given(text=KNOWN)
+def test_known_characters_survive(codec, text):
+    assert codec.decode(codec.encode(text)) == canonical(codec, text)
+
+
+@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if "bytes" in name or "sampled" in name])
+@settings(max_examples=50)
+@given(text=LINES, seed=st.integers(0, 99))
+def test_with_byte_fallback_everything_survives(name, text, seed):
+    codec = CODECS[name]
+    assert codec.decode(codec.encode(text)) == canonical(codec, text)
+    assert codec.decode(codec.augment(text, seed)) == canonical(codec, text)
+
+
+@every_codec
+def test_the_empty_text_is_the_end_alone(codec):
+    assert codec.encode("").tolist() == [0]
+    assert codec.augment("", 1).tolist() == [0]
+    assert codec.decode(torch.tensor([0])) == ""
+
+
+@every_codec
+def test_decoding_stops_at_the_end_and_needs_none(codec):
+    symbols = codec.encode("The dogs.")
+    assert codec.decode(torch.cat([symbols, symbols])) == codec.decode(symbols) == codec.decode(symbols[:-1])
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_what_is_saved_is_loaded(name, tmp_path):
+    codec = CODECS[name]
+    codec.save(tmp_path)
+    loaded = CONFIGS[name].load(tmp_path)
+    assert type(loaded) is type(codec)
+    assert loaded.stream == codec.stream
+    assert loaded.augments == codec.augments
+    for text in [*TEXTS, "unseen ☃ İ"]:
+        symbols = codec.encode(text)
+        assert loaded.encode(text).equal(symbols)
+        assert loaded.decode(symbols) == codec.decode(symbols)
+        assert loaded.augment(text, 5).equal(codec.augment(text, 5))
+
+
+@pytest.mark.parametrize("kind", [Characters, Words, Subwords])
+def test_a_folder_without_a_codec_is_refused(kind, tmp_path):
+    with pytest.raises(ModelFolderError, match=r"codec\.json"):
+        kind.load(tmp_path)
+    other = "words" if kind is not Words else "bpe"
+    CODECS[other].save(tmp_path)
+    with pytest.raises(ModelFolderError, match=r"codec\.json"):
+        kind.load(tmp_path)
+
+
+@pytest.mark.parametrize("config", [CharactersConfig(), WordsConfig(), SubwordsConfig(vocab_size=50)], ids=repr)
+@pytest.mark.parametrize("texts", [[], ["", "  \t"]])
+def test_nothing_to_learn_is_said(config, texts):
+    with pytest.raises(DataError, match=r"every text is empty.*data\.train"):
+        config.fit(iter(texts))
+
+
+def test_symbols_are_ordered_by_count():
+    assert CharactersConfig().fit(["caabb", "a"]).characters == ("a", "b", "c")
+    assert CharactersConfig(min_count=2).fit(["caabb", "a"]).decode(torch.tensor([2, 1, 3, 0])) == "a\ufffdb"
+    assert WordsConfig(min_count=1).fit(["b a, a"]).words == (" a", " b", ",")
+    assert WordsConfig(min_count=1, max_size=3).fit(["b a, a"]).words == (" a",)
+
+
+def test_words_all_rare_are_refused():
+    with pytest.raises(DataError, match=r"codec\.min_count"):
+        WordsConfig(min_count=3).fit(["a b"])
+
+
+@given(text=LINES | KNOWN)
+def test_tokens_restore_the_text(text):
+    assert "".join(tokenise(text)) == (" " + text if text else "")
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("(Hi, you)", [" (", "Hi", ",", " you", ")"]),
+        ("don't stop...", [" don", "'", "t", " stop", ".", ".", "."]),
+        ("नमस्ते दुनिया", [" नमस्ते", " दुनिया"]),
+        ("e\u0301te\u0301 2", [" e\u0301te\u0301", " 2"]),
+        ("a  b", [" a", " ", " b"]),
+    ],
+)
+def test_punctuation_stands_alone_and_marks_stay_with_their_word(text, tokens):
+    assert tokenise(text) == tokens
+
+
+def test_a_word_is_the_same_symbol_at_the_start_and_inside():
+    start, *_ = WordsConfig(min_count=1).fit(["dogs and dogs"]).encode("dogs and dogs").tolist()
+    assert WordsConfig(min_count=1).fit(["dogs and dogs"]).encode("and dogs").tolist()[1] == start
+
+
+def test_an_unknown_word_is_shown_where_it_stood():
+    assert CODECS["words"].decode(CODECS["words"].encode("The zebras play in the snow.")) == (
+        "The \ufffd play in the snow."
+    )

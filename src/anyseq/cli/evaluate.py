@@ -59,11 +59,11 @@ def evaluate(
 
 def _read(source: Path | None, target: list[Path], data: Path | None) -> tuple[list[Item], list[list[str]]]:
     from anyseq import api
-    from anyseq.data.files import read_pairs
+    from anyseq.data.files import read_items
 
     if data is None:
         return api.pairs(source, target)
-    items = list(read_pairs(data, None))
+    items = read_items(data)
     return items, [[str(item.raw["target"])] for item in items]
 
 

@@ -138,7 +138,8 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "codecs").mkdir()
     task.save_codecs(folder / "codecs")
-    about = {"format": FORMAT, "anyseq": version("anyseq"), "torch": torch.__version__, "data": fingerprint(splits)}
+    versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
+    about = {"format": FORMAT, **versions, "data": fingerprint(splits)}
     write_atomically(folder / "config.yaml", dump(config, about))
     task.model.to(where)
     loop = trainer(task, splits, folder, listener or Silent(), cast)

@@ -41,7 +41,7 @@ def test_a_vocabulary_larger_than_the_data_give_shrinks(model_type):
     assert codec.decode(codec.encode("few a")) == "few a"
 
 
-@pytest.mark.parametrize(("bytes_too", "least"), [(False, "13"), (True, "269")])
+@pytest.mark.parametrize(("bytes_too", "least"), [(False, "12"), (True, "268")])
 def test_a_vocabulary_too_small_for_the_characters_names_the_least(bytes_too, least):
     config = SubwordsConfig(vocab_size=7, byte_fallback=bytes_too)
     with pytest.raises(DataError, match=rf"codec\.vocab_size=7 .* {least} or more"):
@@ -82,13 +82,21 @@ def test_a_model_that_cannot_be_sampled_word_by_word_is_refused_only_then(tmp_pa
         SubwordsConfig(model_file=path, nbest_size=4).fit([])
 
 
-UNIGRAM = SubwordsConfig(vocab_size=40, nbest_size=5, sampling_alpha=0.7).fit(TEXTS)
+@pytest.mark.parametrize(("said", "is_one"), [("unigram", "bpe"), ("bpe", "unigram")])
+def test_sampling_from_a_model_of_the_other_type_is_refused(tmp_path, said, is_one):
+    path = train_foreign(tmp_path / "m.model", model_type=is_one)
+    SubwordsConfig(model_file=path, model_type=said).fit([])
+    with pytest.raises(DataError, match=f"model_type={said}, but .* is {is_one}"):
+        SubwordsConfig(model_file=path, model_type=said, nbest_size=4, bpe_dropout=0.1).fit([])
+
+
+UNIGRAM = SubwordsConfig(vocab_size=95, nbest_size=5, sampling_alpha=0.7).fit(TEXTS)
 BPE = SubwordsConfig(vocab_size=40, model_type="bpe", bpe_dropout=0.3).fit(TEXTS)
 
 
 @pytest.mark.parametrize("codec", [UNIGRAM, BPE], ids=["unigram", "bpe"])
 def test_sampling_is_keyed_by_the_seed(codec):
-    text = "banoka rikano, ban."
+    text = "banoka rikano, banana noribaka."
     drawn = {tuple(codec.augment(text, seed).tolist()) for seed in range(50)}
     assert len(drawn) > 5
     assert {codec.decode(codec.augment(text, seed)) for seed in range(50)} == {text}

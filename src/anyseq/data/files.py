@@ -99,29 +99,17 @@ def read_table(path: str | Path, fields: Sequence[str] = PAIR) -> list[Item]:
     return items
 
 
-def readread_numbered(path: str | Path, window: int) -> Iterator[list[Item]]:
-    """Read texts for prediction as they come, `window` at a time, from a file or (`-`) from standard input.
+def read_lines(path: str | Path) -> Iterator[Item]:
+    """Read texts for prediction, one a line, as they come: from a file (plain or .gz) or, for `-`, standard input.
 
-    An item has the one field `source`. No line at all gives no window. Before a fault is raised, what was read before
-    it is given out.
+    An item has the one field `source`. Each is given out before the next line is read; an empty input gives none.
 
     Raises:
         DataError: the file is missing or damaged, or a line is no UTF-8.
     """
-    pending: list[Item] = []
     file = display_name(path)
-    try:
-        for line, text in read_numbered(path):
-            pending.append(Item({"source": text}, line - 1, file, line))
-            if len(pending) == window:
-                yield pending
-                pending = []
-    except DataError:
-        if pending:
-            yield pending
-        raise
-    if pending:
-        yield pending
+    for line, text in read_numbered(path):
+        yield Item({"source": text}, line - 1, file, line)
 
 
 def read_references(paths: Sequence[str | Path]) -> list[list[str]]:

@@ -157,4 +157,4 @@ class Reader(nn.Module):
         weights = self.scores(h.reshape(sources, queries, dim), memory.keys, memory.readable).softmax(-1)
         own = self.hidden(h).view(sources, queries, self.output_dim)
         read = torch.baddbmm(own, weights, memory.values).tanh()
-        return read.view(rows, time, self.output_dim), weights.view(rows, time, -1)
+        return read.view(rows, time, self.output_dim), weights.view(rows, time, weights.shape[-1])

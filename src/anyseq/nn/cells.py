@@ -72,8 +72,9 @@ def _loop(
     step: Callable[[Tensor, Tree], Tree], inputs: Tensor, valid: Tensor, state: Tree
 ) -> tuple[Tensor, Tree]:
     outputs = []
-    for time, everywhere in enumerate(valid.all(0).tolist()):
-        after = step(inputs[:, time], state)
+    # unbind, not inputs[:, time]: its gradient is one stack instead of a zero-filled whole for every time.
+    for time, (x, everywhere) in enumerate(zip(inputs.unbind(1), valid.all(0).tolist(), strict=True)):
+        after = step(x, state)
         outputs.append(after.h)
         state = after if everywhere else after.where(valid[:, time], state)
     return torch.stack(outputs, 1), state
@@ -118,12 +119,6 @@ class AffineCell(Cell):
     def project(self, x: Float[Tensor, "*row part_dim"]) -> Float[Tensor, "*row gates_dim"]:
         """W x + b; of an x that lacks its last columns, what the first contribute."""
         return F.linear(x, self.weight_ih[:, : x.shape[-1]], self.bias_ih)
-
-    def project_rest(
-        self, projected: Float[Tensor, "row gates_dim"], x: Float[Tensor, "row rest_dim"]
-    ) -> Float[Tensor, "row gates_dim"]:
-        """Add what the last columns of x contribute to what the first did."""
-        return torch.addmm(projected, x, self.weight_ih[:, -x.shape[-1] :].t())
 
     def step(self, x: Float[Tensor, "row input_dim"], state: Tree) -> Tree:
         """Take in one input and return the next state."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from anyseq.core import Hypotheses, Padded, Stopped
@@ -20,7 +20,7 @@ class _Ended(NamedTuple):
     level: Tensor
     node: Tensor
     log_prob: Tensor
-    uncovered: Tensor
+    unseen: Tensor
     stopped: Tensor
 
     def at(self, places: Tensor) -> _Ended:
@@ -51,17 +51,24 @@ class Finished:
     def add(
         self,
         stopped: Stopped,
-        which: Bool[Tensor, "source lane"],
         level: int,
-        node: Int[Tensor, "source lane"],
-        source: Int[Tensor, " source"],
-        log_prob: Float[Tensor, "source lane"],
-        uncovered: Float[Tensor, "source lane"],
+        node: Int[Tensor, " hypothesis"],
+        source: Int[Tensor, " hypothesis"],
+        log_prob: Float[Tensor, " hypothesis"],
+        unseen: Float[Tensor, " hypothesis"],
     ) -> None:
-        """Take in the hypotheses `which`, that end at these nodes of that level."""
-        source = source[:, None].expand_as(which)[which]
-        levels, reasons = torch.full_like(source, level), torch.full_like(source, int(stopped))
-        self._ended.append(_Ended(source, levels, node[which], log_prob[which], uncovered[which], reasons))
+        """Take in hypotheses that stopped for this reason at these nodes of that level.
+
+        Args:
+            stopped: Why.
+            level: Their level in the tree.
+            node: Their places in it.
+            source: Their sources' places among all.
+            log_prob: Of all they hold.
+            unseen: How much of the source they have not looked at (`penalties.uncovered`).
+        """
+        levels, reasons = torch.full_like(node, level), torch.full_like(node, int(stopped))
+        self._ended.append(_Ended(source, levels, node, log_prob, unseen, reasons))
 
     def hypotheses(self, sources: int, n_best: int, penalties: Penalties, prefix: Padded) -> Hypotheses:
         """The n best of each source: those that ended, then those cut by the budget, then those blocked; by score.
@@ -70,7 +77,7 @@ class Finished:
             RunError: a source has none, because the decoder's probabilities are no numbers.
         """
         ended = _Ended(*(torch.cat(column) for column in zip(*self._ended, strict=True)))
-        score = penalties.score(ended.log_prob, ended.level + prefix.lengths[ended.source], ended.uncovered)
+        score = penalties.score(ended.log_prob, ended.level + prefix.lengths[ended.source], ended.unseen)
         order = score.argsort(descending=True, stable=True)
         for column in (ended.stopped, ended.source):
             order = order[column[order].argsort(stable=True)]
@@ -84,7 +91,7 @@ class Finished:
         best, score = ended.at(order[rank < n_best]), score[order[rank < n_best]]
         place = best.source * n_best + rank[rank < n_best]
 
-        def laid_out(column: Tensor, rest: float) -> Tensor:
+        def laid_out(column: Tensor, rest: float | int) -> Tensor:
             return column.new_full((sources * n_best, *column.shape[1:]), rest).index_copy_(0, place, column).unflatten(
                 0, (sources, n_best)
             )

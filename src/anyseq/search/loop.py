@@ -17,7 +17,6 @@ Nothing here depends on what else is in the batch, and all the loop knows of a m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -30,8 +29,6 @@ from anyseq.search.finished import Finished
 from anyseq.search.penalties import NO_PENALTIES, Penalties, uncovered
 from anyseq.search.scoring import force, refuse_coverage
 from anyseq.search.strategies import Strategy
-
-_DEAD = -torch.inf  # the log_prob of a row in which no hypothesis lives
 
 
 @torch.inference_mode()
@@ -75,58 +72,66 @@ def search(
         allowed = None if constraint is None else constraint.allowed(live.memory, live.rows.constraint)
         proposed = strategy.propose(emission, allowed, live.memory, state)
         done = stop.done(live.memory, state, state.steps, proposed.values)
-        kept = (_compete if strategy.competes else _become)(live.log_prob, proposed, done)
-        finished.grow(kept.values.flatten(0, 1), live.node.gather(1, kept.lane).flatten())
+        kept = (_compete if strategy.competes else _become)(live, proposed, done)
+        finished.grow(kept.values, live.node.index_select(0, kept.parent))
         coverage = None
         if penalties.coverage and emission.attention is not None:
             coverage = live.rows.coverage + emission.attention()
-        blocked = (proposed.log_prob[:, 0] == _DEAD).view_as(live.log_prob) & (live.log_prob != _DEAD)
         rows = live.rows.replace(steps=state.steps, decoder=state, coverage=coverage)
-        live = _advance(live, rows, kept, blocked, constraint, finished)
+        live = _advance(live, rows, kept, constraint, finished)
     return finished.hypotheses(memory.rows, n_best, penalties, prefix)
 
 
-@dataclass(frozen=True)
-class _Live:
-    """What is still being written: `width` lanes a source, one row of the decoder each.
+class _Live(NamedTuple):
+    """What is still being written: sources with `width` rows each; row r is source r // width's.
 
     Attributes:
         memory: Of the sources that have not left, prepared.
         source: Their places among all.
         room: Steps each may take.
+        shortest: The least room.
         ended: How many of each one's hypotheses have ended.
         rows: The states of `decoder` and `constraint`, and `coverage` (attention summed over what a row holds).
+        order: The rows as they stand: 0, 1, 2, ...
+        alive: Rows that hold a hypothesis; what the others hold is read by nobody.
         previous: Each row's last value.
-        log_prob: Of all that a lane holds; -inf where it is dead.
-        node: Each lane's place in the last level of the tree of hypotheses.
+        log_prob: Of all that a row holds.
+        node: Each row's place in the last level of the tree of hypotheses.
     """
 
     memory: Memory
     source: Int[Tensor, " source"]
     room: Int[Tensor, " source"]
+    shortest: int
     ended: Int[Tensor, " source"]
     rows: State
+    order: Int[Tensor, " row"]
+    alive: Bool[Tensor, " row"]
     previous: Shaped[Tensor, "row *value"]
-    log_prob: Float[Tensor, "source lane"]
-    node: Int[Tensor, "source lane"]
+    log_prob: Float[Tensor, " row"]
+    node: Int[Tensor, " row"]
 
 
 class _Kept(NamedTuple):
-    """The children of each source that the search looks at; of a beam, in order.
+    """The children that the search looks at, equally many for each source; of a beam, best first.
 
     Attributes:
         values: One for each child.
+        parent: The row it comes from.
         log_prob: Of all that the child holds.
-        lane: The parent's.
-        done: Whether the child ends.
-        stay: Which of them become the source's rows, if they do not end.
+        ended: The children that are finished now.
+        blocked: The rows that have no child.
+        heir: The child that each row becomes.
+        alive: Whether there is one.
     """
 
-    values: Shaped[Tensor, "source child *value"]
-    log_prob: Float[Tensor, "source child"]
-    lane: Int[Tensor, "source child"]
-    done: Bool[Tensor, "source child"]
-    stay: Int[Tensor, "source lane"]
+    values: Shaped[Tensor, "child *value"]
+    parent: Int[Tensor, " child"]
+    log_prob: Float[Tensor, " child"]
+    ended: Bool[Tensor, " child"]
+    blocked: Bool[Tensor, " row"]
+    heir: Int[Tensor, " row"]
+    alive: Bool[Tensor, " row"]
 
 
 def _start(
@@ -151,107 +156,124 @@ def _start(
         if prefix.values.shape[1]:
             _, limits = constraint.unroll(memory, limits, prefix)
     rows = State(steps=forced.state.steps, decoder=forced.state, constraint=limits, coverage=forced.coverage)
-    room, log_prob = stop.budget(memory) - prefix.lengths, forced.log_prob[:, None]
+    room, log_prob = stop.budget(memory) - prefix.lengths, forced.log_prob
 
-    blocked = log_prob == _DEAD
-    full = (room <= 0)[:, None] & ~blocked
+    blocked = log_prob == -torch.inf
+    full = (room <= 0) & ~blocked
     if bool((blocked | full).any()):
-        unseen, node = _unseen(forced.coverage, memory, log_prob), torch.zeros_like(source)[:, None]
-        finished.add(Stopped.BLOCKED, blocked, 0, node, source, log_prob, unseen)
-        finished.add(Stopped.BUDGET, full, 0, node, source, log_prob, unseen)
-        source = source[~(blocked | full).squeeze(1)]
+        unseen = _unseen(forced.coverage, memory, 1, log_prob)
+        for why, which in (Stopped.BLOCKED, blocked), (Stopped.BUDGET, full):
+            place = which.nonzero().squeeze(1)
+            finished.add(why, 0, place, place, log_prob[place], unseen[place])
+        source = source[~(blocked | full)]
         memory = memory.select(source)
         if not memory.rows:
             return None
-    each = source.repeat_interleave(strategy.width)
-    log_prob = log_prob[each].view(-1, strategy.width)
-    if strategy.competes:
-        log_prob[:, 1:] = _DEAD
+    each, room = source.repeat_interleave(strategy.width), room[source]
+    order = torch.arange(len(each), device=each.device)
+    alive = order % strategy.width == 0 if strategy.competes else order >= 0
     return _Live(
-        memory, source, room[source], torch.zeros_like(source), _reorder(rows, each), previous[each], log_prob,
-        torch.zeros_like(log_prob, dtype=torch.int64),
+        memory, source, room, int(room.min()), torch.zeros_like(source), _reorder(rows, each), order, alive,
+        previous[each], log_prob[each], each,
     )  # fmt: skip
 
 
-def _become(log_prob: Float[Tensor, "source lane"], proposed: Choice, done: Bool[Tensor, "row 1"]) -> _Kept:
+def _become(live: _Live, proposed: Choice, done: Bool[Tensor, "row 1"]) -> _Kept:
     """Rows that do not compete: each becomes its one child."""
-    lane = torch.arange(log_prob.shape[1], device=log_prob.device).expand_as(log_prob)
-    total = (log_prob + proposed.log_prob.view_as(log_prob)).masked_fill(log_prob == _DEAD, _DEAD)
-    values = proposed.values.view(*log_prob.shape, *proposed.values.shape[2:])
-    return _Kept(values, total, lane, done.view_as(log_prob), lane)
+    log_prob = proposed.log_prob.squeeze(1)
+    blocked = live.alive & (log_prob == -torch.inf)
+    alive = live.alive & ~blocked
+    ended = alive & done.squeeze(1)
+    return _Kept(
+        proposed.values.squeeze(1), live.order, live.log_prob + log_prob, ended, blocked, live.order, alive & ~ended
+    )
 
 
-def _compete(log_prob: Float[Tensor, "source lane"], proposed: Choice, done: Bool[Tensor, "row k"]) -> _Kept:
-    """Rows that compete: the best 2 * width children of the source, in order."""
-    sources, width = log_prob.shape
-    total = log_prob.unsqueeze(-1) + proposed.log_prob.view(sources, width, -1)
-    total = total.masked_fill(log_prob.unsqueeze(-1) == _DEAD, _DEAD).flatten(1)
-    by_symbol = proposed.values.view_as(total).argsort(dim=1, stable=True)
+def _compete(live: _Live, proposed: Choice, done: Bool[Tensor, "row k"]) -> _Kept:
+    """Rows that compete: the best 2 * width children of each source, in order."""
+    sources, (rows, k) = live.memory.rows, proposed.log_prob.shape
+    width = rows // sources
+    total = (live.log_prob[:, None] + proposed.log_prob).masked_fill(~live.alive[:, None], -torch.inf).view(sources, -1)
+    symbols, done = proposed.values.view(sources, -1), done.view(sources, -1)
+    by_symbol = symbols.argsort(dim=1, stable=True)
     by_log_prob = total.gather(1, by_symbol).argsort(dim=1, descending=True, stable=True)
     best = by_symbol.gather(1, by_log_prob[:, : 2 * width])
-    done = done.view_as(total).gather(1, best)
+
+    log_prob, done = total.gather(1, best), done.gather(1, best)
+    possible = log_prob != -torch.inf
+    ended = possible & done
+    ended[:, width:] = False
+    first = live.order[:sources, None]  # of each source: its number
+    heir = done.argsort(dim=1, stable=True)[:, :width]  # those that do not end come first, in their order
     return _Kept(
-        proposed.values.view_as(total).gather(1, best),
-        total.gather(1, best),
-        best // proposed.log_prob.shape[1],
-        done,
-        done.byte().argsort(dim=1, stable=True)[:, :width],
+        symbols.gather(1, best).flatten(),
+        (best // k + first * width).flatten(),
+        log_prob.flatten(),
+        ended.flatten(),
+        live.alive & (proposed.log_prob[:, 0] == -torch.inf),
+        (heir + first * best.shape[1]).flatten(),
+        (possible & ~done).gather(1, heir).flatten(),
     )
 
 
 def _advance(
-    live: _Live, rows: State, kept: _Kept, blocked: Tensor, constraint: Constraint | None, finished: Finished
+    live: _Live, rows: State, kept: _Kept, constraint: Constraint | None, finished: Finished
 ) -> _Live | None:
-    """Finish what ends, let done sources leave, move on to the children that stay; None when nothing lives."""
-    sources, width = live.log_prob.shape
-    first = torch.arange(sources, device=live.source.device)[:, None]
-    node = kept.stay + first * kept.log_prob.shape[1]
-    parent = kept.lane.gather(1, kept.stay) + first * width
-    log_prob = kept.log_prob.masked_fill(kept.done, _DEAD).gather(1, kept.stay)
-    ended = (kept.done & (kept.log_prob != _DEAD))[:, :width]
-    cut = (log_prob != _DEAD) & (live.room <= finished.level)[:, None]
-
-    if bool((blocked | ended | cut).any()):
-        before = _unseen(live.rows.coverage, live.memory, log_prob)
-        unseen = _unseen(rows.coverage, live.memory, log_prob).gather(1, kept.lane)
-        finished.add(Stopped.BLOCKED, blocked, finished.level - 1, live.node, live.source, live.log_prob, before)
-        rank = torch.arange(width, device=first.device) + first * kept.log_prob.shape[1]
-        finished.add(Stopped.END, ended, finished.level, rank, live.source, kept.log_prob[:, :width], unseen[:, :width])
-        finished.add(Stopped.BUDGET, cut, finished.level, node, live.source, log_prob, unseen.gather(1, kept.stay))
-        total = live.ended + ended.sum(1)
-        over = (total >= width) | (cut | (log_prob == _DEAD)).all(1)
-        log_prob = log_prob.masked_fill(cut | over[:, None], _DEAD)
-        live = replace(live, ended=total)
+    """Finish what ends, let done sources leave, move every row on to its heir; None when nothing lives."""
+    heir, alive = kept.heir, kept.alive
+    if finished.level >= live.shortest or bool(torch.cat([kept.ended, kept.blocked]).any()):
+        sources, width = live.memory.rows, live.alive.shape[0] // live.memory.rows
+        cut = alive & (live.room <= finished.level).repeat_interleave(width)
+        _finish(live, rows, kept, cut, finished)
+        ended = live.ended + kept.ended.view(sources, -1).sum(1)
+        alive = (alive & ~cut).view(sources, width)
+        over = (ended >= width) | ~alive.any(1)
+        alive = (alive & ~over[:, None]).flatten()
+        live = live._replace(ended=ended)
         if 4 * int(over.sum()) >= sources:
             stay = (~over).nonzero().squeeze(1)
             if not len(stay):
                 return None
-            node, parent, log_prob = node[stay], parent[stay], log_prob[stay]
-            live = replace(
-                live, memory=live.memory.select(stay), source=live.source[stay], room=live.room[stay], ended=total[stay]
-            )
-
-    rows = _reorder(rows, parent.flatten())
-    previous = kept.values.flatten(0, 1).index_select(0, node.flatten())
+            remain = live.order.view(sources, width)[stay].flatten()
+            heir, alive, room = heir[remain], alive[remain], live.room[stay]
+            live = live._replace(
+                memory=live.memory.select(stay), source=live.source[stay], room=room, shortest=int(room.min()),
+                ended=ended[stay], order=live.order[: len(remain)],
+            )  # fmt: skip
+    rows = _reorder(rows, kept.parent.index_select(0, heir))
+    previous = kept.values.index_select(0, heir)
     if constraint is not None:
         rows = rows.replace(constraint=constraint.advance(live.memory, rows.constraint, previous))
-    return replace(live, rows=rows, previous=previous, log_prob=log_prob, node=node)
+    log_prob = kept.log_prob.index_select(0, heir)
+    return live._replace(rows=rows, alive=alive, previous=previous, log_prob=log_prob, node=heir)
+
+
+def _finish(live: _Live, rows: State, kept: _Kept, cut: Bool[Tensor, " row"], finished: Finished) -> None:
+    """Write down the hypotheses that are blocked (they stay what they were), that ended, and that are cut."""
+    sources, width = live.memory.rows, live.alive.shape[0] // live.memory.rows
+    before = _unseen(live.rows.coverage, live.memory, width, live.log_prob)
+    after = _unseen(rows.coverage, live.memory, width, live.log_prob)
+    row, ended, level = kept.blocked.nonzero().squeeze(1), kept.ended.nonzero().squeeze(1), finished.level
+    finished.add(Stopped.BLOCKED, level - 1, live.node[row], live.source[row // width], live.log_prob[row], before[row])
+    for why, child in (Stopped.END, ended), (Stopped.BUDGET, kept.heir[cut]):
+        source = live.source[child // (len(kept.values) // sources)]
+        finished.add(why, level, child, source, kept.log_prob[child], after[kept.parent[child]])
 
 
 def _reorder(rows: State, order: Int[Tensor, " new"]) -> State:
-    """Rows in a new order; nothing is copied when it is the old one, so greedy search never copies a cache."""
+    """Rows in a new order. Where that is the old one nothing is copied: greedy search never copies a cache."""
     if order.shape == rows.steps.shape and torch.equal(order, torch.arange(rows.rows, device=order.device)):
         return rows
     return rows.select(order)
 
 
 def _unseen(
-    coverage: Float[Tensor, "row time"] | None, memory: Memory, like: Float[Tensor, "source lane"]
-) -> Float[Tensor, "source lane"]:
-    """How much of its source each lane has not looked at; 0 where nobody asks."""
+    coverage: Float[Tensor, "row time"] | None, memory: Memory, width: int, log_prob: Float[Tensor, " row"]
+) -> Float[Tensor, " row"]:
+    """How much of its source each row has not looked at; 0 where nobody asks."""
     if coverage is None:
-        return torch.zeros_like(like)
-    return uncovered(coverage.unflatten(0, like.shape), memory.valid[:, None])
+        return torch.zeros_like(log_prob)
+    return uncovered(coverage, memory.valid.repeat_interleave(width, 0))
 
 
 def _refuse(decoder: Decoder, strategy: Strategy, penalties: Penalties, constraint: Constraint | None) -> None:

@@ -30,9 +30,9 @@ class TextData(PartConfig):
     dev: Any = Field(None, description="pairs to choose and stop by; none: held out of train")
     test: Any = Field(None, description="pairs for the final figure; none: no final figure")
     generator: GeneratorConfig | None = Field(None, description="the embedded default, where no files are given")
-    held_out: int = Field(500, ge=1, description="items held out of train for dev, at most a tenth, where none is given")
+    held_out: int = Field(500, ge=1, description="items held out of train where no dev is given; at most a tenth")
     max_length: int = Field(256, ge=2, description="longest side in symbols, end included; longer pairs are left out")
-    max_skipped: float = Field(0.01, ge=0, le=1, description="share of pairs that may be left out before it is an error")
+    max_skipped: float = Field(0.01, ge=0, le=1, description="largest share of pairs that may be left out")
 
 
 class TextCodecs(PartConfig):

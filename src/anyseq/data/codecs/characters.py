@@ -76,6 +76,10 @@ class CharactersConfig(TextCodecConfig):
             raise DataError("there are no characters to learn: every text is empty; look at data.train")
         return Characters(frequent(counts, self.min_count), normalise)
 
+    def load(self, folder: Path) -> Characters:
+        """Read a codec of this kind that `Characters.save` wrote."""
+        return Characters.load(folder)
+
 
 def frequent(counts: Counter[str], min_count: int) -> list[str]:
     """What was counted at least `min_count` times, the most frequent first, ties in code point order."""

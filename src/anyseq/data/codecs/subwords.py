@@ -82,21 +82,30 @@ class Subwords(Codec):
         self.stream = Symbols(2 + len(pieces))
         self._symbols = {piece: symbol for symbol, piece in enumerate([unknown, *pieces], UNKNOWN)}
         self._pieces = ("", REPLACEMENT, *map(processor.id_to_piece, pieces))
-        self._scores = (-math.inf, 0.0, *map(processor.get_score, pieces))
+        scores = [processor.get_score(piece) for piece in pieces]
+        self._scores = (-math.inf, min(scores, default=0.0) - 10.0, *scores)  # the unknown as SentencePiece weighs it
         of_bytes = [self._symbols[piece] for piece in pieces if processor.is_byte(piece)]
         self._bytes = {self._pieces[symbol]: symbol for symbol in of_bytes}
         self._texts = {text: symbol for symbol, text in enumerate(self._pieces[2:], 2) if text not in self._bytes}
         self._choices: dict[str, _Choices] = {}
         if self.augments:
-            self._check_words_apart()
+            self._check_sampling()
 
-    def _check_words_apart(self) -> None:
+    def _check_sampling(self) -> None:
+        """Refuse to sample where words cannot be segmented apart, or where the scores mean something else."""
         joined = "".join(self._processor.encode("a b", out_type=str))
         if not joined.startswith(_SPACE) or any(_SPACE in piece[1:] for piece in self._pieces):
             raise DataError(
                 "this SentencePiece model cannot be sampled from: its pieces cross spaces or do not begin with them; "
                 "set codec.nbest_size=1 and codec.bpe_dropout=0, or let anyseq train one"
             )
+        try:
+            self._processor.nbest_encode("a", nbest_size=2)
+            found: ModelType = "unigram"
+        except RuntimeError:  # SentencePiece tells its models apart in no other way
+            found = "bpe"
+        if found != self.model_type:
+            raise DataError(f"codec.model_type={self.model_type}, but the model brought along is {found}; change one")
 
     def encode(self, raw: Any) -> Int[Tensor, " time"]:
         """Encode a text in its one best segmentation; the end comes last."""
@@ -168,7 +177,8 @@ class Subwords(Codec):
         """Return the text up to the end symbol."""
         symbols = values.tolist()
         end = symbols.index(0) if 0 in symbols else len(symbols)
-        return self._processor.decode([self._pieces[symbol] for symbol in symbols[:end]]) if end else ""
+        text = self._processor.decode([self._pieces[symbol] for symbol in symbols[:end]]) if end else ""
+        return self.normalise(text)  # a model that puts spaces behind words leaves one at the end
 
     def save(self, folder: Path) -> None:
         """Write `codec.json` and `subwords.model`, a plain SentencePiece model."""
@@ -215,6 +225,10 @@ class SubwordsConfig(TextCodecConfig):
         return Subwords(
             model, self.normalise, self.model_type, self.nbest_size, self.sampling_alpha, self.bpe_dropout
         )
+
+    def load(self, folder: Path) -> Subwords:
+        """Read a codec of this kind that `Subwords.save` wrote."""
+        return Subwords.load(folder)
 
     def _train(self, raws: Iterable[Any]) -> bytes:
         normalise = self.normalise

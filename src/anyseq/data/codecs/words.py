@@ -122,3 +122,7 @@ class WordsConfig(TextCodecConfig):
         if not kept:
             raise DataError(f"no word occurs {self.min_count} times; lower codec.min_count or give more text")
         return Words(kept if self.max_size is None else kept[: self.max_size - 2], normalise)
+
+    def load(self, folder: Path) -> Words:
+        """Read a codec of this kind that `Words.save` wrote."""
+        return Words.load(folder)

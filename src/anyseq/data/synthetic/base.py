@@ -13,7 +13,7 @@ from anyseq.core import Item, PartConfig
 from anyseq.errors import UsageError
 
 # Draws in a row without a new item after which there are taken to be no more.
-_PATIENCE = 20_000
+_PATIENCE = 5000
 
 
 class GeneratorConfig(PartConfig):

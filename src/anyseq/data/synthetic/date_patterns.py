@@ -1,9 +1,9 @@
 """The ways a language writes a calendar day, from CLDR through Babel.
 
-CLDR's patterns are taken apart once and applied here: faster than `babel.dates.format_date` and equal to it but for two
-things. Digits are the language's own where CLDR says so (Babel writes 0 to 9), and what nobody types (narrow and no-break
-spaces, direction marks) is written as typed. Stand-alone names (CLDR's fields `c` and `L`) are not used: Babel 2.18 gives
-those of the language asked first to all that follow.
+CLDR's patterns are taken apart once and applied here: faster than `babel.dates.format_date`, and equal to it but for
+two things. Digits are the language's own where CLDR says so (Babel writes 0 to 9), and what nobody types (narrow and
+no-break spaces, direction marks) is written as typed. Stand-alone names (CLDR's fields `c` and `L`) are not used: Babel
+2.18 gives those of the language asked first to others that follow.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 from anyseq.errors import MissingExtraError, UsageError
@@ -21,7 +22,7 @@ Part = Callable[[date], str]
 _ZEROS = {"latn": "0", "arab": "٠", "arabext": "۰", "beng": "০", "deva": "०", "gujr": "૦", "mymr": "၀", "tibt": "༠"}
 _WIDTHS = ("short", "medium", "long", "full")
 _SKELETONS = ("yMd", "yMMdd", "yMEd", "yMEEEEd", "yMMMd", "yMMMEd", "yMMMEEEEd", "yMMMMd", "yMMMMEd", "yMMMMEEEEd")
-_AS_TYPED = str.maketrans({"\u202f": " ", "\xa0": " ", "\u200e": None, "\u200f": None, "\u061c": None})
+_AS_TYPED = str.maketrans({"\u202f": " ", "\xa0": " ", "\u2009": " ", "\u200e": None, "\u200f": None, "\u061c": None})
 
 # CLDR has the rules that choose among a language's ordinals (`ordinal_form`) but not the ordinals themselves.
 _SUFFIXES = {"en": {"one": "st", "two": "nd", "few": "rd", "other": "th"}, "sv": {"one": ":a", "other": ":e"}}
@@ -64,11 +65,12 @@ class DatePattern:
         return "".join(field[0] for field in self.fields if field[0] in "yMd")
 
 
-def date_patterns(language: str) -> list[DatePattern]:
+@lru_cache(maxsize=256)
+def date_patterns(language: str) -> tuple[DatePattern, ...]:
     """All ways CLDR knows to write a day with its year in a language, and a few that follow from them.
 
-    Added are, where the language writes them so, the day as an ordinal, and the short pattern with a year of two digits.
-    Left out is what would let one text mean two days: numbers in another order than in the short pattern, and
+    Added are, where the language writes them so, the day as an ordinal, and the short pattern with two digits of the
+    year. Left out is what would let one text mean two days: numbers in another order than in the short pattern, and
     two-digit years beside a month's name.
 
     Raises:
@@ -84,7 +86,7 @@ def date_patterns(language: str) -> list[DatePattern]:
     except (UnknownLocaleError, ValueError) as fault:
         raise UsageError(f"{language!r} is no language CLDR knows; give codes such as de, en, ja") from fault
     if locale.default_numbering_system not in _ZEROS:
-        raise UsageError(f"{language!r} writes numbers with {locale.default_numbering_system!r}, which is not supported")
+        raise UsageError(f"no digits are known here for {language!r} ({locale.default_numbering_system}); leave it out")
     known = {width: locale.date_formats[width] for width in _WIDTHS}
     skeletons = locale.datetime_skeletons
     given = [known[width].pattern for width in _WIDTHS] + [skeletons[s].pattern for s in _SKELETONS if s in skeletons]
@@ -95,7 +97,7 @@ def date_patterns(language: str) -> list[DatePattern]:
         if pattern is not None:
             found.setdefault(tuple(map(pattern.format, probes)), pattern)
     order = next((pattern.order for pattern in found.values() if pattern.numeric), None)
-    kept = [p for p in found.values() if (p.order == order if p.numeric else not p.two_digit_year)]
+    kept = tuple(p for p in found.values() if (p.order == order if p.numeric else not p.two_digit_year))
     if not kept:
         raise UsageError(f"CLDR gives no usable pattern for dates in {language!r}; leave the language out")
     return kept
@@ -111,7 +113,8 @@ def _tokens(pattern: str) -> list[str | tuple[str, int]]:
     from babel.dates import tokenize_pattern
 
     alike = {("E", 1): ("E", 3), ("E", 2): ("E", 3), ("y", 4): ("y", 1)}
-    return [as_typed(value) if kind == "chars" else alike.get(value, value) for kind, value in tokenize_pattern(pattern)]
+    tokens = (value for _, value in tokenize_pattern(pattern))
+    return [as_typed(token) if isinstance(token, str) else alike.get(token, token) for token in tokens]
 
 
 def _variants(

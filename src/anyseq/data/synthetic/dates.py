@@ -9,7 +9,7 @@ from random import Random
 from pydantic import Field, model_validator
 
 from anyseq.core import Item
-from anyseq.data.synthetic.base import SizedGeneratorConfig, collect, keyed_fraction, split_of
+from anyseq.data.synthetic.base import SizedGeneratorConfig, collect, keyed_fraction
 from anyseq.data.synthetic.date_patterns import DatePattern, date_patterns
 from anyseq.data.synthetic.typing_noise import drop_marks, mistype
 from anyseq.errors import UsageError
@@ -25,8 +25,8 @@ class DatesConfig(SizedGeneratorConfig):
     """Dates as people write them to ISO 8601: `de 3. März 2021` gives `2021-03-03`.
 
     The source begins with the language and one space: the language settles the order of day and month. No text has two
-    targets. The days of dev and test are not those of train. Besides train, dev and test there is the split `unseen`: as
-    many items as test has, of (language, pattern) pairs that no other split shows, on days of the test.
+    targets. The days of dev and test are not those of train. Besides train, dev and test there is the split `unseen`:
+    as many items as test has, of (language, pattern) pairs that no other split shows, on days of the test.
     The raw fields of an item are source, target, language and pattern.
     """
 
@@ -69,7 +69,7 @@ class DatesConfig(SizedGeneratorConfig):
         # What a held-out pattern writes as another one does ("May" is its own abbreviation) would be no news.
         shown = self.patterns("train") if split == "unseen" else {language: [] for language in self.languages}
         if not days or not choices:
-            raise UsageError(f"the split {split!r} would be empty; widen the years, name more languages, or raise `unseen`")
+            raise UsageError(f"the split {split!r} is empty; widen the years, name more languages, or raise `unseen`")
 
         def draw() -> Mapping[str, str] | None:
             pattern = rng.choice(rng.choice(choices))
@@ -92,10 +92,11 @@ class DatesConfig(SizedGeneratorConfig):
 
     def days(self, split: str) -> list[date]:
         """The calendar days of `train`, `dev` or `test`: 90, 5 and 5 in a hundred."""
-        first = date(self.first_year, 1, 1)
-        count = (date(self.last_year, 12, 31) - first).days + 1
-        every = (first + timedelta(number) for number in range(count))
-        return [day for day in every if split_of(day.isoformat(), self.seed, 0.05) == split]
+        first, last = date(self.first_year, 1, 1), date(self.last_year, 12, 31)
+        every = [first + timedelta(number) for number in range((last - first).days + 1)]
+        Random(f"{self.seed} days").shuffle(every)
+        share = len(every) // 20
+        return {"dev": every[:share], "test": every[share : 2 * share], "train": every[2 * share :]}[split]
 
     def patterns(self, split: str) -> dict[str, list[DatePattern]]:
         """The patterns of a split by language. Those of `unseen` are in no other split.
@@ -103,7 +104,7 @@ class DatesConfig(SizedGeneratorConfig):
         Held out is only what the rest of its language still allows to be learnt: a pattern whose every field (names of
         months at that width, the ordinal, the year of two digits) also occurs in a pattern that is kept.
         """
-        kept = {language: date_patterns(language) for language in self.languages}
+        kept = {language: list(date_patterns(language)) for language in self.languages}
         held: dict[str, list[DatePattern]] = {language: [] for language in self.languages}
         pairs = [pattern for patterns in kept.values() for pattern in patterns]
         wanted = round(self.unseen * len(pairs))

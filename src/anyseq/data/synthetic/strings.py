@@ -65,7 +65,7 @@ class ReverseConfig(StringsConfig):
 
 
 class ExpandConfig(StringsConfig):
-    """Run-length codes and what they stand for: `a3b2` gives `aaabb`. Targets are up to ten times as long as sources."""
+    """Run-length codes and what they stand for: `a3b2` gives `aaabb`. Targets are up to ten times their sources."""
 
     max_length: int = Field(4, description="most runs in a source (min_length: fewest)", ge=1)
     max_count: int = Field(30, description="longest run", ge=1)

@@ -15,6 +15,7 @@ from anyseq.models.decoders.base import DecoderConfig, MemoryShape
 from anyseq.models.decoders.rnn import Bridge, RnnSettings, SoftmaxHead
 from anyseq.nn.attention_scores import AdditiveScores, DotScores, GeneralScores, Reader, Scores
 from anyseq.nn.cells import AffineCell
+from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack
 from anyseq.nn.emissions import Categorical
 from anyseq.nn.recurrent import Causal, RecurrentStack
@@ -79,9 +80,20 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
     alone is computed before it. With additive scores it is close to Bahdanau et al. 2015, who look before the
     recurrence, with h_{t-1}, and let it read c_t.
 
+    The bottom layer must be a `Causal` of an `AffineCell`, and reads both inputs side by side.
+
+    Raises:
+        ValueError: the bottom layer is another.
+
     Source:
         Luong et al. 2015, arXiv:1508.04025, section 3.3.
     """
+
+    def __init__(
+        self, fed_back: FedBack, stack: RecurrentStack, bridge: Bridge, reader: Reader, head: SoftmaxHead
+    ) -> None:
+        super().__init__(fed_back, stack, bridge, reader, head)
+        _bottom(stack)
 
     def start(self, memory: Memory) -> State:
         """The summary through the bridge; nothing read yet."""
@@ -101,15 +113,13 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
         self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
     ) -> tuple[Categorical, State]:
         """The loop over time, with the embeddings already projected for the bottom cell."""
-        bottom = self.stack.named_layers[0][1]
-        if not (isinstance(bottom, Causal) and isinstance(bottom.cell, AffineCell)):
-            return Decoder.unroll(self, memory, target, state, previous)  # type: ignore[return-value]
-        cell = bottom.cell
+        cell, dropout = _bottom(self.stack)
         state, previous = self.begin(memory, target, state, previous)
-        inputs = cell.project(bottom.dropout(self.fed_back.shifted(target, previous, state.steps)))
+        inputs = cell.project(dropout(self.fed_back.shifted(target, previous, state.steps)))
+        weight_read = cell.weight_ih[:, -self.reader.output_dim :].t()
         reads, looks = [], []
-        for time, everywhere in enumerate(target.valid.all(0).tolist()):
-            fed = cell.advance(cell.project_rest(inputs[:, time], state.read), state.cells.layer0)
+        for time, (x, everywhere) in enumerate(zip(inputs.unbind(1), target.valid.all(0).tolist(), strict=True)):
+            fed = cell.advance(torch.addmm(x, state.read, weight_read), state.cells.layer0)
             h, cells = self.stack.step_above(fed, state.cells)
             read, weights = self.reader(h[:, None], memory)
             reads.append(read)
@@ -121,7 +131,14 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
         return self.head(torch.cat(reads, 1), target.valid, lambda: torch.cat(looks, 1)), state
 
 
-class RnnAttentionDecoderConfig(RnnSettings, DecoderConfig):
+def _bottom(stack: RecurrentStack) -> tuple[AffineCell, Dropout]:
+    layer = stack.named_layers[0][1]
+    if isinstance(layer, Causal) and isinstance(layer.cell, AffineCell):
+        return layer.cell, layer.dropout
+    raise ValueError("input feeding needs an AffineCell at the bottom: its input is projected before the loop")
+
+
+class AttentionDecoderConfig(RnnSettings, DecoderConfig):
     """A recurrent decoder with attention."""
 
     scores: Literal["dot", "general", "additive"] = Field(

@@ -1,0 +1,41 @@
+# Every target first installs what it needs into .venv, once.
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+BIN := $(abspath $(VENV)/bin)
+
+# Real text for the tests that want it; they are skipped without.
+ifneq ($(wildcard ../shared/data),)
+ANYSEQ_DATA ?= $(abspath ../shared/data)
+export ANYSEQ_DATA
+endif
+
+.PHONY: demo test full benchmark docs clean
+
+demo: $(STAMP)  ## dates in 48 languages to ISO 8601, trained in about two minutes
+	$(BIN)/anyseq demo --output demo --overwrite
+
+test: $(STAMP)  ## everything that must hold, in a few minutes
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m "not full"
+
+full: test  ## also with varying seeds, against other libraries, end to end
+	$(BIN)/python -m pytest -m full
+
+benchmark: $(STAMP)  ## speed and quality, as ratios
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+docs: $(STAMP)  ## write docs/reference.md anew
+	mkdir -p docs
+	$(BIN)/python -m anyseq.cli.reference > docs/reference.draft
+	mv docs/reference.draft docs/reference.md
+
+clean:  ## remove the environment
+	rm -rf $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -e '.[examples,dev]' -c constraints.txt
+	touch $@

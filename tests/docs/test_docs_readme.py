@@ -1,0 +1,96 @@
+"""The README's commands run, made tiny; its Python blocks run as they stand."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from anyseq.cli.main import VERBS
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
+SET_UP = {"make demo", "make test"}
+FILTERS = {"echo", "cat", "head", "printf"}
+TINY = (
+    "training.max_steps=2 training.max_minutes=1 training.validate_every=1 training.validate_items=2"
+    " training.warmup_steps=1 training.batch_tokens=200"
+)
+TINY_DATA = " data.generator.train=60 data.generator.dev=4 data.generator.test=4"
+FILE = re.compile(r"(?:^|[ =])([\w./-]+\.(?:de|en|fr|txt|tsv|src|tgt))(?= |$)")
+
+
+def blocks(language: str) -> list[str]:
+    text = README.read_text(encoding="utf-8") if README.exists() else ""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    """The lines of the bash blocks: continued lines joined, remarks and set-up left out."""
+    text = "".join(blocks("bash")).replace("\\\n", " ")
+    lines = (" ".join(line.split("  #")[0].split()) for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#") and line not in SET_UP]
+
+
+def verbs(line: str) -> list[str]:
+    """What a line calls; a call of anyseq counts with its verb."""
+    calls = [call.split() for call in line.split("|")]
+    return [" ".join(call[:2]) if call[0] == "anyseq" else call[0] for call in calls]
+
+
+def unknown(line: str) -> list[str]:
+    known = FILTERS | {f"anyseq {function.__name__}" for function in VERBS}
+    return [call for call in verbs(line) if call not in known]
+
+
+def tiny(line: str) -> str:
+    if line.startswith(("anyseq train", "anyseq check")) and "--resume" not in line:
+        return f"{line} {TINY}" + ("" if "data.train" in line else TINY_DATA)
+    if line.startswith("anyseq demo"):
+        return f"{line} {TINY}{TINY_DATA}"
+    return line
+
+
+def provide(line: str, folder: Path) -> None:
+    """Make the input files a line names."""
+    outputs = re.findall(r"(?:--output|--json|>)[ =](\S+)", line)
+    for name in FILE.findall(line):
+        path = folder / name
+        if not path.exists() and name not in outputs:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            column = "\tein kleines Haus {0}" if path.suffix == ".tsv" else ""
+            path.write_text("".join(f"a small house {n} by the sea{column.format(n)}\n" for n in range(60)))
+
+
+def test_what_the_readme_calls_exists() -> None:
+    assert [line for line in commands() if unknown(line)] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "calls"), [("anyseq trian x", ["anyseq trian"]), ("wget x", ["wget"]), ("echo a | anyseq predict m", [])]
+)
+def test_an_unknown_command_is_noticed(line: str, calls: list[str]) -> None:
+    assert unknown(line) == calls
+
+
+@pytest.mark.skipif(not README.exists(), reason="there is no README")
+def test_the_readme_runs(tmp_path: Path) -> None:
+    """In one folder and in order, as a reader would: later lines use the models of earlier ones."""
+    call = f'anyseq() {{ "{sys.executable}" -m anyseq "$@"; }}; set -eo pipefail; '
+    for line in commands():
+        provide(line, tmp_path)
+        done = subprocess.run(
+            ["bash", "-c", call + tiny(line)], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_the_python_of_the_readme_runs(code: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr

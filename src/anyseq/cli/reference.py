@@ -35,7 +35,8 @@ def _verbs() -> Iterator[str]:
             yield "- the search flags"
     yield from ("", "### Options of every verb", "")
     yield from _options(param for param in group.commands["train"].params if param.name in _SHARED)
-    yield from ("", "### Search flags", "", "For predict, evaluate and score; also keys of a recipe, as `search.KEY`.", "")
+    yield from ("", "### Search flags", "")
+    yield from ("For predict, evaluate and score; also keys of a recipe, as `search.KEY`.", "")
     yield from (_row(row, "--" + row.key.replace("_", "-")) for row in describe(SearchConfig))
 
 

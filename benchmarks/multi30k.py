@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--source", default="de")
     parser.add_argument("--target", default="en")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     data = Path(os.environ.get("ANYSEQ_DATA", "")) / "multi30k"
     if "ANYSEQ_DATA" not in os.environ or not data.exists():
         sys.exit("skipped: ANYSEQ_DATA names no folder with multi30k")

@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 
 import torch
-from limit import NORM_GFLOPS, limit_gflops
 
 import anyseq
 from anyseq.api import pairs
 from anyseq.training.progress import listener
+from limit import NORM_GFLOPS, limit_gflops
 
 
 def main() -> None:

@@ -1,0 +1,116 @@
+"""How much of the machine's limit training uses: floating-point operations of an update, by its equations, per second.
+
+    python benchmarks/training_speed.py [--updates N]
+
+One shape a line: target tokens per second, GFLOP/s, and their share of the limit measured before and after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+
+from anyseq.core import Batch, Item, Padded, Symbols
+from anyseq.models.decoders.attention import AttentionDecoderConfig
+from anyseq.models.decoders.transformer import TransformerDecoderConfig
+from anyseq.models.encoders.rnn import RnnEncoderConfig
+from anyseq.models.encoders.transformer import TransformerEncoderConfig
+from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from anyseq.training.gradients import backward
+from anyseq.training.loop import noise_of
+from anyseq.training.objectives.cross_entropy import CrossEntropy
+from anyseq.training.optimiser import build_optimiser
+from anyseq.training.settings import TrainingConfig
+from limit import limit_gflops
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A model and a batch: `rows` sentences of `time` symbols on both sides."""
+
+    name: str
+    config: Seq2SeqConfig
+    vocab_size: int
+    rows: int
+    time: int
+
+
+def transformer(dim: int, ffn_dim: int, layers: int) -> Seq2SeqConfig:
+    sizes = {"model_dim": dim, "ffn_dim": ffn_dim, "num_layers": layers, "num_heads": 4, "dropout": 0.1}
+    return Seq2SeqConfig(
+        encoder=TransformerEncoderConfig(**sizes), decoder=TransformerDecoderConfig(**sizes), share_embeddings=True
+    )
+
+
+def attention() -> Seq2SeqConfig:
+    return Seq2SeqConfig(
+        encoder=RnnEncoderConfig(embed_dim=256, hidden_dim=256),
+        decoder=AttentionDecoderConfig(embed_dim=256, hidden_dim=512),
+    )
+
+
+SHAPES = (
+    Shape("Transformer 256 wide, 3+3 layers", transformer(256, 1024, 3), 8000, 256, 16),
+    Shape("Transformer 128 wide, 4+4 layers", transformer(128, 512, 4), 8000, 256, 16),
+    Shape("GRU with attention, 256/512", attention(), 8000, 256, 16),
+)
+
+
+def flop_per_update(model: Seq2Seq, shape: Shape) -> float:
+    """Multiplications and additions of the matrix products, forward and backward (three times the forward).
+
+    A matrix of n weights costs 2n a position: the encoder's at each source place, the decoder's and the output
+    embedding's at each target place. Attention costs 4 * time * width a position and look on top.
+    """
+    embedding = shape.vocab_size * model.encoder.embed.weight.shape[1]
+    shared = model.encoder.embed.weight is model.decoder.fed_back.embed.weight
+    encoder = sum(p.numel() for p in model.encoder.parameters() if p.dim() == 2) - embedding
+    decoder = sum(p.numel() for p in model.decoder.parameters() if p.dim() == 2) - embedding
+    looks = 4 * shape.time * model.encoder.output_dim
+    layers = len(model.decoder.layers) if hasattr(model.decoder, "layers") else 0
+    attended = (3 * layers if layers else 1) * looks
+    places = shape.rows * shape.time
+    assert shared == bool(layers)
+    return 3.0 * places * (2 * (encoder + decoder + embedding) + attended)
+
+
+def measure(shape: Shape, updates: int) -> None:
+    torch.manual_seed(0)
+    model = shape.config.build(Symbols(shape.vocab_size), Symbols(shape.vocab_size))
+    parameters = list(model.parameters())
+    optimiser, objective = build_optimiser(parameters, TrainingConfig(max_steps=1)), CrossEntropy(0.1)
+    sides = {side: torch.randint(1, shape.vocab_size, (shape.rows, shape.time)) for side in ("source", "target")}
+    valid = torch.ones(shape.rows, shape.time, dtype=torch.bool)
+    batch = Batch(
+        {side: Padded(values, valid) for side, values in sides.items()}, [Item({}, key) for key in range(shape.rows)]
+    )
+    seconds = []
+    before = limit_gflops()
+    for _ in range(updates + 1):
+        began = time.perf_counter()
+        backward([objective(model, batch, noise_of(batch, 0, 0))], parameters, 1)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
+        optimiser.step()
+        optimiser.zero_grad()
+        seconds.append(time.perf_counter() - began)
+    limit = max(before, limit_gflops())
+    each = statistics.median(seconds[1:])
+    gflops = flop_per_update(model, shape) / each / 1e9
+    print(
+        f"{shape.name:34s} {sum(p.numel() for p in parameters) / 1e6:5.2f} M  "
+        f"{shape.rows * shape.time / each:7,.0f} target tokens/s  "
+        f"{gflops:6.1f} GFLOP/s = {gflops / limit:.0%} of {limit:.0f}"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--updates", type=int, default=8)
+    given = parser.parse_args()
+    print(f"{torch.get_num_threads()} threads")
+    for shape in SHAPES:
+        measure(shape, given.updates)

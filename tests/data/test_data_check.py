@@ -64,6 +64,14 @@ def test_sides_of_one_language_are_not_called_swapped():
     assert loud(examine(train, dev)) == []
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_chance_is_not_called_a_swap(seed):
+    draw = random.Random(seed)
+    numbers = [{side: str(draw.randrange(10**7, 10**8)) for side in ("source", "target")} for _ in range(340)]
+    train, dev = ([Item(raw, key) for key, raw in enumerate(part)] for part in (numbers[:300], numbers[300:]))
+    assert loud(examine(train, dev)) == []
+
+
 @pytest.mark.parametrize(
     ("change", "message", "places"),
     [

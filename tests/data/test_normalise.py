@@ -21,6 +21,7 @@ def test_twice_is_once(normalise, text):
     [
         (Normalise(), " e\u0301\t\u3000ﬁ\n\x1c\u2028X ", "é ﬁ X"),
         (Normalise("nfkc", "lower"), "ﬁＸ²", "fix2"),
+        (Normalise("nfc", "lower"), "H\u0331", "\u1e96"),
         (Normalise("none", squeeze=False), " e\u0301 ", " e\u0301 "),
         (Normalise(), "a\ud800b", "a\ufffdb"),
         (Normalise(), "", ""),

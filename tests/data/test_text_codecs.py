@@ -162,3 +162,22 @@ def test_an_unknown_word_is_shown_where_it_stood():
     assert CODECS["words"].decode(CODECS["words"].encode("The zebras play in the snow.")) == (
         "The \ufffd play in the snow."
     )
+
+
+@pytest.mark.parametrize("whole", ["^[a-z]{2} ", "x*", "a|", "(?=b)", "^", "..", "(?<=a)b"])
+def test_what_is_whole_is_one_symbol_and_nothing_is_lost(whole: str) -> None:
+    text = "de aabbxxxcab, ab"
+    codec = CharactersConfig(whole=whole).fit([text])
+    assert codec.decode(codec.encode(text)) == text
+    assert all(len(symbol) == 1 or re.fullmatch(whole.strip("^"), symbol) for symbol in codec.characters)
+
+
+def test_a_language_code_is_the_first_symbol() -> None:
+    codec = CharactersConfig(whole="^[a-z]{2} ").fit(["de ab de ", "en ab"])
+    assert len(codec.encode("de ab")) == len(codec.encode("en ab")) == 4
+    assert len(codec.encode("xx ab")) == 4, "an unknown whole is one unknown symbol"
+
+
+def test_a_faulty_expression_is_refused() -> None:
+    with pytest.raises(ValueError, match="regular expression"):
+        CharactersConfig(whole="(")

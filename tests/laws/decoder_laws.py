@@ -100,6 +100,8 @@ def check_unroll_in_pieces(case: Case, width: int) -> None:
         nothing = Padded(target.values[:, :0], target.valid[:, :0])
         emission, same = case.decoder.unroll(memory, nothing, end, target.values[:, -1])
         assert emission.log_prob(nothing.values).shape == (target.rows, 0)
+        if case.decoder.attends:
+            assert emission.attention().shape == (target.rows, 0, memory.valid.shape[1])
         check_states_agree(same, end)
 
 

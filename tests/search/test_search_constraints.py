@@ -7,7 +7,7 @@ import pytest
 import torch
 from search_toys import Recurrent, every_output, memory_of
 
-from anyseq.core import Constraint, Padded, Stopped
+from anyseq.core import Constraint, Memory, Padded, State, Stopped
 from anyseq.errors import UsageError
 from anyseq.search import (
     All,
@@ -152,7 +152,15 @@ def test_nonsense_is_refused() -> None:
 
 # A constraint of the model.
 
-MODEL_CONSTRAINT = All([NoRepeatNgram(2, VOCAB), Forbidden([[1, 1], [2]], VOCAB)])
+class Curt(All):
+    """Says nothing about places that are not real."""
+
+    def unroll(self, memory: Memory, state: State, target: Padded) -> tuple[torch.Tensor, State]:
+        tables, state = super().unroll(memory, state, target)
+        return tables & target.valid.unsqueeze(-1), state
+
+
+MODEL_CONSTRAINT = Curt([NoRepeatNgram(2, VOCAB), Forbidden([[1, 1], [2]], VOCAB)])
 
 
 def constrained() -> Constrained:
@@ -189,6 +197,7 @@ def test_constrained_unroll_is_its_chain_of_steps(grad: bool) -> None:
         pieces = torch.cat([first.log_prob(head.values), second.log_prob(tail.values)], 1)
         torch.testing.assert_close(pieces, emission.log_prob(target.values), rtol=0, atol=1e-9)
 
+        assert last.constraint.steps.tolist() == state.constraint.steps.tolist() == [4, 0, 0, 3]
         following = torch.tensor([0, 3, 0, 0])
         for a, b in ((state, chain), (last, chain)):
             torch.testing.assert_close(

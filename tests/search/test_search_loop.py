@@ -273,6 +273,15 @@ def test_sources_that_are_done_leave() -> None:
     assert all(b <= 0.75 * a for a, b in jumps)
 
 
+def test_a_source_that_is_done_finds_nothing_more_while_it_waits_to_leave() -> None:
+    """A longer hypothesis would win under this penalty, had the source gone on for its neighbours' sake."""
+    decoder, keys = Recurrent(5, seed=13, end=1.0, sharpness=0.7), list(range(30))
+    options = {"strategy": Beam(2), "stop": EndSymbol(12), "penalties": Penalties(3.0), "n_best": 2}
+    whole = search(decoder, memory_of(keys), **options)
+    for key in keys:
+        assert outputs(search(decoder, memory_of([key]), **options), 0) == outputs(whole, key)
+
+
 @pytest.mark.parametrize("strategy", [Greedy(), Beam(2), Sampling(2)], ids=lambda s: type(s).__name__)
 def test_probabilities_that_are_no_numbers_are_an_error(strategy: Beam) -> None:
     with pytest.raises(RunError, match="nan"):

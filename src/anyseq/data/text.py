@@ -42,7 +42,7 @@ class Normalise:
             raise DataError(f"a text is expected, {raw!r:.80} is a {type(raw).__name__}; give a str")
         text = self._compose(_SURROGATE.sub("\ufffd", raw))
         if self.case == "lower":
-            text = self._compose(text.lower())  # lowering İ leaves a dot that may be in the wrong order
+            text = self._compose(text.lower())  # ẖ is one character, H̱ is two
         return " ".join(text.split()) if self.squeeze else text
 
     def _compose(self, text: str) -> str:

@@ -1,15 +1,16 @@
-"""A text as its characters."""
+"""A text as its characters, or mostly."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self, final
 
 import torch
 from jaxtyping import Int
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor
 
 from anyseq.core import Codec, Item, Symbols
@@ -22,15 +23,17 @@ from anyseq.errors import DataError
 class Characters(Codec):
     """One symbol a character (code point): 0 the end, 1 unknown, then the known ones.
 
-    decode(encode(x)) is x normalised, with U+FFFD for each unknown character.
+    decode(encode(x)) is x normalised, with U+FFFD for each unknown symbol.
 
     Attributes:
         normalise: Makes the canonical form.
-        characters: The known characters; the i-th is symbol 2 + i.
+        characters: The known symbols; the i-th is symbol 2 + i.
+        whole: A regular expression: what it matches is one symbol, not several; empty for none.
     """
 
-    def __init__(self, characters: Sequence[str], normalise: Normalise) -> None:
-        self.characters, self.normalise = tuple(characters), normalise
+    def __init__(self, characters: Sequence[str], normalise: Normalise, whole: str = "") -> None:
+        self.characters, self.normalise, self.whole = tuple(characters), normalise, whole
+        self._parts = parts_of(whole)
         self.stream = Symbols(2 + len(self.characters))
         self._symbols = {character: symbol for symbol, character in enumerate(self.characters, 2)}
         self._shown = ("", REPLACEMENT, *self.characters)
@@ -38,7 +41,7 @@ class Characters(Codec):
     def encode(self, raw: Any) -> Int[Tensor, " time"]:
         """Encode a text; the end comes last."""
         known = self._symbols
-        return torch.tensor([known.get(character, UNKNOWN) for character in self.normalise(raw)] + [0])
+        return torch.tensor([known.get(part, UNKNOWN) for part in self._parts(self.normalise(raw))] + [0])
 
     def decode(self, values: Int[Tensor, " time"], item: Item | None = None) -> str:
         """Return the text up to the end symbol."""
@@ -48,19 +51,29 @@ class Characters(Codec):
 
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
-        write_codec(folder, self.normalise, {"characters": "".join(self.characters)})
+        write_codec(folder, self.normalise, {"characters": self.characters, "whole": self.whole})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        normalise, [characters] = read_codec(folder, "characters")
-        return cls(characters, normalise)
+        normalise, [characters, whole] = read_codec(folder, "characters", "whole")
+        return cls(characters, normalise, whole)
 
 
 class CharactersConfig(TextCodecConfig):
     """A text as its characters; those seen too rarely are unknown."""
 
     min_count: int = Field(1, ge=1, description="characters seen less often than this are unknown")
+    whole: str = Field("", description="regular expression: what it matches is one symbol (a tag, a language's code)")
+
+    @field_validator("whole")
+    @classmethod
+    def _compiles(cls, whole: str) -> str:
+        try:
+            re.compile(whole)
+        except re.error as fault:
+            raise ValueError(f"{whole!r} is no regular expression: {fault}") from None
+        return whole
 
     def fit(self, raws: Iterable[Any]) -> Characters:
         """Learn the characters, the most frequent first.
@@ -68,17 +81,34 @@ class CharactersConfig(TextCodecConfig):
         Raises:
             DataError: no text has a character.
         """
-        normalise = self.normalise
+        normalise, parts = self.normalise, parts_of(self.whole)
         counts = Counter[str]()
         for raw in raws:
-            counts.update(normalise(raw))
+            counts.update(parts(normalise(raw)))
         if not counts:
             raise DataError("there are no characters to learn: every text is empty; look at data.train")
-        return Characters(frequent(counts, self.min_count), normalise)
+        return Characters(frequent(counts, self.min_count), normalise, self.whole)
 
     def load(self, folder: Path) -> Characters:
         """Read a codec of this kind that `Characters.save` wrote."""
         return Characters.load(folder)
+
+
+def parts_of(whole: str) -> Callable[[str], Iterable[str]]:
+    """What cuts a text into symbols: every character is one, but for what `whole` matches (never nothing)."""
+    if not whole:
+        return iter
+    pattern = re.compile(whole)
+
+    def cut(text: str) -> Iterator[str]:
+        place = 0
+        while place < len(text):
+            found = pattern.match(text, place)
+            end = found.end() if found and found.end() > place else place + 1
+            yield text[place:end]
+            place = end
+
+    return cut
 
 
 def frequent(counts: Counter[str], min_count: int) -> list[str]:

@@ -127,7 +127,8 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
             after = State(steps=state.steps + 1, cells=cells, read=read[:, 0])
             state = after if everywhere else after.where(target.valid[:, time], state)
         if not reads:
-            reads, looks = [inputs.new_zeros(target.rows, 0, self.reader.output_dim)], [memory.readable[:0]]
+            reads = [inputs.new_zeros(target.rows, 0, self.reader.output_dim)]
+            looks = [inputs.new_zeros(target.rows, 0, memory.readable.shape[2])]
         return self.head(torch.cat(reads, 1), target.valid, lambda: torch.cat(looks, 1)), state
 
 

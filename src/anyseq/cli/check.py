@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,8 @@ from anyseq.cli.options import Everywhere
 if TYPE_CHECKING:
     from anyseq.tasks.estimate import Estimate
 
+SHOWN = 5
+
 
 def check(
     run: Everywhere,
@@ -18,17 +21,25 @@ def check(
         list[str], typer.Argument(metavar="RECIPE|FILE.yaml [KEY=VALUE]...", help="As `anyseq train` takes them.")
     ],
 ) -> None:
-    """Read recipe and data as training would; report what is wrong, and the memory and minutes to expect."""
+    """Read recipe and data as training would; report what is wrong, and the memory and minutes to expect.
+
+    The exit code is 2 where an error was found: training would learn something else than is meant.
+    """
     from anyseq import api
 
     report = api.check(words[0], threads=run.threads, overrides=run.overrides(words[1:]))
     for finding in report.findings:
-        typer.echo(f"found: {finding}")
+        typer.echo(f"{finding.severity}: {finding.message}{_places(finding.places)}")
     for note in report.notes:
         typer.echo(f"note: {note}")
-    if not report.findings:
-        typer.echo("nothing wrong was found in the data")
     typer.echo(_expected(report.estimate))
+    if any(finding.severity == "error" for finding in report.findings):
+        raise typer.Exit(2)
+
+
+def _places(places: Sequence[str]) -> str:
+    shown = ", ".join(places[:SHOWN]) + (", ..." if len(places) > SHOWN else "")
+    return f" ({shown})" if places else ""
 
 
 def _expected(estimate: Estimate) -> str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _EVERYWHERE = "Everywhere"
 _SEARCH = "Search (what is not given comes from the model's recipe)"
-# A verb's --seed is the one of the search, too.
-_NOT_FLAGS = {"seed"}
+NOT_FLAGS = {"seed"}
+"""Search settings that are no flags: a verb's --seed is that of the search, too."""
 
 ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)]
 SourceFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")]
@@ -109,7 +109,7 @@ def _flags(config: type[PartConfig]) -> dict[str, inspect.Parameter]:
 
     flags = {}
     for name, info in config.model_fields.items():
-        if name in _NOT_FLAGS:
+        if name in NOT_FLAGS:
             continue
         several = typing.get_origin(info.annotation) is tuple
         kind: Any = bool | None if info.annotation is bool else list[str] | None if several else str | None

@@ -9,6 +9,7 @@ import typer
 
 from anyseq.catalogue import PARTS, RECIPES, resolve
 from anyseq.cli.main import VERBS, build
+from anyseq.cli.options import NOT_FLAGS
 from anyseq.config import Row, describe, load_recipe
 from anyseq.search.settings import SearchConfig
 
@@ -28,16 +29,16 @@ def _verbs() -> Iterator[str]:
     yield "## Verbs"
     for function in VERBS:
         command = group.commands[function.__name__]
-        flags = {param.name: param for param in command.params if param.name not in SearchConfig.model_fields}
+        own = [param for param in command.params if param.name not in _SHARED]
         yield from ("", f"### anyseq {function.__name__}", "", *_paragraphs(function.__doc__ or ""), "")
-        yield from _options(param for name, param in flags.items() if name not in _SHARED)
-        if len(flags) < len(command.params):
+        yield from _options(param for param in own if param.name not in SearchConfig.model_fields)
+        if any(param.name in SearchConfig.model_fields for param in own):
             yield "- the search flags"
     yield from ("", "### Options of every verb", "")
     yield from _options(param for param in group.commands["train"].params if param.name in _SHARED)
-    yield from ("", "### Search flags", "")
-    yield from ("For predict, evaluate and score; also keys of a recipe, as `search.KEY`.", "")
-    yield from (_row(row, "--" + row.key.replace("_", "-")) for row in describe(SearchConfig))
+    yield from ("", "### Search flags", "", "What is not given comes from the recipe.", "")
+    flags = (row for row in describe(SearchConfig) if row.key not in NOT_FLAGS)
+    yield from (_row(row, "--" + row.key.replace("_", "-")) for row in flags)
 
 
 def _options(params: Iterable[Any]) -> Iterator[str]:

@@ -50,8 +50,9 @@ class Reader:
         if isinstance(node.value, base):
             return node.value
         if not isinstance(node.value, dict) and not (is_open(base) and isinstance(node.value, str)):
-            allowed = ", ".join(catalogue.PARTS[base.section]) if is_open(base) else "key: value lines"
-            self.faults.append(node.fault(path, f"settings are wanted here ({allowed}), not {_brief(node)}"))
+            allowed = f"one of {', '.join(catalogue.PARTS[base.section])}" if is_open(base) else "settings"
+            keys = "" if is_open(base) else f" ({', '.join(f'{path}.{name}' for name in base.model_fields)})"
+            self.faults.append(node.fault(path, f"{allowed} wanted here{keys}, not {_brief(node)}"))
             return None
         said = _settings(node, key) if is_open(base) else _Settings(keys=_settings(node, "").keys)
         config = self._class(base, said, node, path, default, key)

@@ -26,7 +26,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "decoders": {
         "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
-        "attention": "anyseq.models.decoders.attention:RnnAttentionDecoderConfig",
+        "attention": "anyseq.models.decoders.attention:AttentionDecoderConfig",
         "transformer": "anyseq.models.decoders.transformer:TransformerDecoderConfig",
     },
     "objectives": {

@@ -29,8 +29,7 @@ class Discrete(Emission):
 
     def log_probs(self) -> Float[Tensor, "row *time symbol"]:
         """The whole table, in nats. A row with no symbol left is all -inf."""
-        logits = self.logits()
-        return logits - _norm(logits)
+        return self.logits().log_softmax(-1)
 
     def log_prob(self, x: Int[Tensor, "row *time"]) -> Float[Tensor, "row *time"]:
         """Log-probability of given symbols, in nats; 0 where not valid."""
@@ -45,15 +44,14 @@ class Discrete(Emission):
 
     def candidates(self, k: int, allowed: Bool[Tensor, "row symbol"] | None = None) -> Choice:
         """The k likeliest allowed symbols of each row: best first, ties to the lowest symbol."""
-        logits = self.logits()
-        norm = _norm(logits)
+        log_probs = self.log_probs()
         if allowed is not None:
-            logits = logits.masked_fill(~allowed, -torch.inf)
-        best, symbols = _largest(logits, min(k, logits.shape[-1]))
+            log_probs = log_probs.masked_fill(~allowed, -torch.inf)
+        best, symbols = _largest(log_probs, min(k, log_probs.shape[-1]))
         missing = k - best.shape[-1]
         if missing > 0:
             best, symbols = F.pad(best, (0, missing), value=-torch.inf), F.pad(symbols, (0, missing))
-        return Choice(symbols, best - norm)
+        return Choice(symbols, best)
 
     def sample(self, noise: Noise, allowed: Bool[Tensor, "row symbol"] | None = None) -> Choice:
         """One symbol a row by the inverse of the cumulative distribution, in float64 so that no neighbour matters."""
@@ -164,6 +162,10 @@ class Table(Discrete):
     def logits(self) -> Float[Tensor, "row *time symbol"]:
         """Unnormalised log-probabilities."""
         return self.table
+
+    def log_probs(self) -> Float[Tensor, "row *time symbol"]:
+        """The whole table, in nats. A row with no symbol left is all -inf (of which a softmax would make nan)."""
+        return self.table - _norm(self.table)
 
     def loss(self, x: Int[Tensor, "row time"]) -> Float[Tensor, ""]:
         """The summed (smoothed) cross-entropy at the valid places, in nats."""

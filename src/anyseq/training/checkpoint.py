@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from anyseq.errors import ModelFolderError
 
 WEIGHTS = "weights.safetensors"
+STATE = Path("training", "state.json")
 
 
 def named_weights(module: nn.Module) -> dict[str, Tensor]:
@@ -71,7 +73,7 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path) ->
 
 @contextmanager
 def written_whole(folder: Path) -> Iterator[Path]:
-    """A folder to write into; it takes its name only when complete and on the disk."""
+    """A folder to write into; it takes its name, which must be free, only when complete and on the disk."""
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
@@ -80,8 +82,6 @@ def written_whole(folder: Path) -> Iterator[Path]:
         for file in sorted(draft.rglob("*"), reverse=True):
             _sync(file)
         _sync(draft)
-        if folder.exists():
-            shutil.rmtree(folder)
         draft.rename(folder)
         _sync(folder.parent)
     finally:
@@ -132,18 +132,25 @@ class Checkpoints:
     ) -> None:
         """Write a checkpoint and make it the last.
 
+        The tensors of a step never change, so where its checkpoint is there already (written on a signal, say) only its
+        `state` is written anew: at no moment is there none.
+
         Args:
             step: Updates so far.
             weights: What predicts.
             training: What training needs to go on, by file name.
             state: The rest of it, as JSON.
         """
-        with written_whole(self.step_folder(step)) as draft:
-            write_weights(weights, draft / WEIGHTS)
-            (draft / "training").mkdir()
-            for name, tensors in training.items():
-                write_weights(tensors, draft / "training" / f"{name}.safetensors")
-            (draft / "training" / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+        folder, text = self.step_folder(step), json.dumps(state, indent=1)
+        if folder.exists():
+            write_atomically(folder / STATE, text)
+        else:
+            with written_whole(folder) as draft:
+                (draft / "training").mkdir()
+                (draft / STATE).write_text(text, encoding="utf-8")
+                write_weights(weights, draft / WEIGHTS)
+                for name, tensors in training.items():
+                    write_weights(tensors, draft / "training" / f"{name}.safetensors")
         write_atomically(self.folder / "last", f"step_{step}\n")
 
     def mark_best(self, step: int) -> None:
@@ -152,29 +159,60 @@ class Checkpoints:
 
     def prune(self) -> None:
         """Remove all but the best and the newest."""
-        steps = sorted(int(path.name[5:]) for path in (self.folder / "checkpoints").glob("step_*"))
+        steps = self.steps()
         kept = {*steps[-self.keep :], self.named("best"), self.named("last")}
         for step in steps:
             if step not in kept:
                 shutil.rmtree(self.step_folder(step))
 
+    def cut_after(self, step: int) -> None:
+        """Remove what a killed run left behind: checkpoints that never became the last, and drafts."""
+        for later in self.steps():
+            if later > step:
+                shutil.rmtree(self.step_folder(later))
+        for draft in (self.folder / "checkpoints").glob(".step_*.draft"):
+            shutil.rmtree(draft)
+        for draft in self.folder.glob(".*.draft"):
+            draft.unlink()
+
+    def steps(self) -> list[int]:
+        """The steps that have a checkpoint, in order."""
+        return sorted(int(path.name[5:]) for path in (self.folder / "checkpoints").glob("step_*"))
+
     def named(self, name: str) -> int | None:
-        """The step that `best` or `last` names, None where there is none."""
+        """The step that `best` or `last` names, None where there is none.
+
+        Raises:
+            ModelFolderError: the file names none.
+        """
         file = self.folder / name
-        return int(file.read_text(encoding="utf-8").strip()[5:]) if file.exists() else None
+        if not file.is_file():
+            return None
+        named = re.fullmatch(rb"step_([0-9]{1,18})\s*", file.read_bytes())
+        if named is None:
+            raise ModelFolderError(f"{file}: damaged; write the name of a folder in checkpoints/ into it, as in step_500")
+        return int(named[1])
 
     def read(self, step: int) -> dict[str, Tensor]:
         """The weights of a step."""
         return read_weights(self.step_folder(step) / WEIGHTS)
 
     def read_training(self, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """What `save` wrote under `training/`."""
-        folder = self.step_folder(step) / "training"
-        tensors = {file.stem: read_weights(file) for file in folder.glob("*.safetensors")}
+        """What `save` wrote under `training/`.
+
+        Raises:
+            ModelFolderError: it is incomplete or damaged.
+        """
+        file = self.step_folder(step) / STATE
+        tensors = {each.stem: read_weights(each) for each in file.parent.glob("*.safetensors")}
         try:
-            return tensors, json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError) as error:
-            raise ModelFolderError(f"{folder}: cannot resume from it ({error})") from None
+            state = json.loads(file.read_text(encoding="utf-8"))
+            if isinstance(state, dict):
+                return tensors, state
+            fault = f"a mapping is expected, not {state!r:.40}"
+        except (OSError, ValueError) as error:
+            fault = str(error)
+        raise ModelFolderError(f"{file}: cannot go on from it ({fault}); the weights beside it can still predict")
 
 
 def weights_folder(folder: Path) -> Path:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from anyseq.training.checkpoint import write_atomically
+
 
 class Journal:
     """Appends lines to a file; a line is there whole or not at all.
@@ -28,4 +30,4 @@ class Journal:
             return
         lines = self.file.read_text(encoding="utf-8").split("\n")[:-1]
         kept = [line for line in lines if json.loads(line).get("step", 0) <= step]
-        self.file.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        write_atomically(self.file, "".join(line + "\n" for line in kept))

@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from types import FrameType
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from anyseq.core import Batch, Loss, Model, Noise, Objective
 from anyseq.data.batching import Position, TokenBatches
-from anyseq.errors import Interrupted, RunError
+from anyseq.errors import Interrupted, ModelFolderError, RunError
 from anyseq.training.averaging import WeightAverage
 from anyseq.training.checkpoint import Checkpoints, load_into, named_weights
 from anyseq.training.gradients import backward
@@ -43,6 +43,8 @@ class Standing:
         stale: Validations since the best.
         validated: Step of the last validation.
         averaged: Updates the moving average has taken in.
+        reported: Step of the last report.
+        unreported: Sum and count of the loss since then, and the seconds of its updates.
     """
 
     step: int = 0
@@ -53,6 +55,8 @@ class Standing:
     stale: int = 0
     validated: int = 0
     averaged: int = 0
+    reported: int = 0
+    unreported: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -70,21 +74,25 @@ def noise_of(batch: Batch, seed: int, step: int) -> Noise:
 
 
 class Meter:
-    """Loss and speed since the last report; the loss is read from the device only when asked for."""
+    """Loss and speed since the last report; the loss is read from the device only when asked for.
 
-    def __init__(self) -> None:
-        self.seconds, self.sums = 0.0, list[Tensor]()
+    Args:
+        total: Sum and count of the loss so far.
+        seconds: Spent on its updates.
+    """
+
+    def __init__(self, total: Sequence[float] = (0.0, 0.0), seconds: float = 0.0) -> None:
+        self.total, self.seconds = torch.tensor(total), seconds
 
     def add(self, sum_and_count: Tensor, seconds: float) -> None:
         """Take in an update."""
-        self.sums.append(sum_and_count)
+        self.total = self.total.to(sum_and_count) + sum_and_count
         self.seconds += seconds
 
     def read(self) -> tuple[float, float]:
-        """Mean loss, and counted symbols per second of training; then begin anew."""
-        total, count = torch.stack(self.sums).sum(0).tolist()
-        seconds, self.seconds, self.sums = self.seconds, 0.0, []
-        return total / max(count, 1.0), count / max(seconds, 1e-9)
+        """Mean loss, and counted symbols per second of training."""
+        total, count = self.total.tolist()
+        return total / max(count, 1.0), count / max(self.seconds, 1e-9)
 
 
 class Trainer:
@@ -123,7 +131,7 @@ class Trainer:
         self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
         self.optimiser = build_optimiser(self.parameters, settings)
         self.average = WeightAverage(model, settings.average) if settings.average else None
-        self.standing, self.meter, self.signal = Standing(), Meter(), 0
+        self.standing, self.meter, self.signal, self.clock = Standing(), Meter(), 0, time.monotonic()
 
     def run(self) -> str:
         """Train until an end is reached and return which.
@@ -133,7 +141,8 @@ class Trainer:
             RunError: the loss is not finite.
         """
         stream = self.batches.batches(Position(self.standing.epoch, self.standing.batch))
-        with self._signals():
+        self.clock = time.monotonic()
+        with self._signals(), self._told():
             while (reason := self._ending()) is None:
                 began = time.monotonic()
                 chosen = [next(stream) for _ in range(self.settings.accumulate)]
@@ -141,15 +150,15 @@ class Trainer:
                 after = chosen[-1][1]
                 step = self.standing.step + 1
                 self.standing = replace(self.standing, step=step, epoch=after.epoch, batch=after.batch)
+                self._count_time()
                 if step % REPORT_EVERY == 0 and step % self.settings.validate_every:
                     self.listener.reported(self._report())
                 if step % self.settings.validate_every == 0:
                     self._validate()
-                self.standing = replace(self.standing, seconds=self.standing.seconds + time.monotonic() - began)
                 if self.signal:
                     self._stop_for_signal()
-        if self.standing.validated != self.standing.step:
-            self._validate()
+            if self.standing.validated != self.standing.step:
+                self._validate()
         self.listener.ended(reason)
         return reason
 
@@ -195,36 +204,52 @@ class Trainer:
         with self.autocast():
             return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
 
+    def _count_time(self) -> None:
+        """Count the seconds since they were last counted."""
+        now = time.monotonic()
+        self.standing, self.clock = replace(self.standing, seconds=self.standing.seconds + now - self.clock), now
+
     def _report(self) -> Report:
+        loss, rate = self._finite_loss()
+        standing = self.standing = replace(self.standing, reported=self.standing.step)
+        self.meter = Meter()
+        report = Report(standing.step, self.share, standing.seconds / 60, loss, self._learning_rate(), rate)
+        self.journal.write(kind="training", epoch=standing.epoch, **asdict(report))
+        return report
+
+    def _finite_loss(self) -> tuple[float, float]:
         loss, rate = self.meter.read()
         if not math.isfinite(loss):
             raise RunError(
                 f"the loss is {loss} at step {self.standing.step}: lower training.learning_rate or raise "
                 f"training.warmup_steps; the checkpoints in {self.checkpoints.folder} are whole"
             )
-        standing = self.standing
-        report = Report(standing.step, self.share, standing.seconds / 60, loss, self._learning_rate(), rate)
-        self.journal.write(kind="training", epoch=standing.epoch, **asdict(report))
-        return report
+        return loss, rate
 
     def _validate(self) -> None:
-        report = self._report()
+        step = self.standing.step
+        if self.standing.reported != step:
+            self._report()
         self.model.eval()
         with self._averaged():
             found = self.validate()
+        self._count_time()
         best = self.standing.best is None or found.value > self.standing.best
         self.standing = replace(
             self.standing,
             best=found.value if best else self.standing.best,
             stale=0 if best else self.standing.stale + 1,
-            validated=self.standing.step,
+            validated=step,
+        )
+        # The journal first: a kill in between leaves a line too many, which going on from the last checkpoint cuts off.
+        self.journal.write(
+            kind="validation", step=step, minutes=self.standing.seconds / 60, best=best, **found.metrics
         )
         self.save()
         if best:
-            self.checkpoints.mark_best(self.standing.step)
+            self.checkpoints.mark_best(step)
         self.checkpoints.prune()
-        self.journal.write(kind="validation", step=report.step, minutes=report.minutes, best=best, **found.metrics)
-        self.listener.validated(report, found.metrics, best)
+        self.listener.validated(step, found.metrics, best)
 
     def _averaged(self) -> AbstractContextManager[None]:
         return nullcontext() if self.average is None else self.average.applied()
@@ -242,6 +267,8 @@ class Trainer:
         if self.average is not None:
             training["unaveraged"] = {name: weight.clone() for name, weight in named_weights(self.model).items()}
             self.standing = replace(self.standing, averaged=self.average.updates)
+        total, count = self.meter.total.tolist()
+        self.standing = replace(self.standing, unreported=(total, count, self.meter.seconds))
         with self._averaged():
             self.checkpoints.save(self.standing.step, named_weights(self.model), training, asdict(self.standing))
 
@@ -253,27 +280,44 @@ class Trainer:
         """
         folder = self.checkpoints.step_folder(step)
         tensors, state = self.checkpoints.read_training(step)
-        self.standing = Standing(**state)
-        load_into(self.model, self.checkpoints.read(step), folder)
-        if self.average is not None:
-            self.average.restart(self.standing.averaged)
-            load_into(self.model, tensors["unaveraged"], folder)
-        load_into(self.objective, tensors["objective"], folder)
-        restore_optimiser(self.optimiser, tensors["optimiser"])
+        try:
+            self.standing = Standing(**state)
+            total, count, seconds = self.standing.unreported
+            self.meter = Meter((total, count), seconds)
+            load_into(self.model, self.checkpoints.read(step), folder)
+            if self.average is not None:
+                self.average.restart(self.standing.averaged)
+                load_into(self.model, tensors["unaveraged"], folder)
+            load_into(self.objective, tensors["objective"], folder)
+            restore_optimiser(self.optimiser, tensors["optimiser"])
+            torch.set_rng_state(tensors["random"]["cpu"])
+            if torch.cuda.is_available() and "cuda" in tensors["random"]:
+                torch.cuda.set_rng_state(tensors["random"]["cuda"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelFolderError(f"{folder / 'training'} is incomplete or of another version ({error})") from error
         self.journal.cut_after(step)
-        torch.set_rng_state(tensors["random"]["cpu"])
-        if torch.cuda.is_available() and "cuda" in tensors["random"]:
-            torch.cuda.set_rng_state(tensors["random"]["cuda"])
+        self.checkpoints.cut_after(step)
+        if self.standing.validated == step and not self.standing.stale:  # a kill may have come before it was marked
+            self.checkpoints.mark_best(step)
 
     def _stop_for_signal(self) -> None:
         name = signal.Signals(self.signal).name
+        self._finite_loss()
         self.save()
-        self.listener.ended(f"stopped by {name}, saved")
         raise Interrupted(
             f"stopped by {name} at step {self.standing.step}, everything saved; "
             f"go on with: anyseq train --resume {self.checkpoints.folder}",
             self.signal,
         )
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The listener hears of a failure too, and leaves the terminal as it was."""
+        try:
+            yield
+        except BaseException as error:
+            self.listener.ended(f"stopped by {type(error).__name__}" if not self.signal else "stopped and saved")
+            raise
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

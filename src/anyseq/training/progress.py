@@ -35,10 +35,13 @@ class Report:
 class Listener(Protocol):
     """Is told how training goes."""
 
+    def noted(self, note: str) -> None:
+        """There is something to know about the data."""
+
     def reported(self, report: Report) -> None:
         """Some updates were made."""
 
-    def validated(self, report: Report, metrics: Mapping[str, float], best: bool) -> None:
+    def validated(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
         """A validation was made; `best` says it is the best so far."""
 
     def ended(self, reason: str) -> None:
@@ -48,10 +51,13 @@ class Listener(Protocol):
 class Silent:
     """Says nothing."""
 
+    def noted(self, note: str) -> None:
+        """Say nothing."""
+
     def reported(self, report: Report) -> None:
         """Say nothing."""
 
-    def validated(self, report: Report, metrics: Mapping[str, float], best: bool) -> None:
+    def validated(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
         """Say nothing."""
 
     def ended(self, reason: str) -> None:
@@ -66,6 +72,10 @@ def shown(metrics: Mapping[str, float]) -> str:
 class Lines:
     """Plain lines on stderr, for files and pipes."""
 
+    def noted(self, note: str) -> None:
+        """One line."""
+        print(f"note: {note}", file=sys.stderr, flush=True)
+
     def reported(self, report: Report) -> None:
         """One line."""
         print(
@@ -75,9 +85,9 @@ class Lines:
             flush=True,
         )
 
-    def validated(self, report: Report, metrics: Mapping[str, float], best: bool) -> None:
+    def validated(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
         """One line."""
-        print(f"step {report.step}  dev: {shown(metrics)}{'  (best)' if best else ''}", file=sys.stderr, flush=True)
+        print(f"step {step}  dev: {shown(metrics)}{'  (best)' if best else ''}", file=sys.stderr, flush=True)
 
     def ended(self, reason: str) -> None:
         """One line."""
@@ -97,16 +107,20 @@ class Bar:
         )
         self.task = self.progress.add_task("starting", total=1.0)
 
+    def noted(self, note: str) -> None:
+        """Print a line above the bar."""
+        self.progress.console.print(f"note: {note}", markup=False)
+
     def reported(self, report: Report) -> None:
         """Move the bar."""
         self.progress.start()
         text = f"step {report.step}  loss {report.loss:.3f}  {report.tokens_per_second:,.0f} tokens/s"
         self.progress.update(self.task, completed=report.share, description=text)
 
-    def validated(self, report: Report, metrics: Mapping[str, float], best: bool) -> None:
+    def validated(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
         """Print a line above the bar."""
         star = "  [green]best[/green]" if best else ""
-        self.progress.console.print(f"  step {report.step}  dev: {shown(metrics)}{star}")
+        self.progress.console.print(f"  step {step}  dev: {shown(metrics)}{star}")
 
     def ended(self, reason: str) -> None:
         """Leave the terminal as it was."""

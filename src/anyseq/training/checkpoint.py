@@ -190,7 +190,7 @@ class Checkpoints:
             return None
         named = re.fullmatch(rb"step_([0-9]{1,18})\s*", file.read_bytes())
         if named is None:
-            raise ModelFolderError(f"{file}: damaged; write the name of a folder in checkpoints/ into it, as in step_500")
+            raise ModelFolderError(f"{file}: damaged; write the name of a checkpoint into it, as in step_500")
         return int(named[1])
 
     def read(self, step: int) -> dict[str, Tensor]:

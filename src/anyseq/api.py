@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from pydantic import ValidationError
 
 from anyseq.config import dump, load_recipe, load_resolved, read_about
 from anyseq.core import Item
 from anyseq.data.check import Finding, examine
 from anyseq.data.files import read_lines, read_references
-from anyseq.errors import DataError, ModelFolderError, OutputExistsError, UsageError
+from anyseq.errors import ConfigError, DataError, Fault, ModelFolderError, OutputExistsError, UsageError
 from anyseq.metrics.bootstrap import Comparison, paired_bootstrap
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Splits, Task, TaskConfig
@@ -238,8 +239,16 @@ class Predictor:
         self.task = task
 
     def settings(self, **search: Any) -> SearchConfig:
-        """The model's search settings with some exchanged, checked together."""
-        return SearchConfig(**{**dict(self.task.config.search), **search})
+        """The model's search settings with some exchanged, checked together.
+
+        Raises:
+            ConfigError: a name or a value is wrong, or two contradict each other; all of it at once.
+        """
+        try:
+            return SearchConfig(**{**dict(self.task.config.search), **search})
+        except ValidationError as wrong:
+            faults = [Fault(".".join(map(str, each["loc"])), each["msg"]) for each in wrong.errors()]
+            raise ConfigError(faults) from None
 
     def predict(self, raws: str | Iterable[str], **search: Any) -> list[Prediction]:
         """The best output for each raw source, in order; keyword arguments are search settings (`beam_size=1`)."""

@@ -86,8 +86,14 @@ class TransformerDecoder(Decoder):
         """All places of a target at once."""
         state, previous = self.begin(memory, target, state, previous)
         if not target.values.shape[1]:
-            nothing = self.fed_back.start.new_zeros(target.rows, 0, self.dim)
-            return Categorical(nothing, self.output.weight, self.output.bias, valid=target.valid), state
+            nothing = memory.vectors.new_zeros(target.rows, 0, self.dim)
+            return Categorical(
+                nothing,
+                self.output.weight,
+                self.output.bias,
+                valid=target.valid,
+                attention=lambda: nothing.new_zeros(target.rows, 0, memory.valid.shape[1]),
+            ), state
         x = self.fed_back.shifted(target, previous, state.steps)
         hidden, look, buffers = self._run(memory, x, state)
         # Uneven is always right, only slower to go on from: while training nobody does, so do not wait for the answer.

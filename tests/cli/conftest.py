@@ -47,7 +47,7 @@ def shouter(monkeypatch: pytest.MonkeyPatch) -> Shouter:
     """Every folder called `shouter` is a model now; no other is."""
     model = Shouter()
 
-    def load(folder: Path, *, device: str, trust: tuple[str, ...]) -> Shouter:
+    def load(folder: Path, *, device: str, precision: str, trust: tuple[str, ...]) -> Shouter:
         if folder.name != "shouter":
             raise ModelFolderError(f"{folder} is no model folder")
         return model

@@ -19,5 +19,5 @@ def average(
     """Average the weights of the newest checkpoints of a run into a new model."""
     from anyseq import api
 
-    steps = api.average(model, output, last)
+    steps = api.average(model, output, last, trust=tuple(run.trust or ()))
     typer.echo(f"the mean of steps {', '.join(map(str, steps))} is in {output}")

@@ -23,17 +23,18 @@ def check(
 ) -> None:
     """Read recipe and data as training would; report what is wrong, and the memory and minutes to expect.
 
-    The exit code is 2 where an error was found: training would learn something else than is meant.
+    Nothing is written. The exit code is 2 where an error was found: training would learn something else than is meant.
     """
     from anyseq import api
 
-    report = api.check(words[0], threads=run.threads, overrides=run.overrides(words[1:]))
+    report = api.check(words[0], device=run.device, threads=run.threads, overrides=run.overrides(words[1:]))
     for finding in report.findings:
         typer.echo(f"{finding.severity}: {finding.message}{_places(finding.places)}")
     for note in report.notes:
         typer.echo(f"note: {note}")
-    typer.echo(_expected(report.estimate))
-    if any(finding.severity == "error" for finding in report.findings):
+    if report.estimate is not None:
+        typer.echo(_expected(report.estimate))
+    if not report.usable:
         raise typer.Exit(2)
 
 
@@ -45,7 +46,7 @@ def _places(places: Sequence[str]) -> str:
 def _expected(estimate: Estimate) -> str:
     minutes = "until patience ends it" if estimate.minutes is None else f"about {estimate.minutes:.1f} minutes"
     return (
-        f"expect: {minutes}, without validations; {estimate.memory_mb:,.0f} MB of memory; "
+        f"expect: {minutes}, with validations and the final search; {estimate.memory_mb:,.0f} MB of memory; "
         f"{estimate.parameters:,} parameters, {estimate.tokens_per_second:,.0f} tokens/s, "
         f"{estimate.updates_per_epoch:,.0f} updates an epoch, {estimate.padding_share:.0%} padding"
     )

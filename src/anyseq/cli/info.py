@@ -18,7 +18,7 @@ def info(
     """Say what a model folder holds: task, parts, parameters, data, scores, versions."""
     from anyseq import api
 
-    found = api.info(model)
+    found = api.info(model, trust=tuple(run.trust or ()))
     typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str) if as_json else "\n".join(_lines(found)))
 
 

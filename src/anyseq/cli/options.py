@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from anyseq.errors import ConfigError, Fault
+from anyseq.errors import ConfigError, Fault, UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Predictor
@@ -23,6 +23,10 @@ NOT_FLAGS = {"seed"}
 """Search settings that are no flags: a verb's --seed is that of the search, too."""
 
 ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)]
+ModelFolders = Annotated[
+    list[Path],
+    typer.Argument(metavar="MODEL", help="Model folder (one: ensembles come later).", show_default=False),
+]
 SourceFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")]
 
 
@@ -56,7 +60,7 @@ class Everywhere:
     @property
     def loading(self) -> dict[str, Any]:
         """The arguments of `anyseq.load`."""
-        return {"device": self.device, "trust": tuple(self.trust or ())}
+        return {"device": self.device, "precision": self.precision, "trust": tuple(self.trust or ())}
 
     def overrides(self, words: Sequence[str]) -> list[str]:
         """The overrides of a recipe, --seed among them."""
@@ -131,6 +135,17 @@ def _checked(config: type[PartConfig], given: Mapping[str, Any]) -> dict[str, An
     from anyseq.config import read_flags
 
     return read_flags(config, given)
+
+
+def only(models: Sequence[Path]) -> Path:
+    """The one model of a verb that takes no more yet.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if len(models) > 1:
+        raise UsageError(f"{len(models)} models are given, one can be used: ensembles of several come later")
+    return models[0]
 
 
 def load(run: Everywhere, model: Path, search: Mapping[str, Any]) -> Predictor:

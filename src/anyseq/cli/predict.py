@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from anyseq.cli.lines import windows
-from anyseq.cli.options import Everywhere, ModelFolder, load
+from anyseq.cli.options import Everywhere, ModelFolders, load, only
 from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def predict(
     run: Everywhere,
     search: dict[str, Any],
-    model: ModelFolder,
+    models: ModelFolders,
     input_file: Annotated[
         str, typer.Option("--input", metavar="FILE|-", help="Sources, one a line (plain or .gz); - is stdin.")
     ] = "-",
@@ -41,6 +41,7 @@ def predict(
     what it has done; stdin is answered line by line on a terminal. With --n-best or --samples above 1 the text format
     has several lines for a line: its number, the score, and the output, with tabs between.
     """
+    model = only(models)
     _check_files(input_file, output_file, overwrite)
     from anyseq.core import Item
 

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from anyseq.cli.options import Everywhere, ModelFolder, load
+from anyseq.cli.options import Everywhere, ModelFolders, load, only
 
 
 def score(
     run: Everywhere,
     search: dict[str, Any],
-    model: ModelFolder,
+    models: ModelFolders,
     source: Annotated[Path, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")],
     target: Annotated[Path, typer.Option(metavar="FILE", help="Targets, one a line.")],
     form: Annotated[
@@ -23,6 +23,7 @@ def score(
     ] = "text",
 ) -> None:
     """Score given pairs: the log_prob (nats) and the score that search would report for them, a line each."""
+    model = only(models)
     from anyseq import api
 
     items, _ = api.pairs(source, target)

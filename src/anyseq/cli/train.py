@@ -84,13 +84,13 @@ def _resume(run: Everywhere, folder: Path, more_steps: int | None, words: Sequen
         threads=run.threads,
         precision=run.precision,
         listener=listener(),
-        overrides=words,
+        overrides=run.overrides(words),
         trust=tuple(run.trust or ()),
     )
 
 
 def _summary(trained: Trained) -> str:
-    lines = [f"note: {note}" for note in trained.notes]
+    lines = []
     for split, found in (("dev", trained.dev), ("test", trained.test)):
         if found is not None:
             figures = "  ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())

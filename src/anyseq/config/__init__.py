@@ -10,7 +10,7 @@ from anyseq import catalogue
 from anyseq.config.nodes import Node, override, parse, scalar
 from anyseq.config.reader import Reader
 from anyseq.config.slots import read_leaf
-from anyseq.config.writer import Row, describe, dump, type_name
+from anyseq.config.writer import Row, describe, dump, given_from_python, type_name
 from anyseq.core import PartConfig
 from anyseq.errors import ConfigError, Fault, ModelFolderError
 from anyseq.tasks.base import TaskConfig
@@ -19,6 +19,7 @@ __all__ = [
     "Row",
     "describe",
     "dump",
+    "given_from_python",
     "load_recipe",
     "load_resolved",
     "read_about",

@@ -21,6 +21,7 @@ from anyseq.config.slots import is_open, slot
 from anyseq.core import PartConfig
 
 _LONGEST_LIST = 100
+_REMARK = ", given from Python>"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -83,7 +84,20 @@ def _leaf(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, Path, Enum)):
         return to_jsonable_python(value, inf_nan_mode="constants")
     size = f" of {len(value)}" if isinstance(value, typing.Sized) else ""
-    return f"<{type(value).__name__}{size}, given from Python>"
+    return f"<{type(value).__name__}{size}{_REMARK}"
+
+
+def given_from_python(config: PartConfig) -> list[str]:
+    """Dotted keys of what a configuration that was read back had as Python objects, which no file holds."""
+    return list(_remarks(plain(config), ""))
+
+
+def _remarks(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from _remarks(child, f"{path}.{name}" if path else name)
+    elif isinstance(value, str) and value.endswith(_REMARK):
+        yield path
 
 
 @dataclass(frozen=True)

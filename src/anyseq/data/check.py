@@ -17,6 +17,7 @@ from anyseq.core import Codec, Item
 Severity = Literal["error", "warning", "note"]
 
 _UNKNOWN = 1
+_UNKNOWN_SHARE = 0.01  # more unknown symbols than this are odd
 _NAMED = 10
 _RATIO_FACTOR = 4.0  # so many times the median ratio of lengths is odd
 _RATIO_SMOOTHING = 10  # characters added to both sides, so that short lines may differ
@@ -56,8 +57,27 @@ def examine(train: Sequence[Item], dev: Sequence[Item] = (), test: Sequence[Item
         findings += [*_duplicates(train), *_overlaps(splits), *_swapped(splits)]
     else:
         findings.append(Finding("error", "train: there are no items; give data.train"))
+    return by_severity(findings)
+
+
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """Errors first, then warnings, then notes."""
     order: tuple[Severity, ...] = ("error", "warning", "note")
     return sorted(findings, key=lambda finding: order.index(finding.severity))
+
+
+def unknown(name: str, side: str, codec: Codec, items: Sequence[Item]) -> list[Finding]:
+    """How much of one side of a split the codec, learnt from train, does not know; nothing for a split without items.
+    """
+    lines = [item.raw[side] for item in items if side in item.raw]
+    if not lines:
+        return []
+    rate = unknown_rate(codec, lines)
+    message = f"{name}: {rate:.2%} of the {side}'s symbols are unknown to the codec learnt from train"
+    if rate <= _UNKNOWN_SHARE:
+        return [Finding("note", message)]
+    rare = [item for item in items if side in item.raw and unknown_rate(codec, [item.raw[side]])]
+    return [_finding("warning", f"{message}; is it text of another kind or language?", rare)]
 
 
 def unknown_rate(codec: Codec, lines: Iterable[str]) -> float:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 
+import torch
+
+from anyseq.core import Item
 from anyseq.data.batching import TokenBatches
+from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Splits, Task
-from anyseq.tasks.fitting import Examples
+from anyseq.tasks.evaluation import evaluate
+from anyseq.tasks.fitting import Examples, deciding_metric, quick
 from anyseq.training.gradients import backward
 from anyseq.training.loop import noise_of
 from anyseq.training.optimiser import build_optimiser
 
-_UPDATES = 4
+_UPDATES = 8
+_SEARCHED = 100
 
 
 @dataclass(frozen=True)
@@ -22,8 +31,8 @@ class Estimate:
     """What to expect of a training run on this machine, as it is now.
 
     Attributes:
-        minutes: Of updates, validations left out; None where only patience ends the run.
-        memory_mb: Peak resident memory of the process, in 2**20 bytes.
+        minutes: Of updates, validations and the final search; None where only patience ends the run.
+        memory_mb: Peak memory in 2**20 bytes: resident of the process, or on a GPU the GPU's.
         seconds_per_update: Mean over the batches tried.
         tokens_per_second: Target symbols, over those batches.
         updates_per_epoch: Batches in an epoch, by `accumulate`.
@@ -40,15 +49,20 @@ class Estimate:
     parameters: int
 
 
-def estimate(task: Task, splits: Splits) -> Estimate:
-    """Make a few real updates, the batch with the most places first, and extrapolate. The model is spoilt by it."""
+def estimate(task: Task, splits: Splits, test: Sequence[Item] = ()) -> Estimate:
+    """Make a few real updates, the batch with the most places first, and extrapolate. The model is spoilt by it.
+
+    Raises:
+        ConfigError: the metric that decides is none of the recipe's.
+    """
     settings = task.config.training
+    deciding_metric(task)
     examples = Examples(task, splits.train)
     batches = TokenBatches(examples.lengths, settings.batch_tokens, settings.seed)
     plan = batches.epoch(0)
     largest = max(plan, key=lambda rows: int(examples.lengths[rows].amax()) * len(rows))
     parameters = list(task.model.parameters())
-    objective, optimiser = task.config.objective.build(), build_optimiser(parameters, settings)
+    objective, optimiser = task.config.objective.build().to(task.device), build_optimiser(parameters, settings)
     task.model.train()
     seconds, symbols = 0.0, 0.0
     for number, rows in enumerate([largest, *plan[:_UPDATES]]):
@@ -57,19 +71,47 @@ def estimate(task: Task, splits: Splits) -> Estimate:
         counted = backward([objective(task.model, batch, noise_of(batch, settings.seed, 0))], parameters, 1)
         optimiser.step()
         optimiser.zero_grad()
+        trained = float(counted[1])  # waits for the device
         if number:  # the first warms up
-            seconds, symbols = seconds + time.monotonic() - began, symbols + float(counted[1])
+            seconds, symbols = seconds + time.monotonic() - began, symbols + trained
     tried = len(plan[:_UPDATES])
     each = seconds / tried * settings.accumulate
-    by_steps = None if settings.max_steps is None else settings.max_steps * each / 60
-    ends = [minutes for minutes in (by_steps, settings.max_minutes) if minutes is not None]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return Estimate(
-        minutes=min(ends, default=None),
-        memory_mb=peak / (2**20 if sys.platform == "darwin" else 2**10),
+        minutes=_minutes(task, splits, test, each),
+        memory_mb=_peak_mb(task.device),
         seconds_per_update=each,
         tokens_per_second=symbols / seconds,
         updates_per_epoch=len(plan) / settings.accumulate,
         padding_share=examples.padding_share(batches),
         parameters=sum(parameter.numel() for parameter in parameters),
     )
+
+
+def _minutes(task: Task, splits: Splits, test: Sequence[Item], seconds_per_update: float) -> float | None:
+    """Of updates and validations until the nearer end, and of the final search."""
+    settings = task.config.training
+    ends = [] if settings.max_minutes is None else [settings.max_minutes]
+    if settings.max_steps is not None:
+        validations = math.ceil(settings.max_steps / settings.validate_every)
+        validation = _seconds_to_search(task, splits.dev[: settings.validate_items], quick(task.config.search))
+        ends.append((settings.max_steps * seconds_per_update + validations * validation) / 60)
+    final = _seconds_to_search(task, [*splits.dev, *test], task.config.search) / 60
+    return min(ends) + final if ends else None
+
+
+def _seconds_to_search(task: Task, items: Sequence[Item], settings: SearchConfig) -> float:
+    """Time a part and extrapolate, with outputs as long as the references: an untrained model knows no end."""
+    part = items[:: math.ceil(len(items) / _SEARCHED)]
+    length = max(1, round(mean(len(task.encode(item)["target"]) for item in part)))
+    length = min(length, settings.max_length)
+    forced = settings.model_copy(update={"min_length": length, "max_length": length, "max_length_ratio": None})
+    began = time.monotonic()
+    evaluate(task, part, [[task.reference(item)] for item in part], forced)
+    return (time.monotonic() - began) * len(items) / len(part)
+
+
+def _peak_mb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

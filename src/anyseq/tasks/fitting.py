@@ -56,20 +56,30 @@ def quick(settings: SearchConfig) -> SearchConfig:
     return settings.model_copy(update={"beam_size": 1, "n_best": 1, "samples": 0})
 
 
+def deciding_metric(task: Task) -> tuple[str, bool]:
+    """The metric that decides what is best, and whether higher is better.
+
+    Raises:
+        ConfigError: the recipe has no such metric.
+    """
+    known = {metric.name: metric.higher_is_better for metric in task.metrics} | {"loss": False}
+    decides = task.config.training.metric or task.metrics[0].name
+    if decides not in known:
+        raise ConfigError(f"training.metric: there is no metric {decides!r} in this recipe; it has {', '.join(known)}")
+    return decides, known[decides]
+
+
 def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
     """Judge by greedy outputs for a fixed part of dev, by the same scorer as everywhere."""
     settings = task.config.training
-    known = {metric.name: metric.higher_is_better for metric in task.metrics} | {"loss": False}
-    decides = settings.metric or task.metrics[0].name
-    if decides not in known:
-        raise ConfigError(f"training.metric: there is no metric {decides!r} in this recipe; it has {', '.join(known)}")
+    decides, higher_is_better = deciding_metric(task)
     order = torch.randperm(len(dev), generator=torch.Generator().manual_seed(0))[: settings.validate_items]
     part = [dev[i] for i in sorted(order.tolist())]
     references = [[task.reference(item)] for item in part]
 
     def validate() -> Validation:
         found = evaluate(task, part, references, quick(task.config.search)).metrics
-        return Validation(found, found[decides] if known[decides] else -found[decides])
+        return Validation(found, found[decides] if higher_is_better else -found[decides])
 
     return validate
 
@@ -80,9 +90,12 @@ def trainer(
     folder: Path,
     listener: Listener,
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    device: torch.device | None = None,
 ) -> Trainer:
-    """The loop that trains a task's model on its items and keeps its state in a folder."""
+    """The loop that trains a task's model (moved to a device) on its items and keeps its state in a folder."""
     settings = task.config.training
+    if device is not None:
+        task.model.to(device)
     examples = Examples(task, splits.train)
     return Trainer(
         model=task.model,

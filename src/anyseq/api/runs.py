@@ -1,0 +1,241 @@
+"""Training, from the beginning or from where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from anyseq.api.folders import (
+    FORMAT,
+    clear,
+    default_folder,
+    fingerprint,
+    home_and_about,
+    load_weights,
+    refuse_existing,
+)
+from anyseq.api.use import Predictor
+from anyseq.config import dump, given_from_python, load_recipe, load_resolved
+from anyseq.core import Item
+from anyseq.errors import ModelFolderError, UsageError
+from anyseq.tasks.base import Splits, Task, TaskConfig
+from anyseq.tasks.devices import Precision, autocast, resolve_device, use_threads
+from anyseq.tasks.evaluation import Evaluation, evaluate
+from anyseq.tasks.fitting import trainer
+from anyseq.training.checkpoint import Checkpoints, write_atomically
+from anyseq.training.progress import Listener, Silent
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run.
+
+    Attributes:
+        folder: The model folder.
+        ended: Why training ended.
+        notes: What a person should know about the data.
+        dev: The best checkpoint on dev, by the full search.
+        test: The same on test, where the recipe has one.
+        predictor: The best model, ready for use.
+    """
+
+    folder: Path
+    ended: str
+    notes: Sequence[str]
+    dev: Evaluation
+    test: Evaluation | None
+    predictor: Predictor
+
+
+def train(
+    recipe: str | Path,
+    output: str | Path | None = None,
+    *,
+    overwrite: bool = False,
+    start_from: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "float32",
+    listener: Listener | None = None,
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+    **sections: Any,
+) -> Trained:
+    """Train a recipe.
+
+    Args:
+        recipe: A name of `anyseq recipes`, or a YAML file.
+        output: The model folder to make; by default `runs/` and the recipe's name.
+        overwrite: Remove a run that is already there.
+        start_from: A model folder whose weights and codecs to begin with.
+        device: `cpu`, `cuda`, `mps` or `auto`.
+        threads: Processor threads.
+        precision: Of the forward pass.
+        listener: Is told how it goes.
+        overrides: `key=value` words, or a mapping of dotted keys.
+        sections: The same as nested mappings: `training={"max_minutes": 5}`, `data={"train": pairs}`.
+
+    Raises:
+        ConfigError: the recipe or an override is wrong; all faults at once.
+        DataError: a file, or a line of it, cannot be used.
+        OutputExistsError: the folder holds a run and `overwrite` is off.
+    """
+    folder = default_folder(recipe) if output is None else Path(output)
+    refuse_existing(folder, overwrite)
+    if sections and not isinstance(overrides, Mapping):
+        raise UsageError("give overrides as a mapping where sections are given too: overrides={'training.seed': 2}")
+    config = load_recipe(recipe, {**overrides, **sections} if isinstance(overrides, Mapping) else overrides)
+    use_threads(threads)
+    where, listener = resolve_device(device), listener or Silent()
+    cast = autocast(precision, where)
+    run = _prepare(config, start_from)
+    run.tell(listener)
+    loop = trainer(run.task, run.splits, folder, listener, cast, where)
+    # Nothing was written so far: whatever could be refused has been.
+    clear(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "codecs").mkdir()
+    run.task.save_codecs(folder / "codecs")
+    versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
+    about = {"format": FORMAT, **versions, "data": fingerprint(run.splits)}
+    write_atomically(folder / "config.yaml", dump(config, about))
+    return _finish(run, folder, loop.run())
+
+
+def resume(
+    folder: str | Path,
+    *,
+    more_steps: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "float32",
+    listener: Listener | None = None,
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+    trust: Collection[str] = (),
+) -> Trained:
+    """Go on with a run from its last checkpoint, as if it had never stopped.
+
+    Args:
+        folder: The model folder.
+        more_steps: Updates to make from there on, whatever the recipe's end was.
+        overrides: Changes of how long to train, of the search, and of where the (same) data are; anything else is
+            refused.
+        device, threads, precision, listener: As for `train`.
+        trust: Modules that parts from outside anyseq may come from.
+
+    Raises:
+        ModelFolderError: there is nothing to go on from, or the data have changed.
+    """
+    folder = Path(folder)
+    _refuse_other_changes(overrides)
+    _, about = home_and_about(folder)
+    step = Checkpoints(folder, keep=1).named("last")
+    config = load_resolved(folder, _with_more_steps(overrides, step, more_steps), trust=trust)
+    if step is None:
+        raise ModelFolderError(f"{folder} holds no checkpoint to go on from: train it anew with --overwrite")
+    if lost := given_from_python(config):
+        raise ModelFolderError(
+            f"{', '.join(lost)} of {folder} came from Python objects, which no file holds; go on from Python, giving "
+            "the same again: anyseq.resume(folder, overrides={'data.train': ...})"
+        )
+    use_threads(threads)
+    where, listener = resolve_device(device), listener or Silent()
+    cast = autocast(precision, where)
+    run = _prepare(config, folder)
+    if about.get("data") != fingerprint(run.splits):
+        raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
+    run.tell(listener)
+    loop = trainer(run.task, run.splits, folder, listener, cast, where)
+    loop.restore(step)
+    write_atomically(folder / "config.yaml", dump(config, about))
+    return _finish(run, folder, loop.run())
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What a run needs, all of it read before anything is written."""
+
+    task: Task
+    splits: Splits
+    test: Sequence[Item] | None
+
+    def tell(self, listener: Listener) -> None:
+        """What a person should know about the data."""
+        for note in self.splits.notes:
+            listener.noted(note)
+
+
+def _prepare(config: TaskConfig, start_from: str | Path | None) -> _Run:
+    """Data read, codecs learnt (or taken over), model made (or taken over); the seed settles fresh weights."""
+    task = config.build()
+    home = None if start_from is None else home_and_about(Path(start_from))[0]
+    splits, test = task.read(), task.read_test()
+    if home is None:
+        task.fit_codecs(splits.train)
+    else:
+        task.load_codecs(home / "codecs")
+    splits = task.select(splits)
+    torch.manual_seed(config.training.seed)
+    task.build_model()
+    if start_from is not None:
+        load_weights(task, Path(start_from))
+    return _Run(task, splits, test)
+
+
+def _finish(run: _Run, folder: Path, ended: str) -> Trained:
+    """Judge the best checkpoint by the full search, on dev and, where there is one, once on test."""
+    task, splits, test = run.task, run.splits, None
+    load_weights(task, folder)
+    search = task.config.search
+    dev = evaluate(task, splits.dev, [[task.reference(item)] for item in splits.dev], search)
+    if run.test is not None:
+        test = evaluate(task, run.test, [[task.reference(item)] for item in run.test], search)
+    results = {
+        name: {"metrics": found.metrics, "signature": found.signature, "count": found.count, "seconds": found.seconds}
+        for name, found in (("dev", dev), ("test", test))
+        if found is not None
+    }
+    write_atomically(folder / "results.json", json.dumps({"ended": ended, **results}, indent=1, ensure_ascii=False))
+    return Trained(folder, ended, splits.notes, dev, test, Predictor(task))
+
+
+MAY_CHANGE = (
+    *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "validate_every")),
+    *("search.", "data.train", "data.dev", "data.test"),
+)
+
+
+def _refuse_other_changes(overrides: Sequence[str] | Mapping[str, Any]) -> None:
+    keys = _keys(overrides) if isinstance(overrides, Mapping) else [word.partition("=")[0] for word in overrides]
+    other = [key for key in keys if not key.startswith(MAY_CHANGE)]
+    if other:
+        raise UsageError(
+            f"a resumed run keeps its recipe: {', '.join(other)} cannot change; what may: {', '.join(MAY_CHANGE)}* "
+            "(to train on with other values: anyseq train RECIPE --from FOLDER)"
+        )
+
+
+def _keys(overrides: Mapping[str, Any]) -> Iterator[str]:
+    """Dotted names of what a nested mapping sets."""
+    for name, value in overrides.items():
+        if isinstance(value, Mapping):
+            yield from (f"{name}.{key}" for key in _keys(value))
+        else:
+            yield name
+
+
+def _with_more_steps(
+    overrides: Sequence[str] | Mapping[str, Any], step: int | None, more_steps: int | None
+) -> Sequence[str] | Mapping[str, Any]:
+    """So many steps more are the end then, whatever the recipe's end was."""
+    if more_steps is None:
+        return overrides
+    end = {"training.max_steps": (step or 0) + more_steps, "training.max_minutes": None, "training.patience": None}
+    if isinstance(overrides, Mapping):
+        return {**overrides, **end}
+    return [*overrides, *(f"{key}={'null' if value is None else value}" for key, value in end.items())]

@@ -1,0 +1,51 @@
+"""Where to compute, and how precisely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import torch
+
+from anyseq.errors import UsageError
+
+Precision = Literal["float32", "bf16"]
+Autocast = Callable[[], AbstractContextManager[Any]]
+"""Gives the context of a forward pass."""
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` is a GPU where there is one.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+    if name not in there:
+        raise UsageError(f"--device {name}: choose one of auto, {', '.join(there)}")
+    if not there[name]:
+        raise UsageError(f"--device {name}: there is none on this machine; use auto or cpu")
+    return torch.device(name)
+
+
+def autocast(precision: Precision, device: torch.device) -> Autocast:
+    """The context of the forward pass.
+
+    Raises:
+        UsageError: the hardware has no such arithmetic.
+    """
+    if precision == "float32":
+        return nullcontext
+    able = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
+    if not able:
+        raise UsageError("--precision bf16: this processor has no bf16 arithmetic and would be slower; use float32")
+    return lambda: torch.autocast(device.type, torch.bfloat16)
+
+
+def use_threads(threads: int | None) -> None:
+    """Compute with so many processor threads; None leaves it as it is."""
+    if threads is not None:
+        torch.set_num_threads(threads)

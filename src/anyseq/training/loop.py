@@ -281,8 +281,8 @@ class Trainer:
         folder = self.checkpoints.step_folder(step)
         tensors, state = self.checkpoints.read_training(step)
         try:
-            self.standing = Standing(**state)
-            total, count, seconds = self.standing.unreported
+            total, count, seconds = state["unreported"]  # a list in JSON
+            self.standing = Standing(**state | {"unreported": (total, count, seconds)})
             self.meter = Meter((total, count), seconds)
             load_into(self.model, self.checkpoints.read(step), folder)
             if self.average is not None:

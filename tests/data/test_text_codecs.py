@@ -9,6 +9,7 @@ from anyseq.data.codecs.characters import Characters, CharactersConfig
 from anyseq.data.codecs.subwords import Subwords, SubwordsConfig
 from anyseq.data.codecs.words import Words, WordsConfig, tokenise
 from anyseq.errors import DataError, ModelFolderError
+from laws.cases import named
 
 TEXTS = [
     "Zwei Hunde (braun, weiß) spielen im Schnee.",
@@ -18,19 +19,7 @@ TEXTS = [
     "日本語の文。 a  b",
     "The dogs play in the snow. The man plays in the snow.",
 ] * 3
-CONFIGS = {
-    "characters": CharactersConfig(),
-    "characters, lower, nfkc": CharactersConfig(unicode="nfkc", case="lower", squeeze=False),
-    "words": WordsConfig(min_count=1),
-    "words, unsqueezed": WordsConfig(min_count=1, squeeze=False, unicode="none"),
-    "words, frequent": WordsConfig(min_count=2, max_size=20, case="lower"),
-    "unigram": SubwordsConfig(vocab_size=150),
-    "unigram, bytes": SubwordsConfig(vocab_size=400, byte_fallback=True, squeeze=False, unicode="none"),
-    "unigram, sampled": SubwordsConfig(vocab_size=400, byte_fallback=True, nbest_size=4),
-    "bpe": SubwordsConfig(vocab_size=150, model_type="bpe", case="lower"),
-    "bpe, bytes": SubwordsConfig(vocab_size=450, model_type="bpe", byte_fallback=True),
-    "bpe, sampled": SubwordsConfig(vocab_size=450, model_type="bpe", byte_fallback=True, bpe_dropout=0.3),
-}
+CONFIGS = {name: variant.config for name, variant in named("codecs").items()}  # law 8 over all of the table
 CODECS = {name: config.fit(TEXTS) for name, config in CONFIGS.items()}
 every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 
@@ -61,16 +50,15 @@ def test_any_text_goes_in_and_comes_back_the_same_twice(codec, text, seed):
             assert back == canonical(codec, text)
 
 
-@pytest.mark.parametrize(
-    "codec", [codec for name, codec in CODECS.items() if "words" not in name], ids=lambda codec: type(codec).__name__
-)
+@pytest.mark.parametrize("name", [name for name, codec in CODECS.items() if not isinstance(codec, Words)])
 @settings(max_examples=50)
 @given(text=KNOWN)
-def test_known_characters_survive(codec, text):
+def test_known_characters_survive(name, text):
+    codec = CODECS[name]
     assert codec.decode(codec.encode(text)) == canonical(codec, text)
 
 
-@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if "bytes" in name or "sampled" in name])
+@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if vars(config).get("byte_fallback")])
 @settings(max_examples=50)
 @given(text=LINES, seed=st.integers(0, 99))
 def test_with_byte_fallback_everything_survives(name, text, seed):
@@ -111,7 +99,7 @@ def test_what_is_saved_is_loaded(name, tmp_path):
 def test_a_folder_without_a_codec_is_refused(kind, tmp_path):
     with pytest.raises(ModelFolderError, match=r"codec\.json"):
         kind.load(tmp_path)
-    other = "words" if kind is not Words else "bpe"
+    other = "words0[]" if kind is not Words else "subwords0[]"
     CODECS[other].save(tmp_path)
     with pytest.raises(ModelFolderError, match=r"codec\.json"):
         kind.load(tmp_path)
@@ -161,7 +149,7 @@ def test_a_word_is_the_same_symbol_at_the_start_and_inside():
 
 
 def test_an_unknown_word_is_shown_where_it_stood():
-    assert CODECS["words"].decode(CODECS["words"].encode("The zebras play in the snow.")) == (
+    assert CODECS["words0[]"].decode(CODECS["words0[]"].encode("The zebras play in the snow.")) == (
         "The \ufffd play in the snow."
     )
 

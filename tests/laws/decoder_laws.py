@@ -121,7 +121,7 @@ def check_unroll_in_pieces(case: Case, width: int) -> None:
     memory = case.decoder.prepare(case.memory)
     target = make_target(case, width)
     time, rows = target.values.shape[1], torch.arange(target.rows)
-    with torch.set_grad_enabled(False):
+    with torch.no_grad():
         whole, end = case.decoder.unroll(memory, target)
         expected = whole.log_prob(target.values)
         for cut in (torch.tensor(1), torch.tensor(4), rows % 4):
@@ -156,7 +156,7 @@ def check_select_commutes_with_step(case: Case) -> None:
     sources = torch.tensor([2, 0])
     rows = torch.tensor([5, 4, 0, 1])
     for memory, after, chosen in ((whole, whole, within), (whole, whole.select(sources), rows)):
-        with torch.set_grad_enabled(False):
+        with torch.no_grad():
             _, state = case.decoder.unroll(memory, make_target(case, width, time=2))
             previous = torch.arange(whole.rows * width) % case.vocab_size
             copy, kept = copied(state), state.select(chosen)
@@ -202,7 +202,7 @@ def check_padding_and_neighbours(case: Case) -> None:
     """Law 1: each source alone and unpadded gives what it gives in the batch, whatever stands at padding."""
     target = make_target(case, 1)
     memory = case.memory.replace(vectors=case.memory.vectors.masked_fill(~case.memory.valid[:, :, None], 7.0))
-    with torch.set_grad_enabled(False):
+    with torch.no_grad():
         together, _ = case.decoder.unroll(case.decoder.prepare(memory), target)
         together = together.log_prob(target.values)
         for row in range(target.rows):
@@ -228,7 +228,7 @@ def check_every_parameter_learns(case: Case) -> None:
 def check_start_vector(case: Case) -> None:
     """A row with steps 0 gets the start vector, whatever `previous` says; later `previous` matters."""
     memory = case.decoder.prepare(case.memory)
-    with torch.set_grad_enabled(False):
+    with torch.no_grad():
         tables = []
         for symbol in (1, 2):
             previous = torch.full((memory.rows,), symbol)

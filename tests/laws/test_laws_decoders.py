@@ -19,9 +19,10 @@ torch.set_num_threads(1)
 VOCAB = 7
 SHAPE = MemoryShape(vectors_dim=8, summary_dim=5)
 Mode = Callable[[], AbstractContextManager[None]]
-MODES = [torch.enable_grad, torch.no_grad, torch.inference_mode]
-every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.__name__)
-without_gradients = pytest.mark.parametrize("mode", MODES[1:], ids=lambda mode: mode.__name__)
+without_gradients = pytest.mark.parametrize(
+    ("mode", "width"), [(torch.no_grad, 1), (torch.inference_mode, 2)], ids=["no_grad", "inference_mode"]
+)
+unchecked = pytest.mark.usefixtures("unchecked")
 every_decoder = pytest.mark.parametrize("name", DECODERS)
 
 
@@ -35,8 +36,12 @@ def embedding(decoder: Decoder) -> nn.Module:
     return embedding(decoder.decoder) if isinstance(decoder, Constrained) else decoder.fed_back.embed
 
 
-@every_mode
-@pytest.mark.parametrize("width", [1, 2])
+@unchecked
+@pytest.mark.parametrize(
+    ("mode", "width"),
+    [(torch.enable_grad, 1), (torch.enable_grad, 2), (torch.no_grad, 1), (torch.inference_mode, 2)],
+    ids=["gradients1", "gradients2", "no_grad", "inference_mode"],
+)
 @every_decoder
 def test_unroll_is_a_chain_of_steps(name: str, width: int, mode: Mode) -> None:
     case = make(name)
@@ -44,6 +49,7 @@ def test_unroll_is_a_chain_of_steps(name: str, width: int, mode: Mode) -> None:
         laws.check_unroll_is_a_chain_of_steps(case, width)
 
 
+@unchecked
 @every_decoder
 def test_unroll_is_a_chain_of_steps_in_float32(name: str) -> None:
     case = make(name, torch.float32)
@@ -51,8 +57,8 @@ def test_unroll_is_a_chain_of_steps_in_float32(name: str) -> None:
         laws.check_unroll_is_a_chain_of_steps(case, width=2)
 
 
+@unchecked
 @without_gradients
-@pytest.mark.parametrize("width", [1, 2])
 @every_decoder
 def test_unroll_in_pieces(name: str, width: int, mode: Mode) -> None:
     case = make(name)
@@ -60,19 +66,22 @@ def test_unroll_in_pieces(name: str, width: int, mode: Mode) -> None:
         laws.check_unroll_in_pieces(case, width)
 
 
+@unchecked
 @without_gradients
 @every_decoder
-def test_select_commutes_with_step(name: str, mode: Mode) -> None:
+def test_select_commutes_with_step(name: str, mode: Mode, width: int) -> None:
     case = make(name)
     with mode():
         laws.check_select_commutes_with_step(case)
 
 
+@unchecked
 @every_decoder
 def test_padding_and_neighbours(name: str) -> None:
     laws.check_padding_and_neighbours(make(name))
 
 
+@unchecked
 @every_decoder
 def test_padding_and_neighbours_in_float32(name: str) -> None:
     laws.check_padding_and_neighbours(make(name, torch.float32))

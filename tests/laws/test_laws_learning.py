@@ -12,10 +12,12 @@ from laws.cases import named as variants
 from laws.whole_models import KINDS, Pair, batch_of, make, named, outputs, target_of, with_dropout
 
 torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("unchecked")
 KEYS = [4, 0, 7, 13, 2, 1]
 OBJECTIVES = variants("objectives")
-# Every kind of model by the first objective, and every other objective.
-CASES = [(pair, next(iter(OBJECTIVES))) for pair in KINDS] + [(KINDS[0], name) for name in list(OBJECTIVES)[1:]]
+# Every kind of model by the first objective, and every other objective. A constraint of the model learns nothing.
+FREE = [pair for pair in KINDS if "constrained" not in pair[1]]
+CASES = [(pair, next(iter(OBJECTIVES))) for pair in FREE] + [(KINDS[0], name) for name in list(OBJECTIVES)[1:]]
 
 
 def found(model: Seq2Seq) -> list[list[int]]:
@@ -32,13 +34,11 @@ def test_17_a_handful_of_pairs_is_learnt_by_heart(pair: Pair, name: str) -> None
     batch, wanted = batch_of(KEYS, targets), [values.tolist() for values in targets]
     optimiser = torch.optim.Adam(model.parameters(), lr=0.02)
     assert found(model) != wanted
-    for _ in range(20):
-        with_dropout(model, 0.0)
-        for _ in range(10):
-            (part,) = objective(model, batch, noise_of(batch, 1, 0)).parts.values()
-            optimiser.zero_grad()
-            (part.sum / part.count).backward()
-            optimiser.step()
-        if found(model) == wanted:
+    for step in range(1, 301):
+        (part,) = objective(with_dropout(model, 0.0), batch, noise_of(batch, 1, 0)).parts.values()
+        optimiser.zero_grad()
+        (part.sum / part.count).backward()
+        optimiser.step()
+        if step % 20 == 0 and found(model) == wanted:
             return
     assert found(model) == wanted

@@ -19,6 +19,7 @@ torch.set_num_threads(1)
 KEYS = [4, 0, 7, 13, 2]
 OBJECTIVES = variants("objectives")
 every_objective = pytest.mark.parametrize("name", OBJECTIVES)
+unchecked = pytest.mark.usefixtures("unchecked")
 every_kind = pytest.mark.parametrize("pair", KINDS, ids=named)
 
 
@@ -39,6 +40,7 @@ def evaluate(objective: Objective, model: Model, batch: Batch) -> Loss:
     return objective(model, batch, noise_of(batch, seed=1, step=0))
 
 
+@unchecked
 @every_objective
 @every_kind
 def test_1_parts_add_up_over_items(pair: Pair, name: str) -> None:
@@ -59,6 +61,7 @@ def test_3_every_parameter_of_a_model_learns(pair: Pair, name: str) -> None:
     assert not idle
 
 
+@unchecked
 @every_objective
 @every_kind
 def test_13_gradients_agree_with_finite_differences(pair: Pair, name: str) -> None:
@@ -92,6 +95,7 @@ class WithPrior(Objective):
         return Loss({**self.objective(model, batch, noise).parts, "prior": prior})
 
 
+@unchecked
 @pytest.mark.parametrize("parts", [1, 2])
 @every_objective
 @every_kind

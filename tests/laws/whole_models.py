@@ -75,8 +75,9 @@ def target_of(key: int, symbols: int = 5) -> Tensor:
     generator = torch.Generator().manual_seed(2000 + key)
     body: list[int] = []
     while len(body) < 1 + key % 4:
-        refused = [*body[-1:], *(2 for last in body[-1:] if last == 3), *(b for a, b in pairwise(body) if a == body[-1])]
-        following = [symbol for symbol in range(1, symbols) if symbol not in refused]
+        last = body[-1:]
+        refused = {*last, *(after for before, after in pairwise(body) if [before] == last)}
+        following = [symbol for symbol in range(1, symbols) if symbol not in refused and [*last, symbol] != [3, 2]]
         body.append(following[int(torch.randint(len(following), (), generator=generator))])
     return torch.tensor([*body, 0])
 

@@ -92,7 +92,7 @@ def test_candidates_are_the_best_of_the_allowed(kind: int, k: int) -> None:
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_equals_go_to_the_lowest_symbol(k: int) -> None:
-    table = Table(torch.tensor([[1.0, 2.0, 2.0, 1.0, 2.0], [0.0, 0.0, 0.0, 0.0, 0.0], [3.0, -torch.inf, 1.0, 1.0, 1.0]]))
+    table = Table(torch.tensor([[1.0, 2.0, 2.0, 1.0, 2.0], [0.0] * 5, [3.0, -torch.inf, 1.0, 1.0, 1.0]]))
     values, log_prob = table.candidates(k)
     expected = [[1, 2, 4, 0, 3], [0, 1, 2, 3, 4], [0, 2, 3, 4, 1]]
     for row in range(3):
@@ -116,11 +116,9 @@ def test_samples_come_as_often_as_the_table_says(kind: int) -> None:
         share = torch.bincount(values, minlength=SYMBOLS).double() / draws
         assert bool(((share - p).abs() <= 4 * (p * (1 - p) / draws).sqrt()).all())
         torch.testing.assert_close(log_prob, one.log_probs()[0][values], **EXACT)
-    again, _ = many.sample(noise)
-    assert torch.equal(again, many.sample(noise)[0])
-    assert emissions(2)[kind].sample(Noise(1, *keys[:6].view(3, 2)), torch.zeros(2, SYMBOLS).bool()).log_prob.tolist() == [
-        -torch.inf
-    ] * 2
+    assert torch.equal(many.sample(noise)[0], many.sample(noise)[0])
+    nothing = emissions(2)[kind].sample(Noise(1, *keys[:6].view(3, 2)), torch.zeros(2, SYMBOLS).bool())
+    assert nothing.log_prob.tolist() == [-torch.inf] * 2
 
 
 @KINDS
@@ -169,12 +167,12 @@ def test_a_mixture_is_the_mean_of_probabilities() -> None:
 def test_steps_side_by_side_are_one_emission(kind: int) -> None:
     valid = torch.tensor([[True, True], [True, False]])
     whole = emissions(2, 2, valid=valid)[kind]
-    steps: list[Discrete] = []
+    look, steps = (lambda: torch.ones(2, 3)), list[Discrete]()
     for time in range(2):
         if isinstance(whole, Categorical):
-            steps.append(Categorical(whole.hidden[:, time], whole.weight, whole.bias, attention=lambda: torch.ones(2, 3)))
+            steps.append(Categorical(whole.hidden[:, time], whole.weight, whole.bias, attention=look))
         else:
-            steps.append(Table(whole.logits()[:, time], attention=lambda: torch.ones(2, 3)))
+            steps.append(Table(whole.logits()[:, time], attention=look))
     stacked = type(whole).stack(steps, valid)
     x = torch.tensor([[1, 2], [3, 4]])
     torch.testing.assert_close(stacked.log_prob(x), whole.log_prob(x), **EXACT)

@@ -1,4 +1,7 @@
-"""Stacks of recurrent layers and the encoder made of them: padding, pieces, directions, residuals."""
+"""Stacks of recurrent layers and the encoder made of them: padding, pieces, directions, residuals.
+
+The laws over encoders: tests/laws.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,6 @@ from anyseq.nn.recurrent import Bidirectional, Causal, RecurrentStack, Residual
 
 EXACT = {"rtol": 0.0, "atol": 1e-9}
 LENGTHS = torch.tensor([5, 1, 3, 5])
-SETTINGS: list[dict[str, Any]] = [
-    {"cell": "gru"},
-    {"cell": "gru", "gru_form": "reset_before"},
-    {"cell": "lstm"},
-    {"cell": "elman", "residual": False},
-    {"cell": "lstm", "activation": "relu"},
-]
 
 
 def make(bidirectional: bool, **settings: Any) -> RnnEncoder:
@@ -38,53 +34,12 @@ def source() -> Padded:
     return Padded(torch.randint(1, 9, (4, 5)), torch.arange(5) < LENGTHS[:, None])
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_padding_and_neighbours_change_nothing(settings: dict[str, Any], bidirectional: bool) -> None:
-    encoder, batch = make(bidirectional, **settings), source()
-    together = encoder(batch)
-    for row, length in enumerate(LENGTHS.tolist()):
-        alone = encoder(Padded(batch.values[row : row + 1, :length], batch.valid[row : row + 1, :length]))
-        torch.testing.assert_close(alone.vectors[0], together.vectors[row, :length], **EXACT)
-        torch.testing.assert_close(alone.summary[0], together.summary[row], **EXACT)
-
-
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_pieces_are_the_whole(settings: dict[str, Any]) -> None:
-    """Also where a row ended before the piece began."""
-    encoder, batch = make(False, **settings), source()
-    whole = encoder(batch)
-    for cut in (1, 3):
-        first = encoder(Padded(batch.values[:, :cut], batch.valid[:, :cut]))
-        second = encoder(Padded(batch.values[:, cut:], batch.valid[:, cut:]), first.carry)
-        joined = torch.cat([first.vectors, second.vectors], 1)
-        torch.testing.assert_close(joined[batch.valid], whole.vectors[batch.valid], **EXACT)
-        torch.testing.assert_close(second.summary, whole.summary, **EXACT)
-        last = encoder(Padded(batch.values[:, :0], batch.valid[:, :0]), second.carry)
-        torch.testing.assert_close(last.summary, whole.summary, **EXACT)
-
-
 def test_a_fold_that_reads_both_ways_has_no_pieces() -> None:
     encoder = make(True)
     memory = encoder(source())
     assert memory.carry is None
     with pytest.raises(ValueError, match="both ways"):
         encoder(source(), encoder.stack.start(memory.vectors))
-
-
-@pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("settings", SETTINGS)
-def test_no_gradient_from_padding_and_every_parameter_learns(settings: dict[str, Any], bidirectional: bool) -> None:
-    encoder, batch = make(bidirectional, **settings), source()
-    seen: list[Tensor] = []
-    encoder.embed.register_forward_hook(lambda module, given, out: out.retain_grad() or seen.append(out))
-    memory = encoder(batch)
-    (memory.vectors[batch.valid].square().sum() + memory.summary.square().sum()).backward()
-    gradient = seen[0].grad
-    assert gradient is not None
-    assert not gradient[~batch.valid].any()
-    assert gradient[batch.valid].abs().sum(-1).all()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in encoder.parameters())
 
 
 def test_only_one_direction_is_causal() -> None:

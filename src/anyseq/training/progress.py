@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -32,6 +32,7 @@ class Report:
     tokens_per_second: float
 
 
+@runtime_checkable
 class Listener(Protocol):
     """Is told how training goes."""
 

@@ -37,7 +37,8 @@ class Noise:
         word = torch.full_like(self.item, self.seed)
         for key in (self.item, self.sample, self.step, torch.full_like(self.item, draw)):
             word = _mix(word + _GOLDEN + key)
-        return (((word >> 11) & (2**53 - 1)).to(torch.float64) + 0.5) * 2.0**-53
+        # 52 bits: with 53 the largest would round to 1.
+        return (((word >> 12) & (2**52 - 1)).to(torch.float64) + 0.5) * 2.0**-52
 
 
 def _mix(word: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ class PartConfig(BaseModel):
 
     Class attributes:
         section: The catalogue's section this part belongs to ("" for a plain group of settings).
-        kind: Set by the loader to the name the recipe used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())

@@ -119,7 +119,7 @@ class Decoder(nn.Module, ABC):
 
         Args:
             memory: Prepared. Rows of `target` are a multiple of its sources.
-            target: Without start symbol, with its end; the shift by one is inside.
+            target: Without start symbol, with its end, at least one place wide here; the shift by one is inside.
             state: Where to go on from; None is the start, repeated for the width of `target`.
             previous: What `step` would get at target's first position; may be None at the start.
 

@@ -84,7 +84,9 @@ class Bidirectional(Layer):
     """One cell reads from left to right, another from each row's last real input to the left.
 
     Its state is Tree(forward, backward). Reversing each row within its length leaves both directions to the plain
-    kernels: packed sequences were up to 1.3 times as slow (LSTM, tanh), and never faster, with lengths 6-15 of 15.
+    kernels. Packed sequences skip the padding, but the packing costs: 200 rows, 256 wide, one CPU thread, forward and
+    backward, they took 1.14 to 1.19 times as long with lengths 12-15 (batches by length, the usual case), and 0.91
+    (LSTM), 0.97 (GRU), 1.04 (tanh) times with lengths 6-15.
 
     Args:
         forward_cell: Reads from left to right.

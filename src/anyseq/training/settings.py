@@ -30,7 +30,6 @@ class TrainingConfig(PartConfig):
     metric: str | None = Field(None, description="decides what is best: a metric's name or loss; none: the first")
     patience: int | None = Field(None, ge=1, description="stop after this many validations without a better one")
     keep_checkpoints: int = Field(1, ge=1, description="checkpoints kept besides the best")
-    compile: bool = Field(False, description="torch.compile the model: slower to start, faster to run")
     seed: int = Field(1, ge=0, description="seed of initial weights, shuffling and dropout")
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from anyseq.core import Decoder, Memory, Padded, State, Stream
 from anyseq.errors import ConfigError
-from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.models.decoders.base import DecoderConfig, MemoryShape, target_embedding
 from anyseq.models.decoders.rnn import Bridge, RnnSettings, SoftmaxHead
 from anyseq.nn.attention_scores import AdditiveScores, DotScores, GeneralScores, Reader, Scores
 from anyseq.nn.cells import AffineCell
@@ -152,7 +152,7 @@ class AttentionDecoderConfig(RnnSettings, DecoderConfig):
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnAttentionDecoder:
         """Make a decoder that looks at such a memory and emits this stream of symbols."""
-        own = self.embedding(target, embed)
+        own = target_embedding(target, embed, self.embed_dim)
         kind = RnnInputFeedingDecoder if self.input_feeding else RnnAttentionDecoder
         stack = self.make_stack(self.embed_dim * 2 if self.input_feeding else self.embed_dim)
         return kind(

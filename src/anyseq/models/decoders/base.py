@@ -8,7 +8,9 @@ from typing import ClassVar
 
 from torch import nn
 
-from anyseq.core import Decoder, PartConfig, Stream
+from anyseq.core import Decoder, PartConfig, Stream, Symbols
+from anyseq.errors import ConfigError
+from anyseq.nn.embeddings import SymbolEmbedding
 
 
 @dataclass(frozen=True)
@@ -41,3 +43,31 @@ class DecoderConfig(PartConfig):
         Raises:
             ConfigError: the parts cannot go together (a shared embedding of another width, a stream it cannot emit).
         """
+
+
+def target_embedding(target: Stream, embed: nn.Module | None, dim: int) -> SymbolEmbedding:
+    """The input embedding of a decoder of symbols: the encoder's where shared, else a new one, `dim` wide.
+
+    Raises:
+        ConfigError: the stream has no symbols, or a shared embedding has another width.
+    """
+    if not isinstance(target, Symbols):
+        raise ConfigError("this decoder has a softmax and emits symbols; for vectors choose another decoder")
+    embed = SymbolEmbedding(target.vocab_size, dim) if embed is None else embed
+    if not isinstance(embed, SymbolEmbedding) or embed.embedding_dim != dim:
+        raise ConfigError(
+            "a shared embedding has one width: give model.encoder and model.decoder the same model_dim (embed_dim of "
+            "recurrent ones), or set model.share_embeddings=false"
+        )
+    return embed
+
+
+def output_layer(embed: SymbolEmbedding, dim: int, tied: bool) -> nn.Linear:
+    """The output embedding over what is `dim` wide: the input's where tied (then `dim` is its width), else its own."""
+    output = nn.Linear(dim, embed.num_embeddings)
+    nn.init.zeros_(output.bias)
+    if tied:
+        output.weight = embed.weight
+    else:
+        nn.init.normal_(output.weight, std=dim**-0.5)
+    return output

@@ -7,9 +7,8 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Memory, Padded, State, Stream, Symbols, Tree
-from anyseq.errors import ConfigError
-from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.core import Decoder, Memory, Padded, State, Stream, Tree
+from anyseq.models.decoders.base import DecoderConfig, MemoryShape, output_layer, target_embedding
 from anyseq.models.recurrent import RecurrentSettings
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack, SymbolEmbedding
@@ -115,31 +114,9 @@ class RnnSettings(RecurrentSettings):
 
     tied: bool = Field(True, description="the output weights are the input embedding")
 
-    def embedding(self, target: Stream, embed: nn.Module | None) -> SymbolEmbedding:
-        """The input embedding: the encoder's where shared, else a new one.
-
-        Raises:
-            ConfigError: the stream has no symbols, or a shared embedding has another width.
-        """
-        if not isinstance(target, Symbols):
-            raise ConfigError("recurrent decoders with a softmax emit symbols; for vectors choose another decoder")
-        embed = SymbolEmbedding(target.vocab_size, self.embed_dim) if embed is None else embed
-        if not isinstance(embed, SymbolEmbedding) or embed.embedding_dim != self.embed_dim:
-            raise ConfigError(
-                "a shared embedding must have one width: set model.encoder.embed_dim and model.decoder.embed_dim "
-                "to the same value, or model.share_embeddings=false"
-            )
-        return embed
-
     def head(self, embed: SymbolEmbedding, dim: int) -> SoftmaxHead:
         """The softmax over what is `dim` wide, which is embed_dim where tied."""
-        output = nn.Linear(dim, embed.num_embeddings)
-        nn.init.zeros_(output.bias)
-        if self.tied:
-            output.weight = embed.weight
-        else:
-            nn.init.normal_(output.weight, std=dim**-0.5)
-        return SoftmaxHead(output, self.dropout)
+        return SoftmaxHead(output_layer(embed, dim, self.tied), self.dropout)
 
 
 class RnnDecoderConfig(RnnSettings, DecoderConfig):
@@ -147,7 +124,7 @@ class RnnDecoderConfig(RnnSettings, DecoderConfig):
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnDecoder:
         """Make a decoder that starts from such a memory's summary and emits this stream of symbols."""
-        own = self.embedding(target, embed)
+        own = target_embedding(target, embed, self.embed_dim)
         stack = self.make_stack(self.embed_dim)
         projected = self.tied and self.embed_dim != self.hidden_dim
         return RnnDecoder(

@@ -10,14 +10,13 @@ from jaxtyping import Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Memory, Padded, State, Stream, Symbols, Tree
-from anyseq.errors import ConfigError
-from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.core import Decoder, Memory, Padded, State, Stream, Tree
+from anyseq.models.decoders.base import DecoderConfig, MemoryShape, output_layer, target_embedding
 from anyseq.models.transformer import TransformerSettings
 from anyseq.nn.attention import CrossAttention, bias_of
 from anyseq.nn.cache import Cache
 from anyseq.nn.dropout import Dropout
-from anyseq.nn.embeddings import FedBack, SymbolEmbedding
+from anyseq.nn.embeddings import FedBack
 from anyseq.nn.emissions import Attention, Categorical
 from anyseq.nn.transformer import DecoderLayer
 
@@ -87,8 +86,14 @@ class TransformerDecoder(Decoder):
         """All places of a target at once."""
         state, previous = self.begin(memory, target, state, previous)
         if not target.values.shape[1]:
-            nothing = self.fed_back.start.new_zeros(target.rows, 0, self.dim)
-            return Categorical(nothing, self.output.weight, self.output.bias, valid=target.valid), state
+            nothing = memory.vectors.new_zeros(target.rows, 0, self.dim)
+            return Categorical(
+                nothing,
+                self.output.weight,
+                self.output.bias,
+                valid=target.valid,
+                attention=lambda: nothing.new_zeros(target.rows, 0, memory.valid.shape[1]),
+            ), state
         x = self.fed_back.shifted(target, previous, state.steps)
         hidden, look, buffers = self._run(memory, x, state)
         # Uneven is always right, only slower to go on from: while training nobody does, so do not wait for the answer.
@@ -137,22 +142,9 @@ class TransformerDecoderConfig(TransformerSettings, DecoderConfig):
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> TransformerDecoder:
         """Make a decoder that reads such a memory and emits this stream of symbols."""
-        if not isinstance(target, Symbols):
-            raise ConfigError("decoder transformer emits symbols; for vectors choose another decoder")
-        embed = SymbolEmbedding(target.vocab_size, self.model_dim) if embed is None else embed
-        if not isinstance(embed, SymbolEmbedding) or embed.embedding_dim != self.model_dim:
-            raise ConfigError(
-                "a shared embedding must be as wide as the decoder: set model.encoder.model_dim and "
-                "model.decoder.model_dim to the same value, or model.share_embeddings=false"
-            )
-        output = nn.Linear(self.model_dim, target.vocab_size)
-        nn.init.zeros_(output.bias)
-        if self.tied:
-            output.weight = embed.weight
-        else:
-            nn.init.normal_(output.weight, std=self.model_dim**-0.5)
+        own = target_embedding(target, embed, self.model_dim)
         return TransformerDecoder(
-            fed_back=FedBack(embed, self.model_dim),
+            fed_back=FedBack(own, self.model_dim),
             positions=self.position_layer(),
             layers=[
                 DecoderLayer(
@@ -164,7 +156,7 @@ class TransformerDecoderConfig(TransformerSettings, DecoderConfig):
                 for _ in range(self.num_layers)
             ],
             norm=self.final_norm(),
-            output=output,
+            output=output_layer(own, self.model_dim, self.tied),
             dim=self.model_dim,
             dropout=self.dropout,
         )

@@ -1,0 +1,217 @@
+"""The table of all parts: small configurations that cover each part's variants. A line here brings a part all laws.
+
+`tests/laws/test_laws_table.py` sees to it that every entry of the catalogue stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anyseq.core import Decoder, PartConfig, Symbols, Tree
+from anyseq.data.codecs.characters import CharactersConfig
+from anyseq.data.codecs.subwords import SubwordsConfig
+from anyseq.data.codecs.words import WordsConfig
+from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.phrases import PhrasesConfig
+from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
+from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
+from anyseq.metrics.exact_match import ExactMatchConfig
+from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
+from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentionDecoder
+from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
+from anyseq.models.decoders.transformer import TransformerDecoderConfig
+from anyseq.models.encoders.rnn import RnnEncoderConfig
+from anyseq.models.encoders.transformer import TransformerEncoderConfig
+from anyseq.nn.attention_scores import AdditiveScores, Reader
+from anyseq.nn.cells import Cell
+from anyseq.nn.embeddings import FedBack, SymbolEmbedding
+from anyseq.nn.recurrent import Causal, RecurrentStack
+from anyseq.search import All, Constrained, Forbidden, NoRepeatNgram
+from anyseq.training.objectives.cross_entropy import CrossEntropyConfig
+
+BOTH_WAYS = {"pieces": "it looks both ways, so a fold in pieces is refused"}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One configuration of a part.
+
+    Attributes:
+        config: Small, and unlike its neighbours in what it exercises.
+        exceptions: Laws that do not hold for it, with the reason.
+    """
+
+    config: Any
+    exceptions: Mapping[str, str] = field(default_factory=dict)
+
+
+def variants(kind: type[PartConfig], *settings: Mapping[str, Any], **common: Any) -> list[Variant]:
+    return [Variant(kind(**common, **own)) for own in settings]
+
+
+STACK = {"embed_dim": 4, "hidden_dim": 6, "num_layers": 2}
+BLOCKS = {"model_dim": 8, "ffn_dim": 10, "num_layers": 2, "num_heads": 2}
+NORMS_AND_POSITIONS = [
+    # More places than learned ones are tried too: they share the last.
+    {"norm": norm, "positions": positions, "activation": "gelu" if positions == "rotary" else "relu"}
+    | ({"max_positions": 4} if positions == "learned" else {})
+    for norm, positions in product(("pre", "post"), ("sinusoidal", "learned", "rotary"))
+]
+
+PARTS: dict[str, dict[str, list[Variant]]] = {
+    "encoders": {
+        "rnn": [
+            *(
+                Variant(RnnEncoderConfig(embed_dim=4, hidden_dim=4, num_layers=2, **own), BOTH_WAYS)
+                for own in ({"cell": "gru"}, {"cell": "lstm", "residual": False}, {"gru_form": "reset_before"})
+            ),
+            *variants(
+                RnnEncoderConfig, {"cell": "gru"}, {"cell": "lstm"}, {"cell": "elman", "residual": False},
+                {"cell": "lstm", "activation": "relu"}, {"gru_form": "reset_before"},
+                embed_dim=4, hidden_dim=8, num_layers=2, bidirectional=False,
+            ),
+        ],
+        "transformer": [Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS],
+    },
+    "decoders": {
+        "rnn": variants(
+            RnnDecoderConfig, {}, {"cell": "lstm", "residual": False},
+            {"cell": "elman", "activation": "relu", "tied": False}, {"gru_form": "reset_before"},
+            {"activation": "identity"}, **STACK,
+        ),
+        "attention": [
+            *variants(
+                AttentionDecoderConfig, {"cell": "lstm"}, {"scores": "additive", "attention_dim": 3, "tied": False},
+                {"input_feeding": True}, {"cell": "lstm", "input_feeding": True, "scores": "additive"}, **STACK,
+            ),
+            *variants(
+                AttentionDecoderConfig, {"num_layers": 2},
+                {"gru_form": "reset_before", "input_feeding": True}, scores="dot", embed_dim=4, hidden_dim=8,
+            ),
+        ],
+        "transformer": variants(
+            TransformerDecoderConfig, *({**own, "tied": tied} for own in NORMS_AND_POSITIONS for tied in (True, False)),
+            **BLOCKS,
+        ),
+    },
+    "objectives": {
+        "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
+    },
+    "codecs": {
+        "characters": variants(CharactersConfig, {}, {"unicode": "nfkc", "case": "lower", "squeeze": False}),
+        "words": variants(
+            WordsConfig, {"min_count": 1}, {"min_count": 1, "squeeze": False, "unicode": "none"},
+            {"min_count": 2, "max_size": 20, "case": "lower"},
+        ),
+        "subwords": variants(
+            SubwordsConfig, {"vocab_size": 150},
+            {"vocab_size": 400, "byte_fallback": True, "squeeze": False, "unicode": "none"},
+            {"vocab_size": 400, "byte_fallback": True, "nbest_size": 4},
+            {"vocab_size": 150, "model_type": "bpe", "case": "lower"},
+            {"vocab_size": 450, "model_type": "bpe", "byte_fallback": True},
+            {"vocab_size": 450, "model_type": "bpe", "byte_fallback": True, "bpe_dropout": 0.3},
+        ),
+    },
+    "metrics": {
+        "bleu": variants(BleuConfig, {}),
+        "chrf": variants(ChrfConfig, {}),
+        "ter": variants(TerConfig, {}),
+        "exact_match": variants(ExactMatchConfig, {}),
+        "word_error_rate": variants(WordErrorRateConfig, {}),
+        "character_error_rate": variants(CharacterErrorRateConfig, {}),
+    },
+    "generators": {
+        "copy": variants(CopyConfig, {}),
+        "reverse": variants(ReverseConfig, {}),
+        "expand": variants(ExpandConfig, {}),
+        "dates": variants(DatesConfig, {}),
+        "phrases": variants(PhrasesConfig, {}),
+    },
+}  # fmt: skip
+
+
+def named(section: str) -> dict[str, Variant]:
+    """All variants of a section's parts, each with a name that says what is special about it."""
+
+    def walk() -> Iterator[tuple[str, Variant]]:
+        for kind, variants in PARTS[section].items():
+            base = variants[0].config.model_dump()
+            for number, variant in enumerate(variants):
+                own = [f"{key}={value}" for key, value in variant.config.model_dump().items() if value != base[key]]
+                yield f"{kind}{number}[{','.join(own)}]", variant
+
+    return dict(walk())
+
+
+ENCODERS = named("encoders")
+
+
+class AverageCell(Cell):
+    """A user's own: the state moves half-way to a map of the input, and counts."""
+
+    def __init__(self, input_dim: int, hidden_dim: int) -> None:
+        super().__init__(input_dim, hidden_dim)
+        self.map = nn.Linear(input_dim, hidden_dim)
+
+    def start(self, like: Tensor) -> Tree:
+        return super().start(like).replace(count=like.new_zeros(like.shape[0]))
+
+    def step(self, x: Tensor, state: Tree) -> Tree:
+        h = (state.h + self.map(x).sin()) / (2 + 0.1 * state.count[:, None])
+        return Tree(h=h, count=state.count + 1)
+
+
+def own_cell(
+    memory: MemoryShape, target: Symbols, kind: type[RnnAttentionDecoder] = RnnAttentionDecoder
+) -> RnnAttentionDecoder:
+    """A decoder by hand, around a cell of one's own."""
+    embed = SymbolEmbedding(target.vocab_size, 4)
+    stack = RecurrentStack([Causal(AverageCell(4, 6))])
+    return kind(
+        fed_back=FedBack(embed, 4),
+        stack=stack,
+        bridge=Bridge(memory.summary_dim, stack),
+        reader=Reader(AdditiveScores(6, memory.vectors_dim, 3), 4),
+        head=SoftmaxHead(nn.Linear(4, target.vocab_size), 0.0),
+    )
+
+
+def constrained(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+    """A decoder under a constraint of the model that has memory; symbol 1 never follows itself, 2 never 3."""
+
+    def build(memory: MemoryShape, target: Symbols) -> Decoder:
+        symbols = target.vocab_size
+        constraint = All([NoRepeatNgram(2, symbols), Forbidden([[1, 1], [3, 2]], symbols)])
+        return Constrained(config.build(memory, target), constraint)
+
+    return build
+
+
+# The catalogue's decoders, and what can be built of them.
+DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
+    **{name: variant.config.build for name, variant in named("decoders").items()},
+    "own cell": own_cell,
+    "constrained attention": constrained(AttentionDecoderConfig(input_feeding=True, **STACK)),
+    "constrained transformer": constrained(TransformerDecoderConfig(positions="rotary", **BLOCKS)),
+}
+
+
+def unlike_new(module: nn.Module, dtype: torch.dtype = torch.float64) -> nn.Module:
+    """Weights a little off what they start with (biases that are 0 hide what they do), in evaluation mode."""
+    module = module.to(torch.float64).eval()
+    for parameter in module.parameters():
+        parameter.data.add_(0.3 * torch.randn_like(parameter))
+    return module.to(dtype)
+
+
+def rotated(firsts: Sequence[str], seconds: Sequence[str]) -> list[tuple[str, str]]:
+    """Pairs in which every name of both stands at least once."""
+    count = max(len(firsts), len(seconds))
+    return [(firsts[i % len(firsts)], seconds[i % len(seconds)]) for i in range(count)]

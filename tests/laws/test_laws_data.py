@@ -1,0 +1,63 @@
+"""The laws of the parts around a model: metrics and generators (those of codecs: tests/data/test_text_codecs.py)."""
+
+from __future__ import annotations
+
+import pytest
+
+from anyseq.catalogue import PARTS as CATALOGUE
+from laws.cases import named as variants
+
+METRICS = variants("metrics")
+GENERATORS = variants("generators")
+OUTPUTS = ["a small dog runs", "the cat", "", "two men sit on the bench , smiling .", "the cat sat on the mat"]
+REFERENCES = [["a small dog runs fast"], ["the cat"], ["not empty"], ["two men sit on a bench ."], ["a mat on the cat"]]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_is_a_sum_over_items_in_any_order(name: str) -> None:
+    metric = METRICS[name].config.build()
+    together = metric.statistics(OUTPUTS, REFERENCES)
+    alone = [metric.statistics([one], [own])[0] for one, own in zip(OUTPUTS, REFERENCES, strict=True)]
+    assert together == [pytest.approx(statistics) for statistics in alone]
+    value = metric.measure(OUTPUTS, REFERENCES).value
+    assert metric.combine([sum(column) for column in zip(*alone, strict=True)]) == pytest.approx(value)
+    assert metric.measure(OUTPUTS[::-1], REFERENCES[::-1]).value == pytest.approx(value)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_prefers_what_is_right(name: str) -> None:
+    metric = METRICS[name].config.build()
+    right, wrong = ([own[0] for own in REFERENCES], ["nothing of that"] * len(REFERENCES))
+    values = [metric.measure(outputs, REFERENCES).value for outputs in (wrong, OUTPUTS, right)]
+    assert values == sorted(values, reverse=not metric.higher_is_better) and len(set(values)) == 3
+    assert values[-1] == pytest.approx(100.0 if metric.higher_is_better else 0.0)
+
+
+def small(name: str):  # type: ignore[no-untyped-def]
+    config = GENERATORS[name].config
+    return config.model_copy(update={key: 40 for key in ("train", "dev", "test") if key in type(config).model_fields})
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_generator_gives_the_same_whoever_asks_first(name: str) -> None:
+    """Law 12, and no item of one split in another."""
+    first, again = small(name), small(name)
+    there = {split: first.generate(split) for split in ("train", "dev", "test")}
+    back = {split: again.generate(split) for split in ("test", "dev", "train")}
+    assert there == back
+    sources = {split: {item.raw["source"] for item in items} for split, items in there.items()}
+    assert all(sources.values())
+    assert not sources["train"] & sources["dev"] and not sources["dev"] & sources["test"]
+    assert not sources["train"] & sources["test"]
+    assert [item.key for item in there["train"]] == list(range(len(there["train"])))
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATORS if "seed" in type(GENERATORS[name].config).model_fields])
+def test_another_seed_gives_other_items(name: str) -> None:
+    config = small(name)
+    other = config.model_copy(update={"seed": config.seed + 1})
+    assert config.generate("dev") != other.generate("dev")
+
+
+def test_all_that_is_named_here_is_in_the_catalogue() -> None:
+    assert {name.split("0[")[0] for name in METRICS} == set(CATALOGUE["metrics"])

@@ -1,0 +1,98 @@
+"""Laws 1 to 4 over every decoder of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+import torch
+from torch import nn
+
+from anyseq.core import Decoder, Symbols
+from anyseq.models.decoders.base import MemoryShape
+from anyseq.search import Constrained
+from laws import decoder_laws as laws
+from laws.cases import DECODERS, unlike_new
+
+torch.set_num_threads(1)
+VOCAB = 7
+SHAPE = MemoryShape(vectors_dim=8, summary_dim=5)
+Mode = Callable[[], AbstractContextManager[None]]
+MODES = [torch.enable_grad, torch.no_grad, torch.inference_mode]
+every_mode = pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.__name__)
+without_gradients = pytest.mark.parametrize("mode", MODES[1:], ids=lambda mode: mode.__name__)
+every_decoder = pytest.mark.parametrize("name", DECODERS)
+
+
+def make(name: str, dtype: torch.dtype = torch.float64) -> laws.Case:
+    torch.manual_seed(1)
+    decoder = unlike_new(DECODERS[name](SHAPE, Symbols(VOCAB)), dtype)
+    return laws.Case(decoder, laws.make_memory(SHAPE.vectors_dim, SHAPE.summary_dim, dtype), VOCAB)
+
+
+def embedding(decoder: Decoder) -> nn.Module:
+    return embedding(decoder.decoder) if isinstance(decoder, Constrained) else decoder.fed_back.embed
+
+
+@every_mode
+@pytest.mark.parametrize("width", [1, 2])
+@every_decoder
+def test_unroll_is_a_chain_of_steps(name: str, width: int, mode: Mode) -> None:
+    case = make(name)
+    with mode():
+        laws.check_unroll_is_a_chain_of_steps(case, width)
+
+
+@every_decoder
+def test_unroll_is_a_chain_of_steps_in_float32(name: str) -> None:
+    case = make(name, torch.float32)
+    with torch.inference_mode():
+        laws.check_unroll_is_a_chain_of_steps(case, width=2)
+
+
+@without_gradients
+@pytest.mark.parametrize("width", [1, 2])
+@every_decoder
+def test_unroll_in_pieces(name: str, width: int, mode: Mode) -> None:
+    case = make(name)
+    with mode():
+        laws.check_unroll_in_pieces(case, width)
+
+
+@without_gradients
+@every_decoder
+def test_select_commutes_with_step(name: str, mode: Mode) -> None:
+    case = make(name)
+    with mode():
+        laws.check_select_commutes_with_step(case)
+
+
+@every_decoder
+def test_padding_and_neighbours(name: str) -> None:
+    laws.check_padding_and_neighbours(make(name))
+
+
+@every_decoder
+def test_padding_and_neighbours_in_float32(name: str) -> None:
+    laws.check_padding_and_neighbours(make(name, torch.float32))
+
+
+@every_decoder
+def test_causal(name: str) -> None:
+    laws.check_causal(make(name), embedding)
+
+
+@every_decoder
+def test_every_parameter_learns(name: str) -> None:
+    laws.check_every_parameter_learns(make(name))
+
+
+@every_decoder
+def test_start_vector(name: str) -> None:
+    laws.check_start_vector(make(name))
+
+
+@every_decoder
+def test_attention_is_a_distribution(name: str) -> None:
+    laws.check_attention_is_a_distribution(make(name))

@@ -1,0 +1,74 @@
+"""Law 11: the fast path is the textbook path, for every encoder and decoder of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from anyseq.nn import attention
+from anyseq.nn.cells import AffineCell, Cell, ElmanCell, GruCell, LstmCell
+from anyseq.training.loop import noise_of
+from anyseq.training.objectives.cross_entropy import CrossEntropy
+from laws.whole_models import BOUND, EVERY, Pair, batch_of, make, named, target_of
+
+torch.set_num_threads(1)
+KEYS = [4, 0, 7, 13]
+BATCH = batch_of(KEYS, [target_of(key) for key in KEYS])
+
+
+def loss_and_gradients(pair: Pair) -> tuple[Tensor, list[Tensor]]:
+    model = make(pair)
+    (part,) = CrossEntropy(0.0)(model, BATCH, noise_of(BATCH, 1, 0)).parts.values()
+    return part.sum, list(torch.autograd.grad(part.sum, list(model.parameters())))
+
+
+def one_query_at_a_time(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropout: Any) -> tuple[Tensor, Tensor]:
+    """Attention as a loop over what looks and what is looked at."""
+    full = query.new_zeros(1, 1, key.shape[1]) if bias is None else bias
+    full = full.expand(query.shape[0], query.shape[1], -1)
+    rows = []
+    for row in range(query.shape[0]):
+        looks = []
+        for q in range(query.shape[1]):
+            scores = torch.stack([query[row, q] @ k for k in key[row]]) / query.shape[2] ** 0.5 + full[row, q]
+            scores = (scores - scores.max()).exp()
+            looks.append(scores / scores.sum())
+        rows.append(torch.stack(looks))
+    weights = torch.stack(rows)
+    return torch.stack([w @ v for w, v in zip(weights, value, strict=True)]), weights
+
+
+def textbook_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in (ElmanCell, LstmCell, GruCell):
+        monkeypatch.setattr(kind, "fold", Cell.fold)
+        monkeypatch.setattr(kind, "step", AffineCell.step)
+    monkeypatch.setattr(AffineCell, "fold", Cell.fold)
+
+
+def explicit_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "attend", one_query_at_a_time)
+
+
+def fused_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "LONGEST_EXPLICIT", 0)
+
+
+# Each path with the models that have it.
+CASES = [(pair, textbook_cells) for pair in EVERY if "rnn" in pair[0] or "rnn" in pair[1] or "attention" in pair[1]]
+CASES += [(pair, path) for path in (explicit_attention, fused_attention) for pair in EVERY if "transf" in "".join(pair)]
+
+
+@pytest.mark.parametrize(("pair", "path"), CASES, ids=lambda x: named(x) if isinstance(x, tuple) else x.__name__)
+def test_11_the_fast_path_is_the_textbook_path(
+    pair: Pair, path: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast, fast_gradients = loss_and_gradients(pair)
+    path(monkeypatch)
+    slow, slow_gradients = loss_and_gradients(pair)
+    torch.testing.assert_close(fast, slow, **BOUND)
+    for one, two in zip(fast_gradients, slow_gradients, strict=True):
+        torch.testing.assert_close(one, two, rtol=0, atol=1e-9)

@@ -1,0 +1,126 @@
+"""Laws 1, 3, 13 and 14 over every objective of the table, with every encoder and decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from anyseq.core import Batch, Loss, LossPart, Model, Noise, Objective
+from anyseq.models.seq2seq import Seq2Seq
+from anyseq.nn.dropout import Dropout
+from anyseq.training.gradients import backward
+from anyseq.training.loop import noise_of
+from laws.cases import named as variants
+from laws.whole_models import BOUND, EVERY, KINDS, Pair, batch_of, make, named, target_of
+
+torch.set_num_threads(1)
+KEYS = [4, 0, 7, 13, 2]
+OBJECTIVES = variants("objectives")
+every_objective = pytest.mark.parametrize("name", OBJECTIVES)
+every_kind = pytest.mark.parametrize("pair", KINDS, ids=named)
+
+
+def data(keys: Sequence[int] = KEYS) -> Batch:
+    return batch_of(keys, [target_of(key) for key in keys])
+
+
+def training(pair: Pair) -> Seq2Seq:
+    """A model as it is trained, but for dropout."""
+    model = make(pair).train()
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.threshold = 0
+    return model
+
+
+def total(loss: Loss) -> Tensor:
+    return torch.stack([part.weight * part.sum / part.count for part in loss.parts.values()]).sum()
+
+
+def evaluate(objective: Objective, model: Model, batch: Batch) -> Loss:
+    return objective(model, batch, noise_of(batch, seed=1, step=0))
+
+
+@every_objective
+@every_kind
+def test_1_parts_add_up_over_items(pair: Pair, name: str) -> None:
+    model, objective = training(pair), OBJECTIVES[name].config.build()
+    together = evaluate(objective, model, data()).parts
+    alone = [evaluate(objective, model, data([key])).parts for key in KEYS]
+    for part, loss in together.items():
+        torch.testing.assert_close(loss.sum, torch.stack([each[part].sum for each in alone]).sum(), **BOUND)
+        assert int(loss.count) == sum(int(each[part].count) for each in alone)
+
+
+@every_objective
+@pytest.mark.parametrize("pair", EVERY, ids=named)
+def test_3_every_parameter_of_a_model_learns(pair: Pair, name: str) -> None:
+    model, objective = training(pair), OBJECTIVES[name].config.build()
+    total(evaluate(objective, model, data())).backward()
+    idle = [name for name, own in model.named_parameters() if own.grad is None or not own.grad.any()]
+    assert not idle
+
+
+@every_objective
+@every_kind
+def test_13_gradients_agree_with_finite_differences(pair: Pair, name: str) -> None:
+    """Along one random direction for each parameter tensor, by central differences."""
+    model, objective = training(pair), OBJECTIVES[name].config.build()
+    batch = data([4, 7])
+    total(evaluate(objective, model, batch)).backward()
+    for own, parameter in model.named_parameters():
+        assert parameter.grad is not None
+        direction = torch.randn_like(parameter)
+        direction /= direction.norm()
+        ends = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                parameter.add_(direction, alpha=sign * 1e-5)
+                ends.append(float(total(evaluate(objective, model, batch))))
+                parameter.add_(direction, alpha=-sign * 1e-5)
+        slope = float((parameter.grad * direction).sum())
+        assert (ends[0] - ends[1]) / 2e-5 == pytest.approx(slope, rel=1e-4, abs=1e-7), own
+
+
+class WithPrior(Objective):
+    """A loss of two parts whose counts differ: an objective, and a penalty on the memory's vectors, by place."""
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        self.objective = objective
+        self.scale = nn.Parameter(torch.tensor(1.5, dtype=torch.float64))
+
+    def forward(self, model: Model, batch: Batch, noise: Noise) -> Loss:
+        memory = model.encode(batch)
+        places = memory.vectors[memory.valid].square().sum(-1)
+        prior = LossPart((self.scale * places).sum(), batch.source.valid.sum(), weight=0.3)
+        return Loss({**self.objective(model, batch, noise).parts, "prior": prior})
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@every_objective
+@every_kind
+def test_14_accumulation_is_a_big_batch(pair: Pair, name: str, parts: int) -> None:
+    """Micro-batches with unequally many items and symbols."""
+    model, objective = training(pair), OBJECTIVES[name].config.build()
+    if parts == 2:
+        objective = WithPrior(objective)
+    parameters = [*model.parameters(), *objective.parameters()]
+    gradients, reports = [], []
+    for split in ([KEYS], [KEYS[:1], KEYS[1:4], KEYS[4:]]):
+        for parameter in parameters:
+            parameter.grad = None
+        losses = (evaluate(objective, model, data(keys)) for keys in split)
+        reports.append(backward(losses, parameters, len(split)))
+        gradients.append([parameter.grad for parameter in parameters])
+    torch.testing.assert_close(reports[0], reports[1], **BOUND)
+    for whole, accumulated in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, accumulated, rtol=0, atol=1e-9)
+    for parameter in parameters:
+        parameter.grad = None
+    total(evaluate(objective, model, data())).backward()
+    for plain, parameter in zip(gradients[0], parameters, strict=True):
+        torch.testing.assert_close(plain, parameter.grad, rtol=0, atol=1e-9)

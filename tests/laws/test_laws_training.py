@@ -1,0 +1,183 @@
+"""Laws 10, 12 and 14 through the training loop itself, with dropout, averaging and accumulation."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from anyseq.core import Batch
+from anyseq.data.batching import Position, TokenBatches
+from anyseq.errors import Interrupted
+from anyseq.models.seq2seq import Seq2Seq
+from anyseq.nn.dropout import Dropout
+from anyseq.search import Beam, EndSymbol, score, search
+from anyseq.training import loop
+from anyseq.training.checkpoint import Checkpoints, load_into, weights_folder
+from anyseq.training.journal import Journal
+from anyseq.training.loop import Trainer, Validation
+from anyseq.training.objectives.cross_entropy import CrossEntropy
+from anyseq.training.progress import Silent
+from anyseq.training.settings import TrainingConfig
+from laws.whole_models import EVERY, KINDS, Pair, batch_of, make, memory_of, named, target_of
+
+torch.set_num_threads(1)
+KEYS = list(range(20))
+SETTINGS = TrainingConfig(
+    max_steps=9, learning_rate=0.01, warmup_steps=2, batch_tokens=16, accumulate=2, average=0.9, validate_every=4,
+    seed=3,
+)  # fmt: skip
+every_kind = pytest.mark.parametrize("pair", KINDS, ids=named)
+
+
+def examples(rows: Tensor, epoch: int) -> Batch:
+    return batch_of(rows.tolist(), [target_of(key) for key in rows.tolist()])
+
+
+@dataclass
+class Run:
+    """A run in a folder; `stop_at` sends the signal Ctrl-C sends, in the middle of that update."""
+
+    pair: Pair
+    folder: Path
+    settings: TrainingConfig = SETTINGS
+    stop_at: int | None = None
+    model: Seq2Seq = field(init=False)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.settings.seed)
+        self.model = make(self.pair).float()
+        torch.manual_seed(self.settings.seed)
+        for module in self.model.modules():
+            if isinstance(module, Dropout):
+                module.threshold = 64
+        self.folder.mkdir(exist_ok=True)
+        lengths = torch.tensor([max(1 + key % 5, 2 + key % 4) for key in KEYS])
+        self.trainer = Trainer(
+            self.model, CrossEntropy(0.1), TokenBatches(lengths, self.settings.batch_tokens, self.settings.seed),
+            self.batch, self.validate, self.settings, Checkpoints(self.folder, 1), Journal(self.folder / "metrics"),
+            Silent(),
+        )  # fmt: skip
+
+    def batch(self, rows: Tensor, epoch: int) -> Batch:
+        if self.trainer.standing.step + 1 == self.stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return examples(rows, epoch)
+
+    def validate(self) -> Validation:
+        batch = examples(torch.tensor([3, 5]), 0)
+        log_prob, _ = score(self.model.decoder, self.model.encode(batch), batch.target)
+        return Validation({"log_prob": float(log_prob.sum())}, float(log_prob.sum()))
+
+    def result(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+        """The weights, those that predict, and the journal but for the clock."""
+        tensors = {f"{name} trained": weight.detach().clone() for name, weight in self.model.named_parameters()}
+        load_into(self.model, self.trainer.checkpoints.read(self.trainer.standing.step), self.folder)
+        tensors |= {f"{name} kept": weight.detach().clone() for name, weight in self.model.named_parameters()}
+        lines = [json.loads(line) for line in (self.folder / "metrics").read_text().splitlines()]
+        return tensors, [{k: v for k, v in line.items() if k not in ("minutes", "tokens_per_second")} for line in lines]
+
+
+@pytest.fixture(autouse=True)
+def report_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "REPORT_EVERY", 3)
+
+
+@every_kind
+def test_10_and_12_stopped_and_resumed_is_never_stopped_bit_for_bit(pair: Pair, tmp_path: Path) -> None:
+    whole = Run(pair, tmp_path / "whole")
+    whole.trainer.run()
+    expected, journal = whole.result()
+    assert len(journal) >= 4 and journal[-1]["kind"] == "validation"
+    for stop_at in (5, 9):  # between reports and validations; at the very end
+        folder = tmp_path / f"stopped{stop_at}"
+        with pytest.raises(Interrupted):
+            Run(pair, folder, stop_at=stop_at).trainer.run()
+        torch.manual_seed(99)
+        resumed = Run(pair, folder)
+        resumed.trainer.restore(stop_at)
+        resumed.trainer.run()
+        tensors, lines = resumed.result()
+        assert lines == journal
+        for name, tensor in expected.items():
+            assert torch.equal(tensor, tensors[name]), name
+
+
+def test_12_the_seed_alone_decides(tmp_path: Path) -> None:
+    pair = KINDS[0]
+    results = []
+    for number, seed in enumerate((3, 3, 4)):
+        run = Run(pair, tmp_path / str(number), SETTINGS.model_copy(update={"seed": seed, "max_steps": 3}))
+        run.trainer.run()
+        results.append(run.result())
+    (first, first_journal), (same, same_journal), (other, _) = results
+    assert first_journal == same_journal
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert not any(torch.equal(first[name], other[name]) for name in first)
+
+
+@pytest.mark.parametrize("pair", EVERY, ids=named)
+def test_10_what_is_saved_predicts_the_same(pair: Pair, tmp_path: Path) -> None:
+    model = make(pair, dtype=torch.float32)
+    Checkpoints(tmp_path, 1).save(7, loop.named_weights(model), {}, {})
+    torch.manual_seed(99)
+    other = make(pair, dtype=torch.float32, sharpness=3.0)
+    options = {"strategy": Beam(3), "stop": EndSymbol(8), "n_best": 3}
+    found = search(model.decoder, memory_of(model, KEYS[:4]), **options)
+    assert not torch.equal(search(other.decoder, memory_of(other, KEYS[:4]), **options).score, found.score)
+    folder = weights_folder(tmp_path)
+    load_into(other, Checkpoints(tmp_path, 1).read(7), folder)
+    again = search(other.decoder, memory_of(other, KEYS[:4]), **options)
+    for name in ("values", "lengths", "log_prob", "score", "stopped", "count"):
+        assert torch.equal(getattr(again, name), getattr(found, name)), name
+
+
+class Fixed(TokenBatches):
+    """The same batches always, in turn."""
+
+    def __init__(self, plan: list[list[int]]) -> None:
+        self.plan = plan
+
+    def batches(self, start: Position) -> Iterator[tuple[Tensor, Position]]:
+        while True:
+            yield from ((torch.tensor(rows), start) for rows in self.plan)
+
+
+@every_kind
+def test_14_the_first_losses_are_those_of_a_big_batch(pair: Pair, tmp_path: Path) -> None:
+    plans = [[KEYS[:8], KEYS[8:]], [KEYS[:1], KEYS[1:8], KEYS[8:15], KEYS[15:]]]
+    losses: list[list[float]] = []
+    for number, plan in enumerate(plans):
+        settings = SETTINGS.model_copy(
+            update={"accumulate": number + 1, "max_steps": 20, "validate_every": 20, "average": 0.0}
+        )
+        run = Run(pair, tmp_path / str(number), settings)
+        for module in run.model.modules():
+            if isinstance(module, Dropout):
+                module.threshold = 0
+        run.trainer.batches = Fixed(plan)
+        reported: list[Any] = []
+        run.trainer.meter = replace_add(run.trainer.meter, reported)
+        run.trainer.run()
+        losses.append([float(total / count) for total, count in reported])
+    assert len(losses[0]) == len(losses[1]) == 20 and losses[0][0] > 1.01 * losses[0][-1]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def replace_add(meter: loop.Meter, reported: list[Any]) -> loop.Meter:
+    """A meter that also tells each update's [sum, count]."""
+
+    class Telling(loop.Meter):
+        def add(self, sum_and_count: Tensor, seconds: float) -> None:
+            reported.append(sum_and_count)
+            super().add(sum_and_count, seconds)
+
+    return Telling()

@@ -1,0 +1,80 @@
+"""Models of every encoder and decoder in the table, and batches whose content depends on the items' keys alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from anyseq.core import Batch, Hypotheses, Item, Memory, Padded, Symbols
+from anyseq.models.decoders.base import MemoryShape
+from anyseq.models.seq2seq import Seq2Seq
+from laws.cases import DECODERS, ENCODERS, rotated, unlike_new
+
+SOURCE_SYMBOLS = 9
+BOUND = {"rtol": 0.0, "atol": 1e-9}
+Pair = tuple[str, str]
+
+
+def one_of_each(table: Mapping[str, Any]) -> list[str]:
+    """The first variant of each kind, and what is built by hand."""
+    return [name for name in table if name.endswith("0[]") or "[" not in name]
+
+
+# Every variant once, and every kind with every kind.
+EVERY: list[Pair] = rotated(list(ENCODERS), list(DECODERS))
+KINDS: list[Pair] = list(product(one_of_each(ENCODERS), one_of_each(DECODERS)))
+
+
+def named(pair: Pair) -> str:
+    return " × ".join(pair)
+
+
+def make(pair: Pair, symbols: int = 5, dtype: torch.dtype = torch.float64, sharpness: float = 1.0) -> Seq2Seq:
+    """A model with random weights, the decoder's times `sharpness`."""
+    torch.manual_seed(1)
+    encoder = ENCODERS[pair[0]].config.build(Symbols(SOURCE_SYMBOLS))
+    decoder = DECODERS[pair[1]](MemoryShape(encoder.output_dim, encoder.summary_dim), Symbols(symbols))
+    for parameter in decoder.parameters():
+        parameter.data.mul_(sharpness)
+    return unlike_new(Seq2Seq(encoder, decoder), dtype)
+
+
+def source_of(key: int) -> Tensor:
+    """One to five symbols."""
+    generator = torch.Generator().manual_seed(1000 + key)
+    return torch.randint(1, SOURCE_SYMBOLS, (1 + key % 5,), generator=generator)
+
+
+def batch_of(keys: Sequence[int], targets: Sequence[Tensor] | None = None, padding: int = 0) -> Batch:
+    """The items with these keys; at padding, of which there may be more than needed, stands a symbol like any other."""
+    lengths = [len(source_of(key)) for key in keys]
+    padded = Padded.stack([*map(source_of, keys), torch.zeros(max(lengths) + padding, dtype=torch.int64)])
+    values, valid = padded.values[:-1], padded.valid[:-1]
+    fields = {"source": Padded(values.masked_fill(~valid, 3), valid)}
+    if targets is not None:
+        fields["target"] = Padded.stack(list(targets))
+    return Batch(fields, [Item({}, key=key) for key in keys])
+
+
+def target_of(key: int, symbols: int = 5) -> Tensor:
+    """One to four symbols and the end; a model's constraint of the table allows them."""
+    generator = torch.Generator().manual_seed(2000 + key)
+    body: list[int] = []
+    while len(body) < 1 + key % 4:
+        following = [s for s in range(1, symbols) if s not in body and body[-1:] + [s] != [3, 2]]
+        body.append(following[int(torch.randint(len(following), (), generator=generator))])
+    return torch.tensor([*body, 0])
+
+
+@torch.no_grad()
+def memory_of(model: Seq2Seq, keys: Sequence[int], padding: int = 0) -> Memory:
+    return model.encode(batch_of(keys, padding=padding))
+
+
+def outputs(found: Hypotheses, source: int) -> list[list[int]]:
+    """All hypotheses of a source, best first."""
+    return [found.values[source, n, : found.lengths[source, n]].tolist() for n in range(int(found.count[source]))]

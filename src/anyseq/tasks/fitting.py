@@ -70,7 +70,8 @@ def deciding_metric(task: Task) -> tuple[str, bool]:
 
 
 def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
-    """Judge by greedy outputs for a fixed part of dev, by the same scorer as everywhere."""
+    """Judge by greedy outputs for a fixed part of dev, by the same scorer as everywhere; the loss decides among equals.
+    """
     settings = task.config.training
     decides, higher_is_better = deciding_metric(task)
     order = torch.randperm(len(dev), generator=torch.Generator().manual_seed(0))[: settings.validate_items]
@@ -79,7 +80,7 @@ def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
 
     def validate() -> Validation:
         found = evaluate(task, part, references, quick(task.config.search)).metrics
-        return Validation(found, found[decides] if higher_is_better else -found[decides])
+        return Validation(found, (found[decides] if higher_is_better else -found[decides], -found["loss"]))
 
     return validate
 

@@ -39,8 +39,9 @@ class Standing:
         epoch: Of the next batch.
         batch: Its number in the epoch.
         seconds: Spent so far.
-        best: Value of the best validation, oriented so that higher is better; None before the first.
-        stale: Validations since the best.
+        best: Value of the best validation; None before the first.
+        best_step: Its step.
+        stale: Validations in a row that did not better the metric that decides.
         validated: Step of the last validation.
         averaged: Updates the moving average has taken in.
         reported: Step of the last report.
@@ -51,7 +52,8 @@ class Standing:
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0
-    best: float | None = None
+    best: tuple[float, ...] | None = None
+    best_step: int = 0
     stale: int = 0
     validated: int = 0
     averaged: int = 0
@@ -61,10 +63,15 @@ class Standing:
 
 @dataclass(frozen=True)
 class Validation:
-    """What a validation found: all metrics, and the one that decides, oriented so that higher is better."""
+    """What a validation found.
+
+    Attributes:
+        metrics: All of them.
+        value: The one that decides, then what decides among equals, oriented so that higher is better.
+    """
 
     metrics: Mapping[str, float]
-    value: float
+    value: tuple[float, ...]
 
 
 def noise_of(batch: Batch, seed: int, step: int) -> Noise:
@@ -234,13 +241,12 @@ class Trainer:
         with self._averaged():
             found = self.validate()
         self._count_time()
-        best = self.standing.best is None or found.value > self.standing.best
-        self.standing = replace(
-            self.standing,
-            best=found.value if best else self.standing.best,
-            stale=0 if best else self.standing.stale + 1,
-            validated=step,
-        )
+        before = self.standing.best
+        best = before is None or found.value > before
+        stale = 0 if before is None or found.value[0] > before[0] else self.standing.stale + 1
+        self.standing = replace(self.standing, stale=stale, validated=step)
+        if best:
+            self.standing = replace(self.standing, best=found.value, best_step=step)
         # The journal first: a kill in between leaves a line too many, which going on from the last checkpoint cuts off.
         self.journal.write(
             kind="validation", step=step, minutes=self.standing.seconds / 60, best=best, **found.metrics
@@ -281,7 +287,7 @@ class Trainer:
         folder = self.checkpoints.step_folder(step)
         tensors, state = self.checkpoints.read_training(step)
         try:
-            self.standing = Standing(**state)
+            self.standing = Standing(**{**state, "best": state["best"] and tuple(state["best"])})
             total, count, seconds = self.standing.unreported
             self.meter = Meter((total, count), seconds)
             load_into(self.model, self.checkpoints.read(step), folder)
@@ -297,8 +303,8 @@ class Trainer:
             raise ModelFolderError(f"{folder / 'training'} is incomplete or of another version ({error})") from error
         self.journal.cut_after(step)
         self.checkpoints.cut_after(step)
-        if self.standing.validated == step and not self.standing.stale:  # a kill may have come before it was marked
-            self.checkpoints.mark_best(step)
+        if self.standing.best is not None:  # a kill may have come before it was marked
+            self.checkpoints.mark_best(self.standing.best_step)
 
     def _stop_for_signal(self) -> None:
         name = signal.Signals(self.signal).name

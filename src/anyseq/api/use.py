@@ -10,11 +10,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from anyseq.api.folders import home_and_about, load_weights
 from anyseq.config import load_resolved
 from anyseq.core import Item
 from anyseq.data.files import read_lines, read_references
-from anyseq.errors import DataError
+from anyseq.errors import ConfigError, DataError, Fault
 from anyseq.metrics.bootstrap import Comparison, paired_bootstrap
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Task
@@ -44,7 +46,10 @@ class Predictor:
         try:
             return SearchConfig(**{**dict(self.task.config.search), **search})
         except ValidationError as wrong:
-            faults = [Fault(".".join(map(str, each["loc"])), each["msg"]) for each in wrong.errors()]
+            faults = [
+                Fault(".".join(map(str, ("search", *each["loc"]))), each["msg"].removeprefix("Value error, "))
+                for each in wrong.errors()
+            ]
             raise ConfigError(faults) from None
 
     def predict(self, raws: str | Iterable[str], **search: Any) -> list[Prediction]:

@@ -21,7 +21,7 @@ from anyseq.metrics.bootstrap import Comparison, paired_bootstrap
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Task
 from anyseq.tasks.decoding import Prediction, Scored, predict, score_pairs
-from anyseq.tasks.devices import Autocast, Precision, autocast, resolve_device
+from anyseq.tasks.devices import Autocast, Precision, autocast, refuse_recurrent, resolve_device
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.training.checkpoint import Checkpoints, named_weights
 
@@ -98,6 +98,7 @@ def load(
     task = load_resolved(home, trust=trust).build()
     task.load_codecs(home / "codecs")
     task.build_model()
+    refuse_recurrent(precision, task.model)
     load_weights(task, Path(folder))
     task.model.to(where).eval()
     return Predictor(task, cast)

@@ -172,7 +172,8 @@ def test_steps_side_by_side_are_one_emission(kind: int) -> None:
     steps: list[Discrete] = []
     for time in range(2):
         if isinstance(whole, Categorical):
-            steps.append(Categorical(whole.hidden[:, time], whole.weight, whole.bias, attention=lambda: torch.ones(2, 3)))
+            hidden = whole.hidden[:, time]
+            steps.append(Categorical(hidden, whole.weight, whole.bias, attention=lambda: torch.ones(2, 3)))
         else:
             steps.append(Table(whole.logits()[:, time], attention=lambda: torch.ones(2, 3)))
     stacked = type(whole).stack(steps, valid)

@@ -287,7 +287,9 @@ class Trainer:
         folder = self.checkpoints.step_folder(step)
         tensors, state = self.checkpoints.read_training(step)
         try:
-            self.standing = Standing(**{**state, "best": state["best"] and tuple(state["best"])})
+            # JSON knows no tuples.
+            kept = {name: tuple(value) if isinstance(value, list) else value for name, value in state.items()}
+            self.standing = Standing(**kept)
             total, count, seconds = self.standing.unreported
             self.meter = Meter((total, count), seconds)
             load_into(self.model, self.checkpoints.read(step), folder)

@@ -166,6 +166,8 @@ class Trainer:
                     self._stop_for_signal()
             if self.standing.validated != self.standing.step:
                 self._validate()
+            if self.signal:  # it came during the last validation, and must not start the final search
+                self._stop_for_signal()
         self.listener.ended(reason)
         return reason
 

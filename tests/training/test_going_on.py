@@ -31,7 +31,7 @@ from anyseq.errors import DataError, ModelFolderError, UsageError
 
 # Averaging, dropout, accumulation and a report that is no validation: all that has a state.
 SETTINGS = (
-    *("training.max_steps=50", "training.validate_every=15", "training.average=0.9", "training.accumulate=2"),
+    *("training.max_steps=28", "training.validate_every=8", "training.average=0.9", "training.accumulate=2"),
     *("model.encoder.dropout=0.1", "training.keep_checkpoints=2"),
 )
 
@@ -62,10 +62,10 @@ def die_at(moment: int) -> None:
     Path.rename, Path.replace, Path.mkdir = map(deadly, (Path.rename, Path.replace, Path.mkdir))  # type: ignore
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_killed_at_any_moment(never_stopped: tuple[Path, list[str]], tmp_path: Path, seed: int) -> None:
     folder, errors = tmp_path / "run", tmp_path / "errors"
-    moment = Random(seed).randrange(12, 150)
+    moment = Random(seed).randrange(12, 110)
 
     def work() -> int:
         die_at(moment)
@@ -87,7 +87,7 @@ def test_killed_at_any_moment(never_stopped: tuple[Path, list[str]], tmp_path: P
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_says_how_to_go_on(tmp_path: Path, number: int, code: int) -> None:
-    words = [*TINY, *SETTINGS, "training.max_steps=400", "training.validate_every=200"]
+    words = [*TINY, "training.average=0.9", "training.max_steps=150", "training.validate_every=70"]
     whole, folder, errors = tmp_path / "whole", tmp_path / "run", tmp_path / "errors"
     api.train(RECIPE, whole, device="cpu", threads=1, overrides=words)
     child = cli_in_child(errors, "train", RECIPE, "--output", folder, "--device", "cpu", "--threads", "1", *words)
@@ -96,7 +96,7 @@ def test_a_signal_saves_and_says_how_to_go_on(tmp_path: Path, number: int, code:
     assert ended(child) == code
     message = errors.read_text().splitlines()[-1]
     assert f"go on with: anyseq train --resume {folder}" in message and signal.Signals(number).name in message
-    assert named(folder, "last") % 200, "it stopped by itself"
+    assert named(folder, "last") % 70 and named(folder, "last") < 150, "it was not stopped"
     assert ended(cli_in_child(errors, "train", "--resume", folder, "--device", "cpu")) == 0, errors.read_text()
     assert_same_run(folder, whole)
 
@@ -144,7 +144,7 @@ def test_data_from_python_are_asked_for_again(tmp_path: Path) -> None:
     settings = {key: int(value) for key, value in words.items()} | {"training.max_steps": 4, "training.warmup_steps": 2}
     api.train(RECIPE, folder, overrides=settings, data={"train": data})
     assert api.load(folder).predict("ab")[0].input == "ab"
-    with pytest.raises(ModelFolderError, match=r"data.train of .* Python objects .* anyseq.resume\(folder, overrides"):
+    with pytest.raises(ModelFolderError, match=r"data.train of .* Python objects.* anyseq.resume\(folder, overrides"):
         api.resume(folder, more_steps=2)
     with pytest.raises(ModelFolderError, match="have changed"):
         api.resume(folder, more_steps=2, overrides={"data.train": data[1:]})
@@ -179,7 +179,7 @@ def test_from_another_model(tmp_path: Path) -> None:
     assert listing(first) == before
     step = first / "checkpoints" / f"step_{named(first, 'best')}"
     assert train(tmp_path / "third", start_from=step).dev.count == 10
-    with pytest.raises(UsageError, match=r"--from .*first.*recipe"):
+    with pytest.raises(UsageError, match=r"first.* are not those of the model this recipe describes: .* is \[16\], not \[8\]"):
         train(tmp_path / "fourth", "model.encoder.hidden_dim=4", "model.decoder.hidden_dim=8", start_from=first)
     with pytest.raises(ModelFolderError, match="is no model folder"):
         train(tmp_path / "fifth", start_from=tmp_path)

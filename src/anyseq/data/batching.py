@@ -27,7 +27,7 @@ class Packed:
     """
 
     values: Shaped[Tensor, "total *value"]
-    offsets: Int[Tensor, " count+1"]
+    offsets: Int[Tensor, " boundary"]
 
     @classmethod
     def of(cls, sequences: Sequence[Shaped[Tensor, "_ *value"]]) -> Packed:

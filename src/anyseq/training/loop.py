@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from types import FrameType
 from typing import Any
 
@@ -78,6 +78,11 @@ def noise_of(batch: Batch, seed: int, step: int) -> Noise:
     """What an objective draws from: keyed by the items and the update."""
     keys = batch.keys
     return Noise(seed, keys, torch.zeros_like(keys), torch.full_like(keys, step))
+
+
+def _as_given(value: Any) -> Any:
+    """JSON knows no tuples."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Meter:
@@ -289,7 +294,7 @@ class Trainer:
         folder = self.checkpoints.step_folder(step)
         tensors, state = self.checkpoints.read_training(step)
         try:
-            self.standing = Standing(**{**state, "best": state["best"] and tuple(state["best"])})
+            self.standing = Standing(**{field.name: _as_given(state[field.name]) for field in fields(Standing)})
             total, count, seconds = self.standing.unreported
             self.meter = Meter((total, count), seconds)
             load_into(self.model, self.checkpoints.read(step), folder)

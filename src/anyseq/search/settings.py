@@ -38,7 +38,9 @@ class SearchConfig(PartConfig):
     n_best: int = Field(1, ge=1, description="hypotheses returned for each source; of samples, all are returned")
     prefix: str | None = Field(None, description="text every output starts with")
     forbid: tuple[str, ...] = Field(
-        (), strict=False, description="words or texts that occur in no output, as the codec writes them at the start of a text"
+        (),
+        strict=False,
+        description="words or texts that occur in no output, as the codec writes them at the start of a text",
     )
     batch_tokens: int = Field(4096, ge=1, description="source elements searched at a time, padding counted")
     seed: int = Field(0, ge=0, description="sampling: another seed gives other draws")

@@ -125,9 +125,8 @@ def test_7_a_wide_beam_is_an_exhaustive_search(pair: Pair, alpha: float) -> None
             if log_probs[i] > -torch.inf
         ]
         assert outputs(found, source) == [output for *_, output in sorted(ranked)]
-        torch.testing.assert_close(
-            found.score[source, : len(ranked)], -torch.tensor([x for _, x, _ in sorted(ranked)]).double(), **BOUND
-        )
+        expected = -torch.tensor([x for _, x, _ in sorted(ranked)], dtype=torch.float64)
+        torch.testing.assert_close(found.score[source, : len(ranked)], expected, **BOUND)
 
 
 @pytest.mark.parametrize("strategy", [Greedy(), Beam(3), Sampling(2)], ids=lambda s: type(s).__name__)
@@ -158,8 +157,9 @@ def obeys(values: list[int]) -> bool:
 def test_15_what_a_search_returns_under_a_constraint_obeys_it(pair: Pair, strategy: Beam) -> None:
     model = make(pair)
     options = {"strategy": strategy, "stop": EndSymbol(10), "n_best": 3}
-    constraint = All([NoRepeatNgram(2, 5), Forbidden([[1, 2], [3]], 5)])
-    free = search(model.decoder, memory_of(model, KEYS), **options)
+    long = MinLength(7, 5)
+    constraint = All([NoRepeatNgram(2, 5), Forbidden([[1, 2], [3]], 5), long])
+    free = search(model.decoder, memory_of(model, KEYS), constraint=long, **options)
     found = search(model.decoder, memory_of(model, KEYS), constraint=constraint, **options)
     assert not all(obeys(values) for s in range(len(KEYS)) for values in outputs(free, s)), "else this sees nothing"
     assert all(obeys(values) for s in range(len(KEYS)) for values in outputs(found, s))

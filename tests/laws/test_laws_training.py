@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from anyseq.core import Batch
 from anyseq.data.batching import Position, TokenBatches
 from anyseq.errors import Interrupted
 from anyseq.models.seq2seq import Seq2Seq
-from anyseq.nn.dropout import Dropout
 from anyseq.search import Beam, EndSymbol, score, search
 from anyseq.training import loop
 from anyseq.training.checkpoint import Checkpoints, load_into, weights_folder
@@ -27,7 +26,7 @@ from anyseq.training.loop import Trainer, Validation
 from anyseq.training.objectives.cross_entropy import CrossEntropy
 from anyseq.training.progress import Silent
 from anyseq.training.settings import TrainingConfig
-from laws.whole_models import EVERY, KINDS, Pair, batch_of, make, memory_of, named, target_of
+from laws.whole_models import EVERY, PLAIN, Pair, batch_of, make, memory_of, named, target_of, with_dropout
 
 torch.set_num_threads(1)
 KEYS = list(range(20))
@@ -35,7 +34,7 @@ SETTINGS = TrainingConfig(
     max_steps=9, learning_rate=0.01, warmup_steps=2, batch_tokens=16, accumulate=2, average=0.9, validate_every=4,
     seed=3,
 )  # fmt: skip
-every_kind = pytest.mark.parametrize("pair", KINDS, ids=named)
+every_kind = pytest.mark.parametrize("pair", PLAIN, ids=named)
 
 
 def examples(rows: Tensor, epoch: int) -> Batch:
@@ -56,9 +55,7 @@ class Run:
         torch.manual_seed(self.settings.seed)
         self.model = make(self.pair).float()
         torch.manual_seed(self.settings.seed)
-        for module in self.model.modules():
-            if isinstance(module, Dropout):
-                module.threshold = 64
+        with_dropout(self.model, 0.25)
         self.folder.mkdir(exist_ok=True)
         lengths = torch.tensor([max(1 + key % 5, 2 + key % 4) for key in KEYS])
         self.trainer = Trainer(
@@ -97,7 +94,7 @@ def test_10_and_12_stopped_and_resumed_is_never_stopped_bit_for_bit(pair: Pair, 
     whole.trainer.run()
     expected, journal = whole.result()
     assert len(journal) >= 4 and journal[-1]["kind"] == "validation"
-    for stop_at in (5, 9):  # between reports and validations; at the very end
+    for stop_at in (5, 9) if pair == PLAIN[0] else (5,):  # between reports and validations; at the very end
         folder = tmp_path / f"stopped{stop_at}"
         with pytest.raises(Interrupted):
             Run(pair, folder, stop_at=stop_at).trainer.run()
@@ -112,7 +109,7 @@ def test_10_and_12_stopped_and_resumed_is_never_stopped_bit_for_bit(pair: Pair, 
 
 
 def test_12_the_seed_alone_decides(tmp_path: Path) -> None:
-    pair = KINDS[0]
+    pair = PLAIN[0]
     results = []
     for number, seed in enumerate((3, 3, 4)):
         run = Run(pair, tmp_path / str(number), SETTINGS.model_copy(update={"seed": seed, "max_steps": 3}))
@@ -151,7 +148,7 @@ class Fixed(TokenBatches):
             yield from ((torch.tensor(rows), start) for rows in self.plan)
 
 
-@every_kind
+@pytest.mark.parametrize("pair", PLAIN[:3], ids=named)
 def test_14_the_first_losses_are_those_of_a_big_batch(pair: Pair, tmp_path: Path) -> None:
     plans = [[KEYS[:8], KEYS[8:]], [KEYS[:1], KEYS[1:8], KEYS[8:15], KEYS[15:]]]
     losses: list[list[float]] = []
@@ -160,24 +157,21 @@ def test_14_the_first_losses_are_those_of_a_big_batch(pair: Pair, tmp_path: Path
             update={"accumulate": number + 1, "max_steps": 20, "validate_every": 20, "average": 0.0}
         )
         run = Run(pair, tmp_path / str(number), settings)
-        for module in run.model.modules():
-            if isinstance(module, Dropout):
-                module.threshold = 0
+        with_dropout(run.model, 0.0)
         run.trainer.batches = Fixed(plan)
-        reported: list[Any] = []
-        run.trainer.meter = replace_add(run.trainer.meter, reported)
+        reported: list[Tensor] = []
+        run.trainer._update = telling(run.trainer._update, reported)  # type: ignore[method-assign]
         run.trainer.run()
         losses.append([float(total / count) for total, count in reported])
     assert len(losses[0]) == len(losses[1]) == 20 and losses[0][0] > 1.01 * losses[0][-1]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
-def replace_add(meter: loop.Meter, reported: list[Any]) -> loop.Meter:
-    """A meter that also tells each update's [sum, count]."""
+def telling(update: Callable[[list[Tensor]], Tensor], reported: list[Tensor]) -> Callable[[list[Tensor]], Tensor]:
+    """An update that also tells its [sum, count]."""
 
-    class Telling(loop.Meter):
-        def add(self, sum_and_count: Tensor, seconds: float) -> None:
-            reported.append(sum_and_count)
-            super().add(sum_and_count, seconds)
+    def call(parts: list[Tensor]) -> Tensor:
+        reported.append(update(parts))
+        return reported[-1]
 
-    return Telling()
+    return call

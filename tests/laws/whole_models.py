@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from anyseq.core import Batch, Hypotheses, Item, Memory, Padded, Symbols
 from anyseq.models.decoders.base import MemoryShape
 from anyseq.models.seq2seq import Seq2Seq
+from anyseq.nn.dropout import Dropout
 from laws.cases import DECODERS, ENCODERS, rotated, unlike_new
 
 SOURCE_SYMBOLS = 9
@@ -24,9 +25,10 @@ def one_of_each(table: Mapping[str, Any]) -> list[str]:
     return [name for name in table if name.endswith("0[]") or "[" not in name]
 
 
-# Every variant once, and every kind with every kind.
+# Every variant once; every kind of the catalogue with every kind; these, and what is built by hand.
 EVERY: list[Pair] = rotated(list(ENCODERS), list(DECODERS))
-KINDS: list[Pair] = list(product(one_of_each(ENCODERS), one_of_each(DECODERS)))
+PLAIN: list[Pair] = list(product(one_of_each(ENCODERS), [name for name in one_of_each(DECODERS) if "[" in name]))
+KINDS: list[Pair] = PLAIN + rotated(one_of_each(ENCODERS), [name for name in DECODERS if "[" not in name])
 
 
 def named(pair: Pair) -> str:
@@ -41,6 +43,14 @@ def make(pair: Pair, symbols: int = 5, dtype: torch.dtype = torch.float64, sharp
     for parameter in decoder.parameters():
         parameter.data.mul_(sharpness)
     return unlike_new(Seq2Seq(encoder, decoder), dtype)
+
+
+def with_dropout(model: Seq2Seq, share: float) -> Seq2Seq:
+    """The model in training mode, with one dropout for all its layers."""
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.threshold = round(256 * share)
+    return model.train()
 
 
 def source_of(key: int) -> Tensor:
@@ -65,7 +75,8 @@ def target_of(key: int, symbols: int = 5) -> Tensor:
     generator = torch.Generator().manual_seed(2000 + key)
     body: list[int] = []
     while len(body) < 1 + key % 4:
-        following = [s for s in range(1, symbols) if s not in body and body[-1:] + [s] != [3, 2]]
+        refused = [*body[-1:], *(2 for last in body[-1:] if last == 3), *(b for a, b in pairwise(body) if a == body[-1])]
+        following = [symbol for symbol in range(1, symbols) if symbol not in refused]
         body.append(following[int(torch.randint(len(following), (), generator=generator))])
     return torch.tensor([*body, 0])
 

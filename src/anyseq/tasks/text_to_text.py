@@ -180,4 +180,3 @@ class TextToText(Task):
     def augments(self) -> bool:
         """Whether a codec varies its output in training."""
         return any(codec.augments for codec in self.codecs.values())
-

@@ -171,6 +171,8 @@ class Trainer:
                     self._stop_for_signal()
             if self.standing.validated != self.standing.step:
                 self._validate()
+            if self.signal:  # it came during the last validation, and must not start the final search
+                self._stop_for_signal()
         self.listener.ended(reason)
         return reason
 
@@ -292,9 +294,7 @@ class Trainer:
         folder = self.checkpoints.step_folder(step)
         tensors, state = self.checkpoints.read_training(step)
         try:
-            self.standing = Standing(
-                **{field.name: _as_given(state[field.name]) for field in fields(Standing)}
-            )
+            self.standing = Standing(**{field.name: _as_given(state[field.name]) for field in fields(Standing)})
             total, count, seconds = self.standing.unreported
             self.meter = Meter((total, count), seconds)
             load_into(self.model, self.checkpoints.read(step), folder)

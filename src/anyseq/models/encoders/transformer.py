@@ -50,7 +50,13 @@ class TransformerEncoder(Encoder):
         self.output_dim = self.summary_dim = dim
 
     def forward(self, source: Padded, carry: Any = None) -> Memory:
-        """Fold a whole source; it looks both ways, so there is no folding in pieces and no carry."""
+        """Fold a whole source.
+
+        Raises:
+            ValueError: a `carry` was given: every place looks both ways, so there is no folding in pieces.
+        """
+        if carry is not None:
+            raise ValueError("this encoder looks both ways: it cannot fold a source in pieces")
         places = torch.arange(source.valid.shape[1], device=source.valid.device)[None]
         x = self.embed(source.values) * self.output_dim**0.5
         x = self.dropout(x if self.positions is None else self.positions(x, places))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import train
 
 from anyseq.cli.main import main
+from tiny_runs import train
 
 
 @pytest.fixture(autouse=True)

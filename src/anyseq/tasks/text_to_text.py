@@ -141,8 +141,9 @@ class TextToText(Task):
         """Symbols up to the end symbol; what is cut keeps its end."""
         symbols = self.codecs["source"].encode(item.raw["source"])
         limit = self._config.data.max_length
-        cut = len(symbols) > limit
-        return EncodedSource(torch.cat([symbols[: limit - 1], symbols[-1:]]) if cut else symbols, len(symbols) == 1, cut)
+        if len(symbols) > limit:
+            return EncodedSource(torch.cat([symbols[: limit - 1], symbols[-1:]]), empty=False, cut=True)
+        return EncodedSource(symbols, empty=len(symbols) == 1, cut=False)
 
     def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
         """Symbols of each side, ending with the end symbol."""

@@ -91,7 +91,7 @@ def test_all_faults_of_a_recipe_at_once(run: Run, tmp_path: Path) -> None:
         (["training.metric=blue"], "there is no metric 'blue' in this recipe; it has exact_match, cer, loss"),
         (["training.max_steps=null"], "set max_steps, max_minutes or patience"),
         (["search.n_best=9"], "n_best 9 needs a beam_size of 9"),
-        (["model.encoder.hidden_dim=9"], "scores=dot compares vectors of one width"),
+        (["model.decoder.scores=dot", "model.encoder.hidden_dim=9"], "scores=dot compares vectors of one width"),
         (["data.generator=null"], "nothing to learn from: give data.train"),
         (["--device", "cuda"], "--device cuda: there is none on this machine; use auto or cpu"),
         (["--precision", "bf16"], "use float32"),
@@ -111,16 +111,18 @@ def test_what_does_not_go_together(
 def test_pairs_that_cannot_be_trained_on(run: Run, sides: tuple[Path, Path], tmp_path: Path) -> None:
     bad = [*GOOD[:3], " ", *GOOD[4:], "x" * 40]
     write(sides[0], *bad), write(sides[1], *GOOD, "short")
-    command = words(*sides, "data.max_length=20")
+    dev = write(tmp_path / "dev.tsv", *(f"{text}\t{text}" for text in GOOD[:20]))
+    command = words(*sides, "data.max_length=20", f"data.dev={dev}", "data.max_skipped=0.005")
     message = refuse(run, tmp_path / "run", *command)
-    assert f"{sides[0]}:4 (source is empty)" in message and "at most 1.00% may be: mend the data" in message
-    assert "raise data.max_length=20, or allow it with data.max_skipped=0.0" in message
+    assert f"{sides[0]}:4 (source is empty)" in message and "at most 0.50% may be: mend the data" in message
+    assert "raise data.max_length=20, or allow it with data.max_skipped=0.01" in message
+    assert "2 of 257 items (0.78%) are left out" in message and f"{sides[0]}:257 (41 symbols long)" in message
     code, out, _ = run("check", *command)
     assert code == 2 and "data.max_skipped=" in out and "expect:" not in out and "(source is empty)" in out
-    code, _, err = run("train", *command, "data.max_skipped=0.5", "--output", tmp_path / "run")
+    code, _, err = run("train", *command, "data.max_skipped=0.01", "--output", tmp_path / "run")
     assert code == 0 and "note: " in err and f"{sides[0]}:4 (source is empty)" in err
     assert err.index("are left out") < err.index("dev:"), "it must be said before training"
-    code, out, _ = run("check", *command, "data.max_skipped=0.5")
+    code, out, _ = run("check", *command, "data.max_skipped=0.01")
     assert code == 0 and f"{sides[0]}:4 (source is empty)" in out
 
 
@@ -164,7 +166,7 @@ def test_check_names_what_is_odd_and_writes_nothing(
     before = listing(tmp_path)
     command = ["data.train=train.tsv", "data.dev=dev.tsv", "data.max_length=200", "codec.target={kind: characters}"]
     code, out, err = run("check", RECIPE, *TINY, *command)
-    assert (code, err) == (2, "")
+    assert (code, err) == (2, ""), err
     for words_ in (
         "warning: train: 1 of 259 (0.39%) pairs are empty on a side; remove them or fill them in (train.tsv:259)",
         "pairs have a length ratio over 4 times away from the usual one",
@@ -176,6 +178,6 @@ def test_check_names_what_is_odd_and_writes_nothing(
     ):
         assert words_ in out, out
     assert listing(tmp_path) == before
-    code, out, _ = run("check", RECIPE, *TINY)
-    assert code == 0 and "expect: about" in out
+    code, out, err = run("check", RECIPE, *TINY)
+    assert (code, err) == (0, "") and "expect: about" in out, err
     assert listing(tmp_path) == before

@@ -123,7 +123,7 @@ def test_a_full_disk(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
                 stream.truncate(left[0])
             raise full
         left[0] -= size
-        if "step_4" in str(file) and file.stem == "random" and left[0] > 1 << 20:
+        if "step_4" in str(file) and file.stem == "unaveraged" and left[0] > 1 << 20:
             left[0] = bytes_left  # from the second checkpoint on
 
     monkeypatch.setattr(checkpoint, "save_file", save)

@@ -88,7 +88,7 @@ class TokenBatches:
     def __init__(self, lengths: Int[Tensor, " count"], batch_tokens: int, seed: int) -> None:
         self.lengths, self.batch_tokens, self.seed = lengths.numpy(), batch_tokens, seed
 
-    def epoch(self, number: int) -> list[Int[Tensor, " row"]]:
+    def epoch(self, number: int) -> list[Int[Tensor, " _"]]:
         """The batches of one epoch, as indices of examples."""
         random = np.random.default_rng((self.seed, number))
         order = random.permutation(len(self.lengths))
@@ -112,13 +112,13 @@ class TokenBatches:
             epoch, skip = epoch + 1, 0
 
 
-def in_order(lengths: Int[Tensor, " count"], batch_tokens: int) -> list[Int[Tensor, " row"]]:
+def in_order(lengths: Int[Tensor, " count"], batch_tokens: int) -> list[Int[Tensor, " _"]]:
     """Batches for decoding and scoring: longest first, so that a shortage of memory shows at once."""
     order = np.argsort(-lengths.numpy(), kind="stable")
     return [torch.from_numpy(batch) for batch in cut(order, lengths.numpy(), batch_tokens)]
 
 
-def padding_share(packed: Mapping[str, Packed], batches: Sequence[Int[Tensor, " row"]]) -> float:
+def padding_share(packed: Mapping[str, Packed], batches: Sequence[Int[Tensor, " _"]]) -> float:
     """Share of the batches' places that hold nothing."""
     real = padded = 0
     for rows in batches:

@@ -43,11 +43,13 @@ class Splits:
         train: What is learnt from.
         dev: What decides which checkpoint is best, and when to stop.
         notes: What a person should know about how they came to be (lines left out, a dev part held out of train).
+        left_out: Place and reason of every training item that is not used.
     """
 
     train: Sequence[Item]
     dev: Sequence[Item]
     notes: Sequence[str] = field(default=())
+    left_out: Sequence[tuple[str, str]] = field(default=())
 
 
 @dataclass(frozen=True)

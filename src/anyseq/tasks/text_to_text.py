@@ -135,7 +135,7 @@ class TextToText(Task):
 
         train, skipped = select_trainable(splits.train, longest, data.max_length, data.max_skipped)
         notes = [*splits.notes, *([str(skipped)] if skipped.count else [])]
-        return Splits(train, splits.dev, notes)
+        return Splits(train, splits.dev, notes, list(zip(skipped.places, skipped.reasons, strict=True)))
 
     def encode_source(self, item: Item) -> EncodedSource:
         """Symbols up to the end symbol; what is cut keeps its end."""

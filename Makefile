@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 BIN := $(abspath $(VENV)/bin)
+# One process a core, one thread each: small products gain nothing from a second thread.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 # Real text for the tests that want it; they are skipped without.
 ifneq ($(wildcard ../shared/data),)
@@ -19,10 +21,10 @@ test: $(STAMP)  ## everything that must hold, in a few minutes
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not full"
+	$(PYTEST) -m "not full"
 
 full: test  ## also with varying seeds, against other libraries, end to end
-	$(BIN)/python -m pytest -m full
+	$(PYTEST) -m full
 
 benchmark: $(STAMP)  ## speed and quality, as ratios
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

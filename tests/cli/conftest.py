@@ -9,23 +9,22 @@ from typing import Any
 import pytest
 
 import anyseq
+from anyseq.api.use import Predictor
 from anyseq.cli.main import main
+from anyseq.config import load_recipe
 from anyseq.core import Item
 from anyseq.errors import ModelFolderError
-from anyseq.search.settings import SearchConfig
 from anyseq.tasks.decoding import Alternative, Prediction
 
 
-class Shouter:
+class Shouter(Predictor):
     """A model that shouts: what comes out says what went in, and in which window."""
 
     def __init__(self) -> None:
+        super().__init__(load_recipe("transduce/copy", {"search.beam_size": 5}).build())
         self.windows: list[list[str]] = []
         self.searches: list[dict[str, Any]] = []
         self.keys: list[int] = []
-
-    def settings(self, **search: Any) -> SearchConfig:
-        return SearchConfig(**search)
 
     def predict_items(self, items: Iterable[Item], window: int, **search: Any) -> Iterator[Prediction]:
         items = list(items)

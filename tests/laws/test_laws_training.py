@@ -73,7 +73,7 @@ class Run:
     def validate(self) -> Validation:
         batch = examples(torch.tensor([3, 5]), 0)
         log_prob, _ = score(self.model.decoder, self.model.encode(batch), batch.target)
-        return Validation({"log_prob": float(log_prob.sum())}, float(log_prob.sum()))
+        return Validation({"log_prob": float(log_prob.sum())}, (float(log_prob.sum()),))
 
     def result(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
         """The weights, those that predict, and the journal but for the clock."""

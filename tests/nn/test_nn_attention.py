@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from anyseq.core import Memory, Padded, Symbols
 from anyseq.models.decoders.base import MemoryShape
@@ -44,6 +45,14 @@ def test_the_fused_kernel_reads_what_the_textbook_reads(shape: tuple[int, ...] |
     torch.testing.assert_close(weights.sum(2), torch.ones(6, 3).double(), **EXACT)
     if bias is not None:
         assert not weights[(bias == -torch.inf).expand_as(weights)].any()
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_fused_kernel_is_one_that_never_builds_the_table(masked: bool) -> None:
+    query, key = torch.randn(6, 3, 8), torch.randn(6, 4, 8)
+    bias = bias_of(torch.ones(6, 1, 4, dtype=torch.bool), query) if masked else None
+    with sdpa_kernel([SDPBackend.FLASH_ATTENTION]):  # fails where only the plain products can do it
+        attend_fused(query, key, key, bias, Dropout(0.0))
 
 
 def test_dropout_falls_on_the_weights_and_those_reported_are_whole() -> None:

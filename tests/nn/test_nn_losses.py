@@ -60,3 +60,16 @@ def test_it_holds_in_float32() -> None:
     torch.testing.assert_close(own, theirs, rtol=1e-5, atol=0)
     (one,), (two,) = torch.autograd.grad(own, [weight]), torch.autograd.grad(theirs, [weight])
     torch.testing.assert_close(one, two, rtol=0, atol=1e-4)
+
+
+def test_under_autocast_products_are_lower_and_sums_are_not() -> None:
+    hidden, weight, bias = (tensor.detach().float().requires_grad_() for tensor in draw(places=500, symbols=30))
+    target = torch.arange(500) % 30
+    theirs = F.cross_entropy(F.linear(hidden, weight, bias), target, reduction="sum", label_smoothing=0.1)
+    wanted = torch.autograd.grad(theirs, [hidden, weight, bias])
+    with torch.autocast("cpu", torch.bfloat16):
+        own = linear_cross_entropy(hidden, weight, bias, target, 0.1)
+    found = torch.autograd.grad(own, [hidden, weight, bias])
+    assert own.dtype == torch.float32 and all(one.dtype == torch.float32 for one in found)
+    for one, two in zip((own, *found), (theirs, *wanted), strict=True):
+        assert (one - two).norm() < 0.01 * two.norm()

@@ -331,3 +331,9 @@ def test_budgets_follow_the_source() -> None:
     assert EndSymbol(5, 1.5, 1).budget(memory).tolist() == [3, 4, 5, 5]
     long = Memory(item=torch.arange(1), valid=torch.ones(1, 30, dtype=torch.bool))
     assert EndSymbol(99, 0.1).budget(long).tolist() == [3], "0.1 * 30 is a little more than 3 in floating point"
+
+
+def test_a_beam_cuts_through_equals_by_the_lowest_symbol() -> None:
+    found = search(Fixed([0.0] * 9), memory_of([0, 1, 2]), strategy=Beam(2), stop=EndSymbol(3))
+    for source in range(3):
+        assert outputs(found, source)[0] == [0]

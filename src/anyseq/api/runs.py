@@ -25,7 +25,7 @@ from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item
 from anyseq.errors import ModelFolderError, UsageError
 from anyseq.tasks.base import Splits, Task, TaskConfig
-from anyseq.tasks.devices import Precision, autocast, resolve_device, use_threads
+from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import trainer
 from anyseq.training.checkpoint import Checkpoints, write_atomically
@@ -94,6 +94,7 @@ def train(
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
     run = _prepare(config, start_from)
+    refuse_recurrent(precision, run.task.model)
     run.tell(listener)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
     # Nothing was written so far: whatever could be refused has been.
@@ -101,6 +102,9 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "codecs").mkdir()
     run.task.save_codecs(folder / "codecs")
+    if run.splits.left_out:
+        lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
+        write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
     about = {"format": FORMAT, **versions, "data": fingerprint(run.splits)}
     write_atomically(folder / "config.yaml", dump(config, about))
@@ -147,6 +151,7 @@ def resume(
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
     run = _prepare(config, folder)
+    refuse_recurrent(precision, run.task.model)
     if about.get("data") != fingerprint(run.splits):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
     run.tell(listener)

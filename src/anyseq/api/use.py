@@ -10,16 +10,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from anyseq.api.folders import home_and_about, load_weights
 from anyseq.config import load_resolved
 from anyseq.core import Item
 from anyseq.data.files import read_lines, read_references
-from anyseq.errors import DataError
+from anyseq.errors import ConfigError, DataError, Fault
 from anyseq.metrics.bootstrap import Comparison, paired_bootstrap
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Task
 from anyseq.tasks.decoding import Prediction, Scored, predict, score_pairs
-from anyseq.tasks.devices import Autocast, Precision, autocast, resolve_device
+from anyseq.tasks.devices import Autocast, Precision, autocast, refuse_recurrent, resolve_device
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.training.checkpoint import Checkpoints, named_weights
 
@@ -44,7 +46,10 @@ class Predictor:
         try:
             return SearchConfig(**{**dict(self.task.config.search), **search})
         except ValidationError as wrong:
-            faults = [Fault(".".join(map(str, each["loc"])), each["msg"]) for each in wrong.errors()]
+            faults = [
+                Fault(".".join(map(str, ("search", *each["loc"]))), each["msg"].removeprefix("Value error, "))
+                for each in wrong.errors()
+            ]
             raise ConfigError(faults) from None
 
     def predict(self, raws: str | Iterable[str], **search: Any) -> list[Prediction]:
@@ -93,6 +98,7 @@ def load(
     task = load_resolved(home, trust=trust).build()
     task.load_codecs(home / "codecs")
     task.build_model()
+    refuse_recurrent(precision, task.model)
     load_weights(task, Path(folder))
     task.model.to(where).eval()
     return Predictor(task, cast)

@@ -8,6 +8,7 @@ import os
 import select
 import stat
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def _from_file(path: Path, size: int) -> Iterator[list[bytes]]:
         try:
             while window := list(itertools.islice(stream, size)):
                 yield [line.removesuffix(b"\n") for line in window]
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(f"the compressed file is damaged ({error})", str(path)) from error
 
 

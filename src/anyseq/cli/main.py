@@ -82,7 +82,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _search_settings(words: Sequence[str]) -> type[PartConfig] | None:
     """The search settings, where the verb has search flags: they cost the import of torch."""
-    if not _SEARCHING & {word for word in words if not word.startswith("-")} & {next(iter(words), "")}:
+    if not words or words[0] not in _SEARCHING:
         return None
     from anyseq.search.settings import SearchConfig
 

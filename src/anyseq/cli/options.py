@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from anyseq.errors import ConfigError, Fault, UsageError
+from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Predictor
@@ -155,14 +155,8 @@ def load(run: Everywhere, model: Path, search: Mapping[str, Any]) -> Predictor:
         ConfigError: with what is wrong with the settings.
         ModelFolderError: it is no model.
     """
-    from pydantic import ValidationError
-
     from anyseq import api
 
     predictor = api.load(model, **run.loading)
-    try:
-        predictor.settings(**search)
-    except ValidationError as error:
-        messages = [fault["msg"].removeprefix("Value error, ") for fault in error.errors()]
-        raise ConfigError([Fault("search", message, "command line") for message in messages]) from error
+    predictor.settings(**search)
     return predictor

@@ -89,12 +89,12 @@ def _leaf(value: Any) -> Any:
 
 def given_from_python(config: PartConfig) -> list[str]:
     """Dotted keys of what a configuration that was read back had as Python objects, which no file holds."""
-    return list(_remarks(plain(config), ""))
+    return list(_remarks(config, ""))
 
 
 def _remarks(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, child in value.items():
+    if isinstance(value, (PartConfig, dict)):
+        for name, child in dict(value).items():
             yield from _remarks(child, f"{path}.{name}" if path else name)
     elif isinstance(value, str) and value.endswith(_REMARK):
         yield path

@@ -26,9 +26,9 @@ class Padded:
     @classmethod
     def stack(cls, sequences: Sequence[Shaped[Tensor, "_ *value"]]) -> Padded:
         """Put sequences of unequal length (at least one sequence; a length may be 0) below each other."""
-        lengths = torch.tensor([len(sequence) for sequence in sequences])
         values = torch.nn.utils.rnn.pad_sequence(list(sequences), batch_first=True)
-        return cls(values, torch.arange(values.shape[1]) < lengths[:, None])
+        lengths = torch.tensor([len(sequence) for sequence in sequences], device=values.device)
+        return cls(values, torch.arange(values.shape[1], device=values.device) < lengths[:, None])
 
     @property
     def lengths(self) -> Int[Tensor, " row"]:

@@ -56,7 +56,9 @@ def attend_fused(
 ) -> Float[Tensor, "batch query dim"]:
     """The same output by the fused kernel, which never builds the table."""
     share = dropout.threshold / 256 if dropout.training else 0.0
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=share)
+    # All rows and heads as the heads of one batch: with three axes torch falls back to building the table, unasked.
+    bias = None if bias is None else bias[None]
+    return F.scaled_dot_product_attention(query[None], key[None], value[None], attn_mask=bias, dropout_p=share)[0]
 
 
 def bias_of(allowed: Bool[Tensor, "*shape"], like: Tensor) -> Float[Tensor, "*shape"]:

@@ -80,6 +80,10 @@ def _loop(
     return torch.stack(outputs, 1), state
 
 
+# The fused kernels' argument `train` is whether gradients are wanted: cuDNN refuses those of what was run without it,
+# in evaluation mode too. (In torch.nn it also turns dropout on, of which there is none here.)
+
+
 class AffineCell(Cell):
     """A cell that sees x only through W x + b, so that this is done for all times at once.
 
@@ -168,7 +172,7 @@ class ElmanCell(AffineCell):
         if self.activation == "identity":
             return super().fold(x, valid, state)
         kernel = torch.rnn_tanh if self.activation == "tanh" else torch.rnn_relu
-        h, _ = kernel(x, state.h[None], self._weights, True, 1, 0.0, self.training, False, True)
+        h, _ = kernel(x, state.h[None], self._weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
         return h, Tree(h=_last(h, valid, state.h))
 
 
@@ -222,7 +226,7 @@ class LstmCell(AffineCell):
         weights = [torch.cat([weight_ih, hold], 1), *others]
         x = torch.cat([x, (~valid)[:, :, None].to(x.dtype)], 2)
         start = (state.h[None], state.c[None])
-        h, _, c = torch.lstm(x, start, weights, True, 1, 0.0, self.training, False, True)
+        h, _, c = torch.lstm(x, start, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
         return h, Tree(h=_last(h, valid, state.h), c=c[0])
 
 
@@ -264,7 +268,7 @@ class GruCell(AffineCell):
         """Take in whole sequences."""
         if self.activation != "tanh":
             return super().fold(x, valid, state)
-        h, _ = torch.gru(x, state.h[None], self._weights, True, 1, 0.0, self.training, False, True)
+        h, _ = torch.gru(x, state.h[None], self._weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
         return h, Tree(h=_last(h, valid, state.h))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -20,14 +21,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         symbols = weight.shape[0]
         rows = max(1, CHUNK_ELEMENTS // symbols)
-        total = hidden.new_zeros(())
+        # `hidden` settles the type of the products; softmax and sums are of the weights' own (autocast: bf16, float32).
+        narrow_weight, narrow_bias = weight.to(hidden.dtype), None if bias is None else bias.to(hidden.dtype)
+        total = weight.new_zeros(())
         wanted = any(ctx.needs_input_grad[:3])
         grad_hidden = torch.empty_like(hidden) if wanted else None
         grad_weight = torch.zeros_like(weight) if wanted else None
         grad_bias = torch.zeros_like(weight[:, 0]) if wanted and bias is not None else None
         for first in range(0, hidden.shape[0], rows):
             part, right = hidden[first : first + rows], target[first : first + rows, None]
-            log_probs = torch.nn.functional.linear(part, weight, bias).log_softmax(1)
+            log_probs = F.linear(part, narrow_weight, narrow_bias).log_softmax(1, dtype=weight.dtype)
             total -= (1 - smoothing) * log_probs.gather(1, right).sum()
             if smoothing:
                 total -= smoothing * log_probs.mean(1).sum()
@@ -35,14 +38,18 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 continue
             # In the same place: softmax minus the target. What smoothing takes from every symbol alike is taken
             # below, from sums, which spares a pass over the table.
-            table = log_probs.exp_().scatter_add_(1, right, part.new_full(right.shape, smoothing - 1))
-            torch.mm(table, weight, out=grad_hidden[first : first + rows])
-            grad_weight.addmm_(table.t(), part)
+            table = log_probs.exp_().scatter_add_(1, right, weight.new_full(right.shape, smoothing - 1))
+            narrow = table.to(hidden.dtype)
+            torch.mm(narrow, narrow_weight, out=grad_hidden[first : first + rows])
+            if narrow is table:
+                grad_weight.addmm_(table.t(), part)
+            else:
+                grad_weight += narrow.t() @ part
             if grad_bias is not None:
                 grad_bias += table.sum(0)
         if smoothing and grad_hidden is not None and grad_weight is not None:
             grad_hidden -= smoothing / symbols * weight.sum(0)
-            grad_weight -= smoothing / symbols * hidden.sum(0)
+            grad_weight -= smoothing / symbols * hidden.sum(0, dtype=weight.dtype)
             if grad_bias is not None:
                 grad_bias -= smoothing / symbols * hidden.shape[0]
         ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
@@ -66,7 +73,7 @@ def linear_cross_entropy(
 
     Equals `F.cross_entropy(F.linear(hidden, weight, bias), target, reduction="sum", label_smoothing=...)`. The
     gradients are made in the forward pass, chunk by chunk, so that no table of [place, symbol] outlives its chunk.
-    It can be differentiated once.
+    It can be differentiated once. Under autocast its products are of the lower type, the rest of the weights'.
 
     Args:
         hidden: One vector for each valid place.
@@ -81,4 +88,8 @@ def linear_cross_entropy(
     Source:
         Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing).
     """
-    return _LinearCrossEntropy.apply(hidden, weight, bias, target, label_smoothing)
+    device = hidden.device.type
+    if torch.is_autocast_enabled(device):
+        hidden = hidden.to(torch.get_autocast_dtype(device))
+    with torch.autocast(device, enabled=False):  # what it would cast is settled here
+        return _LinearCrossEntropy.apply(hidden, weight, bias, target, label_smoothing)

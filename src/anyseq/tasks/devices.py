@@ -7,8 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from anyseq.errors import UsageError
+from anyseq.nn.cells import Cell
 
 Precision = Literal["float32", "bf16"]
 Autocast = Callable[[], AbstractContextManager[Any]]
@@ -43,6 +45,16 @@ def autocast(precision: Precision, device: torch.device) -> Autocast:
     if not able:
         raise UsageError("--precision bf16: this processor has no bf16 arithmetic and would be slower; use float32")
     return lambda: torch.autocast(device.type, torch.bfloat16)
+
+
+def refuse_recurrent(precision: Precision, model: nn.Module) -> None:
+    """Refuse lower precision for a model with a recurrence, whose kernels take inputs, state and weights of one type.
+
+    Raises:
+        UsageError: so it is.
+    """
+    if precision != "float32" and any(isinstance(module, Cell) for module in model.modules()):
+        raise UsageError(f"--precision {precision}: recurrent models compute in float32 only; use float32")
 
 
 def use_threads(threads: int | None) -> None:

@@ -42,7 +42,8 @@ class Examples:
         """The batch of some items, as an epoch sees them."""
         items = [self.items[row] for row in rows.tolist()]
         if self.task.augments:
-            fields = [self.task.encode(item, seed=(epoch << 32) + item.key) for item in items]
+            seed = (self.task.config.training.seed << 64) + (epoch << 32)
+            fields = [self.task.encode(item, seed=seed + item.key) for item in items]
             return self.task.batch(items, fields)
         return Batch({name: field.rows(rows) for name, field in self.packed.items()}, items).to(self.task.device)
 
@@ -70,7 +71,8 @@ def deciding_metric(task: Task) -> tuple[str, bool]:
 
 
 def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
-    """Judge by greedy outputs for a fixed part of dev, by the same scorer as everywhere."""
+    """Judge by greedy outputs for a fixed part of dev, by the same scorer as everywhere; the loss decides among equals.
+    """
     settings = task.config.training
     decides, higher_is_better = deciding_metric(task)
     order = torch.randperm(len(dev), generator=torch.Generator().manual_seed(0))[: settings.validate_items]
@@ -79,7 +81,7 @@ def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
 
     def validate() -> Validation:
         found = evaluate(task, part, references, quick(task.config.search)).metrics
-        return Validation(found, found[decides] if higher_is_better else -found[decides])
+        return Validation(found, (found[decides] if higher_is_better else -found[decides], -found["loss"]))
 
     return validate
 

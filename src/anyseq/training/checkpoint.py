@@ -65,7 +65,7 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path) ->
     ]
     if faults:
         shown = "; ".join(sorted(faults)[:5]) + ("" if len(faults) <= 5 else f" and {len(faults) - 5} more")
-        raise ModelFolderError(f"{origin} does not fit the model its config.yaml describes: {shown}")
+        raise ModelFolderError(f"the weights in {origin} are not those of the model this recipe describes: {shown}")
     with torch.no_grad():
         for name, weight in own.items():
             weight.copy_(tensors[name])

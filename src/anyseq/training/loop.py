@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from types import FrameType
 from typing import Any
 
@@ -39,8 +39,9 @@ class Standing:
         epoch: Of the next batch.
         batch: Its number in the epoch.
         seconds: Spent so far.
-        best: Value of the best validation, oriented so that higher is better; None before the first.
-        stale: Validations since the best.
+        best: Value of the best validation; None before the first.
+        best_step: Its step.
+        stale: Validations in a row that did not better the metric that decides.
         validated: Step of the last validation.
         averaged: Updates the moving average has taken in.
         reported: Step of the last report.
@@ -51,7 +52,8 @@ class Standing:
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0
-    best: float | None = None
+    best: tuple[float, ...] | None = None
+    best_step: int = 0
     stale: int = 0
     validated: int = 0
     averaged: int = 0
@@ -61,16 +63,26 @@ class Standing:
 
 @dataclass(frozen=True)
 class Validation:
-    """What a validation found: all metrics, and the one that decides, oriented so that higher is better."""
+    """What a validation found.
+
+    Attributes:
+        metrics: All of them.
+        value: The one that decides, then what decides among equals, oriented so that higher is better.
+    """
 
     metrics: Mapping[str, float]
-    value: float
+    value: tuple[float, ...]
 
 
 def noise_of(batch: Batch, seed: int, step: int) -> Noise:
     """What an objective draws from: keyed by the items and the update."""
     keys = batch.keys
     return Noise(seed, keys, torch.zeros_like(keys), torch.full_like(keys, step))
+
+
+def _as_given(value: Any) -> Any:
+    """JSON knows no tuples."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Meter:
@@ -159,6 +171,8 @@ class Trainer:
                     self._stop_for_signal()
             if self.standing.validated != self.standing.step:
                 self._validate()
+            if self.signal:  # it came during the last validation, and must not start the final search
+                self._stop_for_signal()
         self.listener.ended(reason)
         return reason
 
@@ -234,13 +248,12 @@ class Trainer:
         with self._averaged():
             found = self.validate()
         self._count_time()
-        best = self.standing.best is None or found.value > self.standing.best
-        self.standing = replace(
-            self.standing,
-            best=found.value if best else self.standing.best,
-            stale=0 if best else self.standing.stale + 1,
-            validated=step,
-        )
+        before = self.standing.best
+        best = before is None or found.value > before
+        stale = 0 if before is None or found.value[0] > before[0] else self.standing.stale + 1
+        self.standing = replace(self.standing, stale=stale, validated=step)
+        if best:
+            self.standing = replace(self.standing, best=found.value, best_step=step)
         # The journal first: a kill in between leaves a line too many, which going on from the last checkpoint cuts off.
         self.journal.write(
             kind="validation", step=step, minutes=self.standing.seconds / 60, best=best, **found.metrics
@@ -281,8 +294,8 @@ class Trainer:
         folder = self.checkpoints.step_folder(step)
         tensors, state = self.checkpoints.read_training(step)
         try:
-            total, count, seconds = state["unreported"]  # a list in JSON
-            self.standing = Standing(**state | {"unreported": (total, count, seconds)})
+            self.standing = Standing(**{field.name: _as_given(state[field.name]) for field in fields(Standing)})
+            total, count, seconds = self.standing.unreported
             self.meter = Meter((total, count), seconds)
             load_into(self.model, self.checkpoints.read(step), folder)
             if self.average is not None:
@@ -297,8 +310,8 @@ class Trainer:
             raise ModelFolderError(f"{folder / 'training'} is incomplete or of another version ({error})") from error
         self.journal.cut_after(step)
         self.checkpoints.cut_after(step)
-        if self.standing.validated == step and not self.standing.stale:  # a kill may have come before it was marked
-            self.checkpoints.mark_best(step)
+        if self.standing.best is not None:  # a kill may have come before it was marked
+            self.checkpoints.mark_best(self.standing.best_step)
 
     def _stop_for_signal(self) -> None:
         name = signal.Signals(self.signal).name

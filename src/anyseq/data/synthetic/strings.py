@@ -65,18 +65,24 @@ class ReverseConfig(StringsConfig):
 
 
 class ExpandConfig(StringsConfig):
-    """Run-length codes and what they stand for: `a3b2` gives `aaabb`. Targets are up to ten times their sources."""
+    """Run-length codes and what they stand for: `a3b2` gives `aaabb`. Targets are up to ten times their sources.
+
+    Neighbouring runs have different letters, as in any run-length code.
+    """
 
     max_length: int = Field(4, description="most runs in a source (min_length: fewest)", ge=1)
     max_count: int = Field(30, description="longest run", ge=1)
 
     @model_validator(mode="after")
     def _no_digits(self) -> ExpandConfig:
-        if any(map(str.isdigit, self.alphabet)):
-            raise ValueError(f"alphabet {self.alphabet!r} may hold no digit: digits are the counts")
+        if any(map(str.isdigit, self.alphabet)) or len(self.alphabet) < 2:
+            raise ValueError(f"alphabet {self.alphabet!r} must hold two letters and no digit: digits are the counts")
         return self
 
     def draw(self, rng: Random) -> tuple[str, str]:
         """One code and its string."""
-        runs = [(letter, rng.randint(1, self.max_count)) for letter in self.letters(rng)]
+        letters = self.letters(rng)
+        for at in range(1, len(letters)):
+            letters[at] = rng.choice(self.alphabet.replace(letters[at - 1], ""))
+        runs = [(letter, rng.randint(1, self.max_count)) for letter in letters]
         return "".join(f"{letter}{count}" for letter, count in runs), "".join(letter * n for letter, n in runs)

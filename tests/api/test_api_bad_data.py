@@ -1,0 +1,183 @@
+"""Bad input is told apart before the first step: file, line and remedy, exit 2, nothing made and nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tiny_runs import RECIPE, TINY, listing, write
+
+Run = Callable[..., tuple[int, str, str]]
+LETTERS = "abcdefghijklmnop"
+GOOD = [f"{one}{other}" for one in LETTERS for other in LETTERS]
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> tuple[Path, Path]:
+    return write(tmp_path / "source.txt", *GOOD), write(tmp_path / "target.txt", *GOOD)
+
+
+def words(source: Path, target: Path, *more: str) -> list[str]:
+    return [RECIPE, *TINY, f"data.train.source={source}", f"data.train.target={target}", *more]
+
+
+def refuse(run: Run, folder: Path, *command: str | Path) -> str:
+    """Train, which is refused, and check, which says the same; gives the message."""
+    code, out, err = run("train", *command, "--output", folder)
+    assert (code, out) == (2, ""), err
+    assert err.startswith("anyseq: ") and "Traceback" not in err
+    assert not folder.exists()
+    return err
+
+
+def test_sides_of_unequal_length(run: Run, sides: tuple[Path, Path], tmp_path: Path) -> None:
+    write(sides[1], *GOOD[:-1])
+    message = refuse(run, tmp_path / "run", *words(*sides))
+    assert f"{sides[0]} has 256, {sides[1]} has 255 lines" in message and "mend" in message
+    assert run("check", *words(*sides))[::2] == (2, message)
+
+
+def test_an_empty_file(run: Run, sides: tuple[Path, Path], tmp_path: Path) -> None:
+    write(sides[0])
+    message = refuse(run, tmp_path / "run", *words(*sides))
+    assert f"{sides[0]}: the file is empty; give one" in message
+    assert run("check", *words(*sides))[::2] == (2, message)
+
+
+def test_bytes_that_are_no_utf_8(run: Run, sides: tuple[Path, Path], tmp_path: Path) -> None:
+    sides[0].write_bytes(sides[0].read_bytes().replace(b"ac\n", b"a\xe9\n"))
+    message = refuse(run, tmp_path / "run", *words(*sides))
+    assert f"{sides[0]}:3: byte 2 of the line is no UTF-8; convert the file" in message and "iconv" in message
+
+
+def test_a_missing_file(run: Run, sides: tuple[Path, Path], tmp_path: Path) -> None:
+    message = refuse(run, tmp_path / "run", *words(tmp_path / "sorce.txt", sides[1]))
+    assert f"sorce.txt: there is no such file; did you mean {sides[0]}?" in message
+    # what is needed only at the end is missed at the beginning, too
+    message = refuse(run, tmp_path / "run", *words(*sides, "data.test=gone.tsv"))
+    assert "gone.tsv: there is no such file" in message
+
+
+def test_all_faults_of_a_recipe_at_once(run: Run, tmp_path: Path) -> None:
+    recipe = write(
+        tmp_path / "mine.yaml",
+        *("task: transduce", "codec: {source: {kind: characters}}", "model:"),
+        *("  encoder: {kind: rnn, hiden_dim: 8}", "  decoder: {kind: atention}"),
+        *("objective: {kind: cross-entropy}", "training: {max_steps: many}"),
+    )
+    command = [str(recipe), "training.learning_rat=1", "search.beam_size=0", "serach.beam_size=1", "training.seed"]
+    message = refuse(run, tmp_path / "run", *command)
+    for fault in (
+        f"{recipe}:4: model.encoder.hiden_dim: unknown key 'hiden_dim'; did you mean 'hidden_dim'?",
+        f"{recipe}:5: model.decoder.kind: no part of section 'decoders' is called 'atention'; did you mean 'attention'",
+        "did you mean 'cross_entropy'?",
+        f"{recipe}:7: training.max_steps: ",
+        "training.learning_rat=1: unknown key 'learning_rat'; did you mean 'learning_rate'?",
+        "search.beam_size=0: should be greater than or equal to 1",
+        "unknown key 'serach'; did you mean 'search'?",
+        "an override is written key=value",
+    ):
+        assert fault in message, message
+    assert "8 faults" in message
+    assert run("check", *command)[::2] == (2, message)
+
+
+@pytest.mark.parametrize(
+    ("words_", "hint"),
+    [
+        (["training.metric=blue"], "there is no metric 'blue' in this recipe; it has exact_match, cer, loss"),
+        (["training.max_steps=null"], "set max_steps, max_minutes or patience"),
+        (["search.n_best=9"], "n_best 9 needs a beam_size of 9"),
+        (["model.decoder.scores=dot", "model.encoder.hidden_dim=9"], "scores=dot compares vectors of one width"),
+        (["data.generator=null"], "nothing to learn from: give data.train"),
+        (["--device", "cuda"], "--device cuda: there is none on this machine; use auto or cpu"),
+        (["--precision", "bf16"], "use float32"),
+    ],
+)
+def test_what_does_not_go_together(
+    run: Run, tmp_path: Path, words_: list[str], hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    assert hint in refuse(run, tmp_path / "run", RECIPE, *TINY, *words_)
+    if words_[0] != "--precision":
+        code, _, err = run("check", RECIPE, *TINY, *words_)
+        assert code == 2 and hint in err
+
+
+def test_pairs_that_cannot_be_trained_on(run: Run, sides: tuple[Path, Path], tmp_path: Path) -> None:
+    bad = [*GOOD[:3], " ", *GOOD[4:], "x" * 40]
+    write(sides[0], *bad), write(sides[1], *GOOD, "short")
+    dev = write(tmp_path / "dev.tsv", *(f"{text}\t{text}" for text in GOOD[:20]))
+    command = words(*sides, "data.max_length=20", f"data.dev={dev}", "data.max_skipped=0.005")
+    message = refuse(run, tmp_path / "run", *command)
+    assert f"{sides[0]}:4 (source is empty)" in message and "at most 0.50% may be: mend the data" in message
+    assert "raise data.max_length=20, or allow it with data.max_skipped=0.01" in message
+    assert "2 of 257 items (0.78%) are left out" in message and f"{sides[0]}:257 (41 symbols long)" in message
+    code, out, _ = run("check", *command)
+    assert code == 2 and "data.max_skipped=" in out and "expect:" not in out and "(source is empty)" in out
+    code, _, err = run("train", *command, "data.max_skipped=0.01", "--output", tmp_path / "run")
+    assert code == 0 and "note: " in err and f"{sides[0]}:4 (source is empty)" in err
+    assert err.index("are left out") < err.index("dev:"), "it must be said before training"
+    code, out, _ = run("check", *command, "data.max_skipped=0.01")
+    assert code == 0 and f"{sides[0]}:4 (source is empty)" in out
+
+
+def test_a_folder_that_holds_a_run(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = ["train", RECIPE, *TINY, "training.max_steps=2", "--output", folder]
+    assert run(*command)[0] == 0
+    write(folder / "notes.txt", "mine")
+    (folder / "plots").mkdir()
+    write(folder / "plots" / "one.txt", "mine, too")
+    before = listing(folder)
+    code, _, err = run(*command)
+    assert code == 2 and f"--resume {folder}" in err and "--overwrite" in err
+    # a new run that is refused takes nothing from the old one
+    for fault in ("training.max_stps=3", "training.metric=blue", "data.train=gone.tsv", "data.test=gone.tsv"):
+        assert run(*command, "--overwrite", fault)[0] == 2
+        assert listing(folder) == before
+    assert run(*command, "--overwrite", "training.max_steps=3")[0] == 0
+    after = listing(folder)
+    assert after["notes.txt"] == before["notes.txt"] and after["plots/one.txt"] == before["plots/one.txt"]
+    assert "checkpoints/step_3/weights.safetensors" in after
+    assert "checkpoints/step_2/weights.safetensors" not in after
+
+
+def test_an_output_that_is_a_file(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "file", "precious")
+    code, _, err = run("train", RECIPE, *TINY, "--output", file)
+    assert code == 2 and f"{file} is a file; choose another --output" in err and file.read_text() == "precious\n"
+
+
+def test_check_names_what_is_odd_and_writes_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    german = [f"der {a}{b} und die {b}{a} gehen über die Straße" for a in LETTERS for b in LETTERS]
+    english = [f"the {a}{b} and the {b}{a} walk across the street" for a in LETTERS for b in LETTERS]
+    rows = [f"{one}\t{other}" for one, other in zip(german, english, strict=True)]
+    train = [*rows, rows[0], "kurz\t" + "long " * 18, "leer\t"]
+    write(tmp_path / "train.tsv", *train)
+    write(tmp_path / "dev.tsv", rows[5], *(f"the street, {a}{a}\tdie Straße ΩЖ, {a}{a}" for a in LETTERS))
+    monkeypatch.chdir(tmp_path)
+    before = listing(tmp_path)
+    command = ["data.train=train.tsv", "data.dev=dev.tsv", "data.max_length=200", "codec.target={kind: characters}"]
+    code, out, err = run("check", RECIPE, *TINY, *command)
+    assert (code, err) == (2, ""), err
+    for words_ in (
+        "warning: train: 1 of 259 (0.39%) pairs are empty on a side; remove them or fill them in (train.tsv:259)",
+        "pairs have a length ratio over 4 times away from the usual one",
+        "warning: train: 1 of 259 (0.39%) pairs stood before already",
+        "warning: dev: 1 of 17 (5.88%) pairs stand in train too",
+        "error: dev: its source looks like train's target",
+        "of the target's symbols are unknown to the codec learnt from train",
+        "expect: about",
+    ):
+        assert words_ in out, out
+    assert listing(tmp_path) == before
+    code, out, err = run("check", RECIPE, *TINY)
+    assert (code, err) == (0, "") and "expect: about" in out, err
+    assert listing(tmp_path) == before

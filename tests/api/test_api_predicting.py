@@ -1,0 +1,152 @@
+"""A trained model in use, through the command line: a filter that is never at a loss."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+
+from anyseq import api
+from anyseq.errors import UsageError
+from tiny_runs import train, write
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def predict(run: Run, model: Path, data: bytes, tmp_path: Path, *words: str) -> tuple[list[str], str]:
+    """The lines that come out for some bytes, and what was said about them."""
+    source = tmp_path / "in.txt"
+    source.write_bytes(data)
+    code, out, err = run("predict", model, "--input", source, "--device", "cpu", *words)
+    assert code == 0, err
+    assert out == "" or out.endswith("\n")
+    return out.split("\n")[:-1], err
+
+
+def test_a_line_for_each_line(run: Run, model: Path, tmp_path: Path) -> None:
+    lines, err = predict(run, model, "abc\n\n   \nЖЖЖ 漢字\n\x00\x07\r\nno end of line".encode(), tmp_path)
+    assert (len(lines), err) == (6, "")
+    assert lines[1] == lines[2] == ""
+    assert lines[0] == predict(run, model, b"abc", tmp_path)[0][0]
+    assert predict(run, model, b"", tmp_path) == ([], "")
+    assert predict(run, model, b"\n", tmp_path) == ([""], "")
+
+
+def test_standard_input(run: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"abc\n\nabc")
+    os.close(writer)
+    with os.fdopen(reader) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        code, out, err = run("predict", model)
+    lines = out.split("\n")
+    assert (code, err, len(lines)) == (0, "", 4) and lines[0] == lines[2] and lines[1] == lines[3] == ""
+
+
+def test_a_very_long_line_is_cut(run: Run, model: Path, tmp_path: Path) -> None:
+    long = "abcdefg " * 12_500
+    began = time.process_time()
+    lines, err = predict(run, model, f"abc\n{long}\nabc\n".encode(), tmp_path)
+    assert time.process_time() - began < 5
+    assert len(lines) == 3 and lines[0] == lines[2]
+    assert err.count("\n") == 1 and "warning: line 2 is longer than the model's limit and was cut" in err
+    assert lines[1] == predict(run, model, (long[:15] + "\n").encode(), tmp_path)[0][0]
+
+
+def test_fuzzed_lines(run: Run, model: Path, tmp_path: Path) -> None:
+    random = Random(7)
+    kinds: list[Callable[[], str]] = [
+        lambda: "".join(chr(random.randrange(32, 0x2FF)) for _ in range(random.randrange(40))),
+        lambda: "".join(random.choices("abc \t\u2028\u3000\ufeff\u200b\u0301\x00\x1b", k=random.randrange(30))),
+        lambda: "".join(chr(random.choice([0xD7FF, 0xE000, 0xFFFF, 0x10FFFF, 0x1F468, 0x200D])) for _ in range(9)),
+        lambda: "a" * random.randrange(200),
+    ]
+    lines = [random.choice(kinds)().replace("\n", " ").replace("\r", " ") for _ in range(300)]
+    out, _ = predict(run, model, "\n".join(lines).encode() + b"\n", tmp_path, "--format", "jsonl")
+    found = [json.loads(line) for line in out]
+    assert [each["input"].removeprefix("\ufeff") for each in found] == [line.removeprefix("\ufeff") for line in lines]
+    assert all(each["stopped"] in ("end", "budget") for each in found)
+    assert all(each["output"] == "" for each, line in zip(found, lines, strict=True) if not line.strip())
+
+
+def test_a_model_needs_nothing_but_its_folder(run: Run, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    data = write(home / "pairs.tsv", *(f"{n}\t{n}" for n in range(200)))
+    train(home / "run", f"data.train={data}", "codec.source={kind: subwords, vocab_size: 20}", "search.max_length=9")
+    lines, _ = predict(run, home / "run", b"17\n18\n", tmp_path)
+    away = Path(shutil.copytree(home / "run", tmp_path / "away" / "model"))
+    flat = away.parent / "flat"
+    shutil.copytree(away / "checkpoints" / (away / "best").read_text().strip(), flat)
+    shutil.copytree(away / "codecs", flat / "codecs")
+    shutil.copy(away / "config.yaml", flat)
+    shutil.rmtree(home)
+    for folder in (away, flat):
+        assert predict(run, folder, b"17\n18\n", tmp_path)[0] == lines
+        assert run("info", folder)[0] == 0
+
+
+def test_best_else_last(model: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(model, tmp_path / "own"))
+    (own / "best").write_text("step_4\n")
+    first = api.load(model / "checkpoints" / "step_4").score(api.pairs(*_sides(tmp_path))[0])
+    assert api.load(own).score(api.pairs(*_sides(tmp_path))[0]) == first
+    (own / "best").unlink()
+    last = api.load(own).score(api.pairs(*_sides(tmp_path))[0])
+    assert last == api.load(own / "checkpoints" / "step_12").score(api.pairs(*_sides(tmp_path))[0]) != first
+
+
+def _sides(folder: Path) -> tuple[Path, Path]:
+    return write(folder / "s.txt", "abc", "de"), write(folder / "t.txt", "abc", "de")
+
+
+def test_several_models_come_later(run: Run, model: Path) -> None:
+    code, out, err = run("predict", model, model, "--input", os.devnull)
+    assert (code, out) == (2, "") and "ensembles of several come later" in err
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "score"])
+def test_devices_and_precision_that_are_not_there(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    source, target = _sides(tmp_path)
+    files = ["--input", source] if verb == "predict" else ["--source", source, "--target", target]
+    for option, hint in ((["--device", "cuda"], "use auto or cpu"), (["--precision", "bf16"], "use float32")):
+        code, out, err = run(verb, model, *files, *option)
+        assert (code, out) == (2, "") and hint in err
+    assert run(verb, model, *files, "--device", "cpu")[0] == 0
+
+
+def test_evaluate_and_score_agree_with_validation(run: Run, model: Path, tmp_path: Path) -> None:
+    """One scorer: what `evaluate` and `score` say of dev is what training said at its end."""
+    results = json.loads((model / "results.json").read_text())["dev"]
+    items = api.load(model).task.read().dev
+    source = write(tmp_path / "source.txt", *(item.raw["source"] for item in items))
+    target = write(tmp_path / "target.txt", *(item.raw["target"] for item in items))
+    code, _, err = run("evaluate", model, "--source", source, "--target", target, "--json", tmp_path / "out.json")
+    assert code == 0, err
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["metrics"] == pytest.approx(results["metrics"], rel=1e-6)
+    assert (found["signature"], found["count"]) == (results["signature"], 10)
+    _, out, _ = run("score", model, "--source", source, "--target", target)
+    total = sum(float(line.split("\t")[0]) for line in out.splitlines())
+    symbols = sum(len(item.raw["target"]) + 1 for item in items)
+    assert -total / symbols == pytest.approx(results["metrics"]["loss"], rel=1e-5)
+
+
+def test_from_python(model: Path) -> None:
+    predictor = api.load(model)
+    assert predictor.predict("abc")[0].output == predictor.predict(["x", "abc"])[1].output
+    assert len(predictor.predict("abc", beam_size=4, n_best=3)[0].n_best) == 3
+    with pytest.raises((UsageError, ValueError), match="n_best 3 needs a beam_size"):
+        predictor.predict("abc", beam_size=1, n_best=3)

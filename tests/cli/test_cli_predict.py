@@ -157,3 +157,11 @@ def test_faults_of_search_flags_are_reported_together(run: Run, shouter: Any, tm
     assert '--length-penalty much: should be a valid number, not "much"' in err
     code, _, err = run("predict", "shouter", "--temperature", "2", "--n-best", "9", "--input", "/dev/null")
     assert code == 2 and "temperature 2.0 is for sampling" in err and "n_best 9 needs a beam_size" in err
+
+
+def test_a_gz_damaged_inside_is_named(run: Run, shouter: Any, tmp_path: Path) -> None:
+    whole = bytearray(gzip.compress("".join(f"line {number}\n" for number in range(500)).encode()))
+    whole[10] = 0xFF  # no kind of block that exists
+    (tmp_path / "in.gz").write_bytes(whole)
+    code, _, err = run("predict", tmp_path / "shouter", "--input", tmp_path / "in.gz")
+    assert code == 2 and "in.gz" in err and "damaged" in err

@@ -26,7 +26,9 @@ def loss_and_gradients(pair: Pair) -> tuple[Tensor, list[Tensor]]:
     return part.sum, list(torch.autograd.grad(part.sum, list(model.parameters())))
 
 
-def one_query_at_a_time(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropout: Any) -> tuple[Tensor, Tensor]:
+def one_query_at_a_time(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, dropout: Any
+) -> tuple[Tensor, Tensor]:
     """Attention as a loop over what looks and what is looked at."""
     full = query.new_zeros(1, 1, key.shape[1]) if bias is None else bias
     full = full.expand(query.shape[0], query.shape[1], -1)

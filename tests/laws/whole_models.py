@@ -75,7 +75,8 @@ def target_of(key: int, symbols: int = 5) -> Tensor:
     generator = torch.Generator().manual_seed(2000 + key)
     body: list[int] = []
     while len(body) < 1 + key % 4:
-        refused = [*body[-1:], *(2 for last in body[-1:] if last == 3), *(b for a, b in pairwise(body) if a == body[-1])]
+        after_three = [2 for last in body[-1:] if last == 3]
+        refused = [*body[-1:], *after_three, *(b for a, b in pairwise(body) if a == body[-1])]
         following = [symbol for symbol in range(1, symbols) if symbol not in refused]
         body.append(following[int(torch.randint(len(following), (), generator=generator))])
     return torch.tensor([*body, 0])

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from anyseq.core import Memory, Padded
-from anyseq.models.decoders.transformer import TransformerDecoder, TransformerDecoderConfig
+from anyseq.core import Memory, Padded, Symbols
 from anyseq.models.decoders.base import MemoryShape
-from anyseq.core import Symbols
+from anyseq.models.decoders.transformer import TransformerDecoder, TransformerDecoderConfig
 from anyseq.models.encoders.transformer import TransformerEncoder, TransformerEncoderConfig
 from anyseq.nn.attention import CrossAttention, SelfAttention, attend, attend_fused, bias_of
 from anyseq.nn.dropout import Dropout
@@ -73,7 +72,7 @@ def test_self_attention_is_torch_multi_head_attention(causal: bool) -> None:
         {
             "in_proj_weight": own.query_key_value.weight, "in_proj_bias": own.query_key_value.bias,
             "out_proj.weight": own.out.weight, "out_proj.bias": own.out.bias,
-        }  # fmt: skip
+        }
     )
     x, places = draw(3, 5, DIM), torch.arange(5)[None]
     later = torch.ones(5, 5, dtype=torch.bool).triu(1) if causal else torch.zeros(5, 5, dtype=torch.bool)
@@ -95,7 +94,7 @@ def test_cross_attention_is_torch_multi_head_attention(width: int) -> None:
             "q_proj_weight": own.query.weight, "k_proj_weight": key, "v_proj_weight": value,
             "in_proj_bias": torch.cat([own.query.bias, own.key_value.bias]),
             "out_proj.weight": own.out.weight, "out_proj.bias": own.out.bias,
-        }  # fmt: skip
+        }
     )
     x, vectors = draw(3 * width, 4, DIM), draw(3, 5, 6)
     bias = bias_of(VALID, x)[:, None, None].expand(-1, HEADS, -1, -1)
@@ -185,7 +184,7 @@ def test_the_decoder_is_a_stack_of_torch_decoder_layers(norm: str, activation: s
                 "multihead_attn.in_proj_weight": torch.cat([cross.query.weight, cross.key_value.weight]),
                 "multihead_attn.in_proj_bias": torch.cat([cross.query.bias, cross.key_value.bias]),
                 "multihead_attn.out_proj.weight": cross.out.weight, "multihead_attn.out_proj.bias": cross.out.bias,
-            }  # fmt: skip
+            }
         )
         x = theirs(x, memory.vectors, tgt_mask=later, memory_key_padding_mask=~VALID)
     expected = nn.functional.linear(own.norm(x), own.output.weight, own.output.bias).log_softmax(-1)

@@ -92,7 +92,9 @@ def test_candidates_are_the_best_of_the_allowed(kind: int, k: int) -> None:
 
 @pytest.mark.parametrize("k", [1, 2, 3, 5])
 def test_equals_go_to_the_lowest_symbol(k: int) -> None:
-    table = Table(torch.tensor([[1.0, 2.0, 2.0, 1.0, 2.0], [0.0, 0.0, 0.0, 0.0, 0.0], [3.0, -torch.inf, 1.0, 1.0, 1.0]]))
+    table = Table(
+        torch.tensor([[1.0, 2.0, 2.0, 1.0, 2.0], [0.0, 0.0, 0.0, 0.0, 0.0], [3.0, -torch.inf, 1.0, 1.0, 1.0]])
+    )
     values, log_prob = table.candidates(k)
     expected = [[1, 2, 4, 0, 3], [0, 1, 2, 3, 4], [0, 2, 3, 4, 1]]
     for row in range(3):
@@ -118,7 +120,8 @@ def test_samples_come_as_often_as_the_table_says(kind: int) -> None:
         torch.testing.assert_close(log_prob, one.log_probs()[0][values], **EXACT)
     again, _ = many.sample(noise)
     assert torch.equal(again, many.sample(noise)[0])
-    assert emissions(2)[kind].sample(Noise(1, *keys[:6].view(3, 2)), torch.zeros(2, SYMBOLS).bool()).log_prob.tolist() == [
+    nothing = torch.zeros(2, SYMBOLS).bool()
+    assert emissions(2)[kind].sample(Noise(1, *keys[:6].view(3, 2)), nothing).log_prob.tolist() == [
         -torch.inf
     ] * 2
 
@@ -172,7 +175,8 @@ def test_steps_side_by_side_are_one_emission(kind: int) -> None:
     steps: list[Discrete] = []
     for time in range(2):
         if isinstance(whole, Categorical):
-            steps.append(Categorical(whole.hidden[:, time], whole.weight, whole.bias, attention=lambda: torch.ones(2, 3)))
+            hidden = whole.hidden[:, time]
+            steps.append(Categorical(hidden, whole.weight, whole.bias, attention=lambda: torch.ones(2, 3)))
         else:
             steps.append(Table(whole.logits()[:, time], attention=lambda: torch.ones(2, 3)))
     stacked = type(whole).stack(steps, valid)

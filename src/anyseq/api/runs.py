@@ -102,6 +102,9 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "codecs").mkdir()
     run.task.save_codecs(folder / "codecs")
+    if run.splits.left_out:
+        lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
+        write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
     about = {"format": FORMAT, **versions, "data": fingerprint(run.splits)}
     write_atomically(folder / "config.yaml", dump(config, about))

@@ -22,7 +22,11 @@ def score(
         Literal["text", "jsonl"], typer.Option("--format", help="log_prob and score with a tab between, or JSON.")
     ] = "text",
 ) -> None:
-    """Score given pairs: the log_prob (nats) and the score that search would report for them, a line each."""
+    """Score given pairs: the log_prob (nats) and the score that search would report for them, a line each.
+
+    A target is taken in its codec's own segmentation; where search spelt the same text otherwise (subwords can), it
+    reported the numbers of that spelling.
+    """
     model = only(models)
     from anyseq import api
 

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from anyseq.core.precision import doubled
+
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed word
 _MIX1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 _MIX2 = -7723592293110705685  # 0x94D049BB133111EB
@@ -38,7 +40,7 @@ class Noise:
         for key in (self.item, self.sample, self.step, torch.full_like(self.item, draw)):
             word = _mix(word + _GOLDEN + key)
         # 52 bits: with 53 the largest would round to 1.
-        return (((word >> 12) & (2**52 - 1)).to(torch.float64) + 0.5) * 2.0**-52
+        return (doubled((word >> 12) & (2**52 - 1)) + 0.5) * 2.0**-52
 
 
 def _mix(word: Tensor) -> Tensor:

@@ -58,6 +58,21 @@ class Position:
     batch: int = 0
 
 
+def cut(members: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
+    """Cut examples that stand in the order of their lengths into batches: rows times the longest within `batch_tokens`.
+
+    An example longer than that is a batch of its own.
+    """
+    first = longest = 0
+    for place, length in enumerate(lengths[members].tolist()):
+        longest = max(longest, length)
+        if place > first and longest * (place + 1 - first) > batch_tokens:
+            yield members[first:place]
+            first, longest = place, length
+    if len(members):
+        yield members[first:]
+
+
 class TokenBatches:
     """Endless shuffled batches, each of about `batch_tokens` padded tokens on its longer side.
 
@@ -83,16 +98,8 @@ class TokenBatches:
         for first in range(0, len(order), pool):
             members = order[first : first + pool]
             members = members[np.argsort(self.lengths[members], kind="stable")]
-            batches += list(self._cut(members))
+            batches += list(cut(members, self.lengths, self.batch_tokens))
         return [torch.from_numpy(batches[i]) for i in random.permutation(len(batches))]
-
-    def _cut(self, members: np.ndarray) -> Iterator[np.ndarray]:
-        first = 0
-        for last, length in enumerate(self.lengths[members], start=1):
-            if last - first > 1 and length * (last - first) > self.batch_tokens:
-                yield members[first : last - 1]
-                first = last - 1
-        yield members[first:]
 
     def batches(self, start: Position) -> Iterator[tuple[Int[Tensor, " row"], Position]]:
         """Batches from a position on, for ever, each with the position after it."""
@@ -107,13 +114,8 @@ class TokenBatches:
 
 def in_order(lengths: Int[Tensor, " count"], batch_tokens: int) -> list[Int[Tensor, " _"]]:
     """Batches for decoding and scoring: longest first, so that a shortage of memory shows at once."""
-    order = lengths.argsort(descending=True, stable=True)
-    batches, first = [], 0
-    for last in range(1, len(order) + 1):
-        if last - first > 1 and int(lengths[order[first]]) * (last - first) > batch_tokens:
-            batches.append(order[first : last - 1])
-            first = last - 1
-    return [*batches, order[first:]] if len(order) else []
+    order = np.argsort(-lengths.numpy(), kind="stable")
+    return [torch.from_numpy(batch) for batch in cut(order, lengths.numpy(), batch_tokens)]
 
 
 def padding_share(packed: Mapping[str, Packed], batches: Sequence[Int[Tensor, " _"]]) -> float:

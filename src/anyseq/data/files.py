@@ -291,7 +291,7 @@ class Skipped:
         if not self.count:
             return f"all {self.total:,} items are used"
         named = [f"{place} ({reason})" for place, reason in zip(self.places, self.reasons, strict=True)]
-        more = f" and {self.count - _NAMED:,} more" if self.count > _NAMED else ""
+        more = f" and {self.count - _NAMED:,} more (all: left_out.tsv of the run)" if self.count > _NAMED else ""
         return (
             f"{self.count:,} of {self.total:,} items ({self.count / self.total:.2%}) are left out: "
             f"{', '.join(named[:_NAMED])}{more}"

@@ -80,8 +80,8 @@ def _loop(
     return torch.stack(outputs, 1), state
 
 
-# The fused kernels' argument `train` is whether gradients are wanted: cuDNN refuses those of what was run without it, in
-# evaluation mode too. (In torch.nn it also turns dropout on, of which there is none here.)
+# The fused kernels' argument `train` is whether gradients are wanted: cuDNN refuses those of what was run without it,
+# in evaluation mode too. (In torch.nn it also turns dropout on, of which there is none here.)
 
 
 class AffineCell(Cell):

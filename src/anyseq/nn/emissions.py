@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from anyseq.core import Choice, Emission, Noise
+from anyseq.core.precision import doubled
 from anyseq.nn.losses import linear_cross_entropy
 
 Attention = Callable[[], Tensor]
@@ -59,9 +60,9 @@ class Discrete(Emission):
         open_ = log_probs if allowed is None else log_probs.masked_fill(~allowed, -torch.inf)
         # Relative to the row's best: unlikely allowed symbols must not vanish.
         best = open_.amax(-1, keepdim=True)
-        cumulative = (open_ - best.masked_fill(best == -torch.inf, 0.0)).double().exp().cumsum(-1)
+        cumulative = doubled(open_ - best.masked_fill(best == -torch.inf, 0.0)).exp().cumsum(-1)
         level = noise.uniform().unsqueeze(1).to(cumulative.device) * cumulative[:, -1:]
-        symbols = torch.searchsorted(cumulative, level, right=True).clamp_(max=log_probs.shape[-1] - 1)
+        symbols = torch.searchsorted(cumulative, level, right=True).clamp_(max=log_probs.shape[-1] - 1).to(open_.device)
         return Choice(symbols.squeeze(1), open_.gather(1, symbols).squeeze(1))
 
     def restrict(self, allowed: Bool[Tensor, "row *time symbol"]) -> Discrete:

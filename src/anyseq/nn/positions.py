@@ -6,11 +6,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from anyseq.core.precision import doubled
+
 
 def _angles(positions: Tensor, dim: int) -> Tensor:
     """position / 10000^(2i/dim) for i in 0 .. dim/2 - 1, in float64 so that far positions stay exact."""
-    rates = 10000.0 ** (-torch.arange(0, dim, 2, dtype=torch.float64, device=positions.device) / dim)
-    return positions.to(torch.float64)[..., None] * rates
+    exact = doubled(positions)
+    rates = 10000.0 ** (-torch.arange(0, dim, 2, dtype=torch.float64, device=exact.device) / dim)
+    return exact[..., None] * rates
 
 
 class Sinusoidal(nn.Module):
@@ -35,7 +38,7 @@ class Sinusoidal(nn.Module):
     ) -> Float[Tensor, "row time dim"]:
         """Add the vector of each position."""
         angles = _angles(positions, self.dim)
-        return x + torch.cat([angles.sin(), angles.cos()], -1).to(x.dtype)
+        return x + torch.cat([angles.sin(), angles.cos()], -1).to(x)
 
 
 class Learned(nn.Module):
@@ -81,6 +84,6 @@ class Rotary(nn.Module):
     ) -> Float[Tensor, "row time head dim"]:
         """Rotate each vector by its position."""
         angles = _angles(positions, self.dim)[:, :, None]
-        sine, cosine = angles.sin().to(x.dtype), angles.cos().to(x.dtype)
+        sine, cosine = angles.sin().to(x), angles.cos().to(x)
         left, right = x.chunk(2, -1)
         return torch.cat([left * cosine - right * sine, right * cosine + left * sine], -1)

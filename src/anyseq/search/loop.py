@@ -193,7 +193,8 @@ def _compete(live: _Live, proposed: Choice, done: Bool[Tensor, "row k"]) -> _Kep
     """Rows that compete: the best 2 * width children of each source, in order."""
     sources, (rows, k) = live.memory.rows, proposed.log_prob.shape
     width = rows // sources
-    total = torch.where(live.alive[:, None], live.log_prob[:, None] + proposed.log_prob, -torch.inf).reshape(sources, -1)
+    total = torch.where(live.alive[:, None], live.log_prob[:, None] + proposed.log_prob, -torch.inf)
+    total = total.reshape(sources, -1)  # what is proposed may be a slice, which `view` refuses
     symbols, done = proposed.values.reshape(sources, -1), done.reshape(sources, -1)
     by_symbol = symbols.argsort(dim=1, stable=True)
     by_log_prob = total.gather(1, by_symbol).argsort(dim=1, descending=True, stable=True)

@@ -37,7 +37,11 @@ class SearchConfig(PartConfig):
     top_p: float = Field(1.0, gt=0, le=1, description="sampling: among the likeliest symbols with this share; 1 is all")
     n_best: int = Field(1, ge=1, description="hypotheses returned for each source; of samples, all are returned")
     prefix: str | None = Field(None, description="text every output starts with")
-    forbid: tuple[str, ...] = Field((), strict=False, description="words or texts that occur in no output")
+    forbid: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="words or texts that occur in no output, as the codec writes them at the start of a text",
+    )
     batch_tokens: int = Field(4096, ge=1, description="source elements searched at a time, padding counted")
     seed: int = Field(0, ge=0, description="sampling: another seed gives other draws")
 

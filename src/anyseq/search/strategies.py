@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from anyseq.core import Choice, Emission, Memory, Noise, State
+from anyseq.core.precision import doubled
 from anyseq.errors import UsageError
 
 
@@ -126,8 +127,8 @@ def _top_p(emission: Emission, p: float, allowed: Tensor | None) -> Tensor:
     log_probs = emission.log_probs()
     if allowed is not None:
         log_probs = log_probs.masked_fill(~allowed, -torch.inf)
-    ordered = log_probs.double().softmax(-1).sort(dim=-1, descending=True, stable=True)
+    ordered = doubled(log_probs).softmax(-1).sort(dim=-1, descending=True, stable=True)
     before = ordered.values.cumsum(-1) - ordered.values  # probability of all that are likelier
     # A row with nothing allowed is nan after the softmax and stays without a symbol.
     nucleus = (before < p) & (ordered.values > 0)
-    return torch.zeros_like(nucleus).scatter(1, ordered.indices, nucleus)
+    return torch.zeros_like(nucleus).scatter(1, ordered.indices, nucleus).to(log_probs.device)

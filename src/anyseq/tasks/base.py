@@ -43,11 +43,28 @@ class Splits:
         train: What is learnt from.
         dev: What decides which checkpoint is best, and when to stop.
         notes: What a person should know about how they came to be (lines left out, a dev part held out of train).
+        left_out: Place and reason of every training item that is not used.
     """
 
     train: Sequence[Item]
     dev: Sequence[Item]
     notes: Sequence[str] = field(default=())
+    left_out: Sequence[tuple[str, str]] = field(default=())
+
+
+@dataclass(frozen=True)
+class EncodedSource:
+    """A source as the model reads it.
+
+    Attributes:
+        values: At least one element, at most the limit.
+        empty: There is nothing to be transformed: the output is empty too, and the model is not asked.
+        cut: It was longer than the limit.
+    """
+
+    values: Tensor
+    empty: bool
+    cut: bool
 
 
 class Task(ABC):
@@ -101,19 +118,12 @@ class Task(ABC):
         """Leave out what cannot be trained on, and say so in the notes."""
 
     @abstractmethod
+    def encode_source(self, item: Item) -> EncodedSource:
+        """The item's source as the model reads it."""
+
+    @abstractmethod
     def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
-        """The item's fields as tensors; with a seed as training sees them, where codecs vary their output.
-
-        A target is encoded where the item has one. The source has at least one element and is cut at its limit.
-        """
-
-    @abstractmethod
-    def cuts(self, item: Item) -> bool:
-        """Whether `encode` has to cut this item's source."""
-
-    @abstractmethod
-    def is_empty(self, item: Item) -> bool:
-        """Whether there is nothing to be transformed: the output is then empty too, and the model is not asked."""
+        """All fields of an item that has a target; with a seed as training sees them, where codecs vary."""
 
     @abstractmethod
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:

@@ -83,39 +83,46 @@ def batches(fields: Sequence[Mapping[str, Tensor]], batch_tokens: int) -> list[T
 
 def predict(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[Prediction]:
     """The best output for each item, in order."""
-    found: dict[int, Prediction] = {}
-    full = []
-    for i, item in enumerate(items):
-        if task.is_empty(item):
-            empty = Alternative("", 0.0, 0.0, "end")
-            found[i] = Prediction(str(item.raw["source"]), "", 0.0, 0.0, "end", [empty])
-        else:
-            full.append(i)
-    fields = [{"source": task.encode(items[i])["source"]} for i in full]
+    sources = [task.encode_source(item) for item in items]
+    full = [i for i, source in enumerate(sources) if not source.empty]
+    fields = [{"source": sources[i].values} for i in full]
+    found: dict[int, list[Alternative]] = {}
     task.model.eval()
     for rows in batches(fields, settings.batch_tokens):
-        chosen = [items[full[row]] for row in rows.tolist()]
+        chosen = [full[row] for row in rows.tolist()]
         with torch.inference_mode():
-            hypotheses = task.search(task.batch(chosen, [fields[row] for row in rows.tolist()]), settings)
-        for place, (row, item) in enumerate(zip(rows.tolist(), chosen, strict=True)):
-            found[full[row]] = _prediction(task, item, hypotheses, place)
-    return [found[i] for i in range(len(items))]
-
-
-def _prediction(task: Task, item: Item, hypotheses: Hypotheses, place: int) -> Prediction:
-    alternatives = [
-        Alternative(
-            task.output(hypotheses.values[place, n, : int(hypotheses.lengths[place, n])].cpu(), item),
-            float(hypotheses.score[place, n]),
-            float(hypotheses.log_prob[place, n]),
-            Stopped(int(hypotheses.stopped[place, n])).name.lower(),
-        )
-        for n in range(int(hypotheses.count[place]))
+            batch = task.batch([items[i] for i in chosen], [{"source": sources[i].values} for i in chosen])
+            hypotheses = task.search(batch, settings)
+        found.update(zip(chosen, _alternatives(task, [items[i] for i in chosen], hypotheses), strict=True))
+    nothing = [Alternative("", 0.0, 0.0, "end")]
+    return [
+        _prediction(str(item.raw["source"]), found.get(i, nothing), source.cut)
+        for i, (item, source) in enumerate(zip(items, sources, strict=True))
     ]
+
+
+def _alternatives(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> list[list[Alternative]]:
+    """The hypotheses of each item as a person sees them; read from the device table by table, not one by one."""
+    values = hypotheses.values.cpu()
+    tables = (hypotheses.lengths, hypotheses.score, hypotheses.log_prob, hypotheses.stopped)
+    lengths, scores, log_probs, stopped = (table.tolist() for table in tables)
+    return [
+        [
+            Alternative(
+                task.output(values[row, n, : lengths[row][n]], item),
+                scores[row][n],
+                log_probs[row][n],
+                Stopped(stopped[row][n]).name.lower(),
+            )
+            for n in range(count)
+        ]
+        for row, (item, count) in enumerate(zip(items, hypotheses.count.tolist(), strict=True))
+    ]
+
+
+def _prediction(given: str, alternatives: Sequence[Alternative], cut: bool) -> Prediction:
     best = alternatives[0]
-    return Prediction(
-        str(item.raw["source"]), best.output, best.score, best.log_prob, best.stopped, alternatives, task.cuts(item)
-    )
+    return Prediction(given, best.output, best.score, best.log_prob, best.stopped, alternatives, cut)
 
 
 def score_pairs(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[Scored]:
@@ -127,7 +134,6 @@ def score_pairs(task: Task, items: Sequence[Item], settings: SearchConfig) -> li
         batch = task.batch([items[row] for row in rows.tolist()], [fields[row] for row in rows.tolist()])
         with torch.inference_mode():
             log_prob, total = score(task.model.decoder, task.model.encode(batch), batch.target, settings.penalties())
-        for place, row in enumerate(rows.tolist()):
-            length = int(batch.target.valid[place].sum())
-            found[row] = Scored(float(log_prob[place]), float(total[place]), length)
+        scored = zip(log_prob.tolist(), total.tolist(), batch.target.lengths.tolist(), strict=True)
+        found.update(zip(rows.tolist(), (Scored(*each) for each in scored), strict=True))
     return [found[i] for i in range(len(items))]

@@ -42,7 +42,8 @@ class Examples:
         """The batch of some items, as an epoch sees them."""
         items = [self.items[row] for row in rows.tolist()]
         if self.task.augments:
-            fields = [self.task.encode(item, seed=(epoch << 32) + item.key) for item in items]
+            seed = (self.task.config.training.seed << 64) + (epoch << 32)
+            fields = [self.task.encode(item, seed=seed + item.key) for item in items]
             return self.task.batch(items, fields)
         return Batch({name: field.rows(rows) for name, field in self.packed.items()}, items).to(self.task.device)
 

@@ -18,7 +18,7 @@ from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2SeqConfig
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import Splits, Task, TaskConfig
+from anyseq.tasks.base import EncodedSource, Splits, Task, TaskConfig
 
 SIDES = ("source", "target")
 
@@ -135,26 +135,24 @@ class TextToText(Task):
 
         train, skipped = select_trainable(splits.train, longest, data.max_length, data.max_skipped)
         notes = [*splits.notes, *([str(skipped)] if skipped.count else [])]
-        return Splits(train, splits.dev, notes)
+        return Splits(train, splits.dev, notes, list(zip(skipped.places, skipped.reasons, strict=True)))
+
+    def encode_source(self, item: Item) -> EncodedSource:
+        """Symbols up to the end symbol; what is cut keeps its end."""
+        symbols = self.codecs["source"].encode(item.raw["source"])
+        limit = self._config.data.max_length
+        if len(symbols) > limit:
+            return EncodedSource(torch.cat([symbols[: limit - 1], symbols[-1:]]), empty=False, cut=True)
+        return EncodedSource(symbols, empty=len(symbols) == 1, cut=False)
 
     def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
         """Symbols of each side, ending with the end symbol."""
         if seed is None:
-            return {side: self._plain(item, side) for side in SIDES if side in item.raw}
+            return {
+                "source": self.encode_source(item).values,
+                "target": self.codecs["target"].encode(item.raw["target"]),
+            }
         return {side: self.codecs[side].augment(item.raw[side], seed) for side in SIDES}
-
-    def _plain(self, item: Item, side: str) -> Tensor:
-        symbols = self.codecs[side].encode(item.raw[side])
-        limit = self._config.data.max_length
-        return symbols if side == "target" or len(symbols) <= limit else torch.cat([symbols[: limit - 1], symbols[-1:]])
-
-    def cuts(self, item: Item) -> bool:
-        """Whether the source is longer than the limit."""
-        return len(self.codecs["source"].encode(item.raw["source"])) > self._config.data.max_length
-
-    def is_empty(self, item: Item) -> bool:
-        """Whether nothing but the end symbol is left of the source."""
-        return len(self.codecs["source"].encode(item.raw["source"])) == 1
 
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch of sources."""

@@ -29,24 +29,27 @@ def backward(losses: Iterable[Loss], parameters: Sequence[nn.Parameter], micro_b
         parts = list(loss.parts.values())
         sum((part.weight * part.sum / part.count for part in parts), torch.zeros(())).backward()
         return torch.stack([parts[0].sum.detach(), parts[0].count.to(parts[0].sum)])
-    sums: dict[str, list[Tensor]] = {}
+    sums: dict[str, list[Tensor | None]] = {}
     counts: dict[str, Tensor] = {}
     weights: dict[str, float] = {}
     first = torch.zeros(2)
     for loss in losses:
         names = list(loss.parts)
         for name, part in loss.parts.items():
-            keep = name != names[-1]
-            grads = torch.autograd.grad(part.sum, parameters, retain_graph=keep, materialize_grads=True)
-            if name in sums:
-                torch._foreach_add_(sums[name], list(grads))
-            else:
-                sums[name] = [grad.clone() for grad in grads]
+            grads = torch.autograd.grad(part.sum, parameters, retain_graph=name != names[-1], allow_unused=True)
+            before = sums.get(name, [None] * len(grads))
+            sums[name] = [_added(one, other) for one, other in zip(before, grads, strict=True)]
             counts[name] = counts.get(name, torch.zeros_like(part.sum.detach())) + part.count
             weights[name] = part.weight
         part = loss.parts[names[0]]
         first = first.to(part.sum.device) + torch.stack([part.sum.detach(), part.count.to(part.sum)])
     for i, parameter in enumerate(parameters):
-        parts_of = [weights[name] / counts[name] * sums[name][i] for name in sums]
-        parameter.grad = torch.stack(parts_of).sum(0) if len(parts_of) > 1 else parts_of[0]
+        parameter.grad = None  # what no part uses keeps none, as after `backward`
+        for name, grads_of in sums.items():
+            grad = grads_of[i]
+            parameter.grad = _added(parameter.grad, None if grad is None else weights[name] / counts[name] * grad)
     return first
+
+
+def _added(one: Tensor | None, other: Tensor | None) -> Tensor | None:
+    return other if one is None else one if other is None else one + other

@@ -44,8 +44,9 @@ def measured(what: str, words: list[str]) -> tuple[float, float]:
     return minutes, memory_mb
 
 
+@pytest.mark.full  # it measures time
 @pytest.mark.skipif(sys.platform == "darwin", reason="counts memory in other units")
-@pytest.mark.parametrize("validate_every", [20, pytest.param(200, marks=pytest.mark.full)])
+@pytest.mark.parametrize("validate_every", [20, 200])
 def test_minutes_and_memory(tmp_path: Path, validate_every: int) -> None:
     words = ["training.max_steps=60", f"training.validate_every={validate_every}"]
     ratios = []

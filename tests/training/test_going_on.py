@@ -76,7 +76,7 @@ def test_killed_at_any_moment(never_stopped: tuple[Path, list[str]], tmp_path: P
     code = ended(in_child(work, errors))
     assert code in (0, -signal.SIGKILL), errors.read_text()
     if not (folder / "last").exists():
-        with pytest.raises(ModelFolderError, match="no checkpoint to go on from|is no model folder"):
+        with pytest.raises(ModelFolderError, match=r"no checkpoint to go on from|is no model folder"):
             api.resume(folder)
         return
     api.load(folder)  # what there is, is whole

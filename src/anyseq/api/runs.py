@@ -87,9 +87,10 @@ def train(
     """
     folder = default_folder(recipe) if output is None else Path(output)
     refuse_existing(folder, overwrite)
-    if sections and not isinstance(overrides, Mapping):
+    if sections and overrides and not isinstance(overrides, Mapping):
         raise UsageError("give overrides as a mapping where sections are given too: overrides={'training.seed': 2}")
-    config = load_recipe(recipe, {**overrides, **sections} if isinstance(overrides, Mapping) else overrides)
+    given = overrides if isinstance(overrides, Mapping) else {}
+    config = load_recipe(recipe, {**given, **sections} if sections else overrides)
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)

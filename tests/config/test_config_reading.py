@@ -195,13 +195,13 @@ def test_unreadable_recipes(tmp_path: Path, recipe: Write) -> None:
 
 def test_parts_from_outside(tmp_path: Path, recipe: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    Path(tmp_path, "stranger.py").write_text("from toy_task import Round\nclass Wheel(Round):\n    pass\nx = 1\n")
-    Path(tmp_path, "broken.py").write_text("1 / 0\n")
-    assert type(toy(recipe(""), "codec=stranger:Wheel").codec).__name__ == "Wheel"
+    Path(tmp_path, "wheelwright.py").write_text("from toy_task import Round\nclass Wheel(Round):\n    pass\nx = 1\n")
+    Path(tmp_path, "broken_wheel.py").write_text("1 / 0\n")
+    assert type(toy(recipe(""), "codec=wheelwright:Wheel").codec).__name__ == "Wheel"
     for kind, words in {
-        "stranger:Whee": "no PartConfig",
-        "stranger:x": "no PartConfig",
-        "broken:X": "ZeroDivisionError",
+        "wheelwright:Whee": "no PartConfig",
+        "wheelwright:x": "no PartConfig",
+        "broken_wheel:X": "ZeroDivisionError",
         "nowhere:X": "current one, or in PYTHONPATH",
         "toy_task:ToyTask": "section = 'bodies'",
     }.items():

@@ -37,7 +37,7 @@ def test_with_any_seed(recipe: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.xfail(reason="counting to 30 exactly is not learnt yet: 82.6 % even with two runs of six letters", strict=False)
+@pytest.mark.xfail(reason="counting to 30 is not learnt: 82.6 % with two runs of six letters", strict=False)
 def test_expand(tmp_path: Path) -> None:
     learn("transduce/expand", tmp_path / "run")
 

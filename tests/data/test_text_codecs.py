@@ -67,6 +67,81 @@ def test_with_byte_fallback_everything_survives(name, text, seed):
     assert codec.decode(codec.augment(text, seed)) == canonical(codec, text)
 
 
+def spelt(codec, symbols):
+    """What symbols spell, by the contract of a spelling; its bytes are read as SentencePiece reads them."""
+    spelling, text, rest = codec.spelling, "", b""
+    for symbol in symbols:
+        surface = spelling.surfaces[symbol]
+        if isinstance(surface, bytes):
+            rest += surface
+        else:
+            text, rest = text + read(rest) + surface, b""
+    text += read(rest)
+    hidden = not spelling.first_space and symbols and isinstance(spelling.surfaces[symbols[0]], str)
+    return text.removeprefix(" ") if hidden else text
+
+
+def read(rest):
+    text = ""
+    while rest:
+        for length in range(1, 5):
+            try:
+                character = rest[:length].decode()
+                break
+            except UnicodeDecodeError:
+                character = ""
+        text, rest = text + (character or "\ufffd"), rest[length if character else 1 :]
+    return text
+
+
+@pytest.mark.parametrize("name", CODECS)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_symbols_decode_to_what_they_spell(name, data):
+    codec = CODECS[name]
+    size = codec.stream.vocab_size
+    of_bytes = [symbol for symbol, surface in enumerate(codec.spelling.surfaces) if isinstance(surface, bytes)]
+    parts = st.integers(1, size - 1).map(lambda symbol: [symbol])
+    if of_bytes:  # at random, the bytes of one character hardly ever meet
+        parts |= st.sampled_from("é“😀\u0301 A").map(lambda text: [of_bytes[byte] for byte in text.encode()])
+    parts = data.draw(st.lists(parts))
+    symbols = [symbol for part in parts for symbol in part]
+    shown = codec.decode(torch.tensor([*symbols, 0]))
+    assert codec.spelling.canonical(spelt(codec, symbols)) == codec.spelling.canonical(shown)
+    assert len(codec.spelling.surfaces) == size and codec.spelling.surfaces[0] == ""
+
+
+@every_codec
+@settings(max_examples=50)
+@given(text=LINES | KNOWN)
+def test_the_canonical_form_is_that_of_the_spelling(codec, text):
+    assert codec.spelling.canonical(text) == canonical(codec, text)
+
+
+@every_codec
+@settings(max_examples=100)
+@given(text=LINES | KNOWN)
+def test_what_is_unknown_is_named(codec, text):
+    unknown, symbols = codec.unknown(text), codec.encode(text)
+    assert bool(unknown.parts) == (1 in symbols)
+    assert all(part in canonical(codec, text) for part in unknown.parts)
+    assert 0 <= unknown.share <= 1
+    assert (unknown.share == 1) == (bool(unknown.parts) and not "".join(codec.decode(symbols).split()).strip("\ufffd"))
+    if not isinstance(codec, Subwords):
+        assert len(unknown.parts) == symbols.tolist().count(1)
+
+
+def test_unknown_parts_are_named_once_the_most_frequent_first():
+    unknown = CharactersConfig().fit(["ab"]).unknown("x aby xzw y x")
+    assert (unknown.parts, unknown.characters) == (("x", " ", "y", " ", "x", "z", "w", " ", "y", " ", "x"), 9)
+    assert unknown.share == 7 / 9
+    assert unknown.named(3) == "' ', 'x', 'y' and 2 more"
+    words = WordsConfig(min_count=1).fit(["a dog"]).unknown("a wolf, a dog")
+    assert (words.parts, words.named()) == (("wolf", ","), "'wolf', ','")
+    pieces = SubwordsConfig(vocab_size=9).fit(["ab ba"]).unknown("ab ☃☂ ba")
+    assert (pieces.parts, pieces.share) == (("☃", "☂"), 1 / 3)
+
+
 @every_codec
 def test_the_empty_text_is_the_end_alone(codec):
     assert codec.encode("").tolist() == [0]

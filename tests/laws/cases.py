@@ -33,8 +33,9 @@ from anyseq.nn.attention_scores import AdditiveScores, Reader
 from anyseq.nn.cells import Cell
 from anyseq.nn.embeddings import FedBack, SymbolEmbedding
 from anyseq.nn.recurrent import Causal, RecurrentStack
-from anyseq.search import All, Constrained, Forbidden, NoRepeatNgram
+from anyseq.search import All, Constrained, NoRepeatNgram
 from anyseq.training.objectives.cross_entropy import CrossEntropyConfig
+from signs import forbidden
 
 BOTH_WAYS = {"pieces": "it looks both ways, so a fold in pieces is refused"}
 
@@ -188,7 +189,7 @@ def constrained(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decod
 
     def build(memory: MemoryShape, target: Symbols) -> Decoder:
         symbols = target.vocab_size
-        constraint = All([NoRepeatNgram(2, symbols), Forbidden([[1, 1], [3, 2]], symbols)])
+        constraint = All([NoRepeatNgram(2, symbols), forbidden([[1, 1], [3, 2]], symbols)])
         return Constrained(config.build(memory, target), constraint)
 
     return build

@@ -14,7 +14,6 @@ from anyseq.search import (
     All,
     Beam,
     EndSymbol,
-    Forbidden,
     Greedy,
     MinLength,
     NoRepeatNgram,
@@ -24,6 +23,7 @@ from anyseq.search import (
     search,
 )
 from laws.whole_models import BOUND, EVERY, KINDS, PLAIN, Pair, make, memory_of, named, outputs
+from signs import forbidden
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -141,7 +141,7 @@ def test_9_every_search_ends_within_its_budget(pair: Pair, strategy: Beam) -> No
     reached = endless.stopped[:, 0] == Stopped.BUDGET
     assert bool((endless.lengths[:, 0] == budget)[reached].all())
     assert bool((reached | (endless.stopped[:, 0] == Stopped.BLOCKED)).all()) and bool(reached.any())
-    nothing = Forbidden([[symbol] for symbol in range(5)], 5)
+    nothing = All([MinLength(99, 5), forbidden([[symbol] for symbol in range(1, 5)], 5)])
     blocked = search(model.decoder, memory, strategy=strategy, stop=stop, constraint=nothing)
     assert blocked.stopped[:, 0].tolist() == [Stopped.BLOCKED] * len(KEYS)
     assert blocked.count.tolist() == [1] * len(KEYS) and not blocked.lengths.any() and not blocked.log_prob.any()
@@ -158,7 +158,7 @@ def test_15_what_a_search_returns_under_a_constraint_obeys_it(pair: Pair, strate
     model = make(pair)
     options = {"strategy": strategy, "stop": EndSymbol(10), "n_best": 3}
     long = MinLength(7, 5)
-    constraint = All([NoRepeatNgram(2, 5), Forbidden([[1, 2], [3]], 5), long])
+    constraint = All([NoRepeatNgram(2, 5), forbidden([[1, 2], [3]], 5), long])
     free = search(model.decoder, memory_of(model, KEYS), constraint=long, **options)
     found = search(model.decoder, memory_of(model, KEYS), constraint=constraint, **options)
     assert not all(obeys(values) for s in range(len(KEYS)) for values in outputs(free, s)), "else this sees nothing"

@@ -12,7 +12,8 @@ from anyseq.core import Batch, Item, Padded, Symbols
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
-from anyseq.search import Beam, EndSymbol, Forbidden, search
+from anyseq.search import Beam, EndSymbol, search
+from signs import forbidden
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.full
@@ -107,7 +108,7 @@ def test_beam_search_is_theirs(beam_size: int) -> None:
         ).view(4, beam_size, -1)  # fmt: skip
         found = search(
             model.decoder, model.encode(batch), strategy=Beam(beam_size), stop=EndSymbol(40), n_best=beam_size,
-            constraint=Forbidden([[PAD]], SYMBOLS),
+            constraint=forbidden([[PAD]], SYMBOLS),
         )  # fmt: skip
     for source in range(4):
         for n in range(beam_size):

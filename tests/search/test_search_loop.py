@@ -22,7 +22,6 @@ from anyseq.search import (
     All,
     Beam,
     EndSymbol,
-    Forbidden,
     Greedy,
     MinLength,
     NoRepeatNgram,
@@ -31,6 +30,7 @@ from anyseq.search import (
     score,
     search,
 )
+from signs import forbidden
 
 torch.set_num_threads(1)
 TIGHT = {"rtol": 0.0, "atol": 1e-9}
@@ -202,7 +202,7 @@ def test_n_best_are_sorted_and_distinct() -> None:
 def test_every_search_ends_within_its_budget(strategy: Beam) -> None:
     decoder, memory = Recurrent(4, seed=10, end=3.0), memory_of([1, 2, 3, 7])
     stop = EndSymbol(9, max_length_ratio=1.5, max_length_extra=1)
-    found = search(decoder, memory, strategy=strategy, stop=stop, constraint=Forbidden([[0]], 4), n_best=4)
+    found = search(decoder, memory, strategy=strategy, stop=stop, constraint=MinLength(99, 4), n_best=4)
     assert stop.budget(memory).tolist() == [4, 6, 7, 7]
     assert bool((found.count >= 1).all())
     for source, budget in enumerate([4, 6, 7, 7]):
@@ -213,11 +213,12 @@ def test_every_search_ends_within_its_budget(strategy: Beam) -> None:
 @pytest.mark.parametrize("strategy", [Greedy(), Beam(4), Sampling(3)], ids=lambda s: type(s).__name__)
 def test_a_search_without_a_way_on_is_blocked(strategy: Beam) -> None:
     decoder, memory = Recurrent(4, seed=10), memory_of([1, 2, 3])
-    found = search(decoder, memory, strategy=strategy, stop=EndSymbol(9), constraint=Forbidden([[0], [1], [2], [3]], 4))
+    nothing = All([MinLength(99, 4), forbidden([[1], [2], [3]], 4)])
+    found = search(decoder, memory, strategy=strategy, stop=EndSymbol(9), constraint=nothing)
     assert found.count.tolist() == [1, 1, 1] and found.stopped.unique().tolist() == [Stopped.BLOCKED]
     assert found.lengths.tolist() == [[0]] * 3 and found.score.tolist() == [[0.0]] * 3
     # Each symbol once, and no end: three symbols, then nothing.
-    once = All([Forbidden([[0]], 4), NoRepeatNgram(1, 4)])
+    once = All([MinLength(99, 4), NoRepeatNgram(1, 4)])
     found = search(decoder, memory, strategy=strategy, stop=EndSymbol(9), constraint=once, n_best=4)
     assert {Stopped.BLOCKED} == set(found.stopped.flatten().tolist())
     for source in range(3):

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from anyseq.core import Choice, Decoder, Emission, Hypotheses, Memory, Noise, Padded, State
 from anyseq.errors import UsageError
-from anyseq.search import Beam, EndSymbol, Forbidden, Greedy, Sampling, search
+from anyseq.search import Beam, EndSymbol, Greedy, Sampling, search
+from signs import forbidden
 
 
 def drawn(found: Hypotheses, source: int) -> list[tuple[int, ...]]:
@@ -72,7 +73,7 @@ def test_top_k_chooses_among_what_is_allowed() -> None:
     for options in ({"top_k": 1}, {"top_p": 0.3}):
         found = search(
             decoder, memory_of([1]), strategy=Sampling(20, **options), stop=EndSymbol(1), n_best=20,
-            constraint=Forbidden([[2]], 4),
+            constraint=forbidden([[2]], 4),
         )  # fmt: skip
         assert found.values.unique().tolist() == [1]
 
@@ -153,4 +154,4 @@ def test_vectors_cannot_be_ranked(strategy: Beam) -> None:
     with pytest.raises(UsageError, match="emits no symbols"):
         search(Walk(), memory_of([1]), strategy=strategy, stop=Far(3))
     with pytest.raises(UsageError, match="emits no symbols"):
-        search(Walk(), memory_of([1]), strategy=Sampling(2), stop=Far(3), constraint=Forbidden([[1]], 3))
+        search(Walk(), memory_of([1]), strategy=Sampling(2), stop=Far(3), constraint=forbidden([[1]], 3))

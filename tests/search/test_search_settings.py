@@ -11,7 +11,7 @@ from anyseq.search import (
     All,
     Beam,
     EndSymbol,
-    Forbidden,
+    ForbiddenTexts,
     Greedy,
     MinLength,
     NoRepeatNgram,
@@ -20,6 +20,7 @@ from anyseq.search import (
     SearchConfig,
     search,
 )
+from signs import forbidden
 
 
 def test_every_field_is_described() -> None:
@@ -73,7 +74,7 @@ def test_settings_make_the_constraint() -> None:
     assert SearchConfig().constraint(9) is None
     assert isinstance(SearchConfig(min_length=2).constraint(9), MinLength)
     assert isinstance(SearchConfig(no_repeat_ngram=2).constraint(9), NoRepeatNgram)
-    assert isinstance(SearchConfig().constraint(9, [[3]]), Forbidden)
+    assert isinstance(SearchConfig().constraint(9, forbidden([[3]], 9)), ForbiddenTexts)
     assert isinstance(SearchConfig(min_length=2, no_repeat_ngram=2).constraint(9), All)
 
 
@@ -83,10 +84,10 @@ def test_run_is_the_search_with_these_settings() -> None:
     settings = SearchConfig(
         beam_size=4, n_best=2, length_penalty=1.0, coverage_penalty=0.3, min_length=4, max_length=8, no_repeat_ngram=2
     )
-    found = settings.run(decoder, memory, vocab_size=5, forbidden=[[2]], prefix=prefix)
+    found = settings.run(decoder, memory, vocab_size=5, forbidden=forbidden([[2]], 5), prefix=prefix)
     expected = search(
         decoder, memory, strategy=Beam(4), stop=EndSymbol(8), penalties=Penalties(1.0, 0.3), prefix=prefix, n_best=2,
-        constraint=All([MinLength(4, 5), NoRepeatNgram(2, 5), Forbidden([[2]], 5)]),
+        constraint=All([MinLength(4, 5), NoRepeatNgram(2, 5), forbidden([[2]], 5)]),
     )  # fmt: skip
     assert torch.equal(found.values, expected.values) and torch.equal(found.score, expected.score)
     samples = SearchConfig(samples=7).run(decoder, memory, vocab_size=5)

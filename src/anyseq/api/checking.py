@@ -11,7 +11,7 @@ import torch
 
 from anyseq.config import load_recipe
 from anyseq.data.check import Finding, by_severity, examine, unknown
-from anyseq.errors import DataError
+from anyseq.errors import UsageError
 from anyseq.tasks.devices import resolve_device, use_threads
 from anyseq.tasks.estimate import Estimate, estimate
 
@@ -58,8 +58,9 @@ def check(
         for side, codec in task.codecs.items():
             findings += unknown(name, side, codec, items)
     try:
+        task.refuse(config.search)
         splits = task.select(splits)
-    except DataError as error:
+    except UsageError as error:
         return CheckReport(by_severity([*findings, Finding("error", str(error))]), splits.notes, None)
     torch.manual_seed(config.training.seed)
     task.build_model()

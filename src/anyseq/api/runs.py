@@ -185,6 +185,7 @@ def _prepare(config: TaskConfig, start_from: str | Path | None) -> _Run:
         task.fit_codecs(splits.train)
     else:
         task.load_codecs(home / "codecs")
+    task.refuse(config.search)
     splits = task.select(splits)
     torch.manual_seed(config.training.seed)
     task.build_model()

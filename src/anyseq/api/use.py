@@ -42,15 +42,18 @@ class Predictor:
 
         Raises:
             ConfigError: a name or a value is wrong, or two contradict each other; all of it at once.
+            UsageError: the model's codecs cannot follow one (a prefix with characters they do not know).
         """
         try:
-            return SearchConfig(**{**dict(self.task.config.search), **search})
+            settings = SearchConfig(**{**dict(self.task.config.search), **search})
         except ValidationError as wrong:
             faults = [
                 Fault(".".join(map(str, ("search", *each["loc"]))), each["msg"].removeprefix("Value error, "))
                 for each in wrong.errors()
             ]
             raise ConfigError(faults) from None
+        self.task.refuse(settings)
+        return settings
 
     def predict(self, raws: str | Iterable[str], **search: Any) -> list[Prediction]:
         """The best output for each raw source, in order; keyword arguments are search settings (`beam_size=1`)."""

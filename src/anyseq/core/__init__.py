@@ -6,6 +6,7 @@ from anyseq.core.hypotheses import Hypotheses, Stopped
 from anyseq.core.noise import Noise
 from anyseq.core.parts import PartConfig
 from anyseq.core.roles import Codec, Constraint, Decoder, Encoder, Loss, LossPart, Model, Objective, Stop
+from anyseq.core.spelling import Spelling, Unknown
 from anyseq.core.streams import Stream, Symbols, Vectors
 from anyseq.core.tree import Memory, State, Tree, width
 
@@ -27,12 +28,14 @@ __all__ = [
     "Objective",
     "Padded",
     "PartConfig",
+    "Spelling",
     "State",
     "Stop",
     "Stopped",
     "Stream",
     "Symbols",
     "Tree",
+    "Unknown",
     "Vectors",
     "width",
 ]

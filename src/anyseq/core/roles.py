@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from anyseq.core.batch import Batch, Item, Padded
 from anyseq.core.emission import Emission
 from anyseq.core.noise import Noise
+from anyseq.core.spelling import Spelling, Unknown
 from anyseq.core.streams import Stream
 from anyseq.core.tree import Memory, State, width
 
@@ -43,6 +44,15 @@ class Codec(ABC):
     def augments(self) -> bool:
         """Whether `augment` differs from `encode`."""
         return False
+
+    @property
+    def spelling(self) -> Spelling | None:
+        """How the symbols spell a text; None where they spell none. Made anew at each call: keep it."""
+        return None
+
+    def unknown(self, raw: Any) -> Unknown:
+        """What of a raw value has no symbol; nothing, for a codec that knows everything."""
+        return Unknown()
 
     @abstractmethod
     def save(self, folder: Path) -> None:

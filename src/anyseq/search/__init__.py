@@ -1,6 +1,7 @@
 """Greedy, beam and sampling as one loop; constraints, penalties, scoring."""
 
-from anyseq.search.constraints import All, Constrained, Forbidden, MinLength, NoRepeatNgram
+from anyseq.search.constraints import All, Constrained, MinLength, NoRepeatNgram
+from anyseq.search.forbidden import ForbiddenTexts
 from anyseq.search.loop import search
 from anyseq.search.penalties import Penalties
 from anyseq.search.scoring import score
@@ -13,7 +14,7 @@ __all__ = [
     "Beam",
     "Constrained",
     "EndSymbol",
-    "Forbidden",
+    "ForbiddenTexts",
     "Greedy",
     "MinLength",
     "NoRepeatNgram",

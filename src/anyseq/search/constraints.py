@@ -76,47 +76,6 @@ class MinLength(Constraint):
         return State(steps=state.steps + 1)
 
 
-class Forbidden(Constraint):
-    """Forbids sequences of symbols: none of them occurs anywhere in an output.
-
-    A single symbol is never allowed; of a longer sequence the last symbol is forbidden right after all the others.
-
-    Args:
-        sequences: At least one, each of at least one symbol.
-        vocab_size: Symbols of the target.
-    """
-
-    def __init__(self, sequences: Sequence[Sequence[int]], vocab_size: int) -> None:
-        symbols = [symbol for sequence in sequences for symbol in sequence]
-        if not sequences or not all(sequences):
-            raise UsageError("Forbidden needs at least one sequence, and in each at least one symbol")
-        if min(symbols) < 0 or max(symbols) >= vocab_size:
-            raise UsageError(f"a forbidden symbol is none of the {vocab_size} (0 to {vocab_size - 1}): {sequences}")
-        self.vocab_size, self.longest = vocab_size, max(map(len, sequences))
-        self.lasts = torch.tensor([sequence[-1] for sequence in sequences])
-        rows = [[_NOTHING] * (self.longest - len(sequence)) + list(sequence[:-1]) for sequence in sequences]
-        self.heads = torch.tensor(rows, dtype=torch.int64).view(len(sequences), self.longest - 1)
-
-    def start(self, memory: Memory) -> State:
-        """The last symbols chosen: none yet."""
-        recent = memory.item.new_full((memory.rows, self.longest - 1), _NOTHING)
-        return State(steps=torch.zeros_like(memory.item), recent=recent)
-
-    def allowed(self, memory: Memory, state: State) -> Bool[Tensor, "row symbol"]:
-        """All symbols but those that would complete a forbidden sequence."""
-        heads, lasts = self.heads.to(state.recent.device), self.lasts.to(state.recent.device)
-        completes = ((state.recent.unsqueeze(1) == heads) | (heads == _NOTHING)).all(2)
-        row, sequence = completes.nonzero(as_tuple=True)
-        table = torch.ones(state.rows, self.vocab_size, dtype=torch.bool, device=heads.device)
-        table[row, lasts[sequence]] = False
-        return table
-
-    def advance(self, memory: Memory, state: State, chosen: Int[Tensor, " row"]) -> State:
-        """Remember as much as the longest sequence needs."""
-        recent = torch.cat([state.recent, chosen[:, None]], 1)[:, 1:]
-        return State(steps=state.steps + 1, recent=recent)
-
-
 class NoRepeatNgram(Constraint):
     """Lets no run of n symbols occur twice in an output.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pydantic import Field, model_validator
 
 from anyseq.core import Constraint, Decoder, Hypotheses, Memory, Padded, PartConfig
-from anyseq.search.constraints import All, Forbidden, MinLength, NoRepeatNgram
+from anyseq.search.constraints import All, MinLength, NoRepeatNgram
+from anyseq.search.forbidden import ForbiddenTexts
 from anyseq.search.loop import search
 from anyseq.search.penalties import Penalties
 from anyseq.search.stops import EndSymbol
@@ -40,7 +39,8 @@ class SearchConfig(PartConfig):
     forbid: tuple[str, ...] = Field(
         (),
         strict=False,
-        description="words or texts that occur in no output, as the codec writes them at the start of a text",
+        description="words or texts that occur in no output, however it is segmented: `cat` forbids `cat.`, not "
+        "`category`; where no letter of a script with spaces stands at its edge, any occurrence",
     )
     batch_tokens: int = Field(4096, ge=1, description="source elements searched at a time, padding counted")
     seed: int = Field(0, ge=0, description="sampling: another seed gives other draws")
@@ -82,20 +82,20 @@ class SearchConfig(PartConfig):
         """When an output is complete, and when it is cut."""
         return EndSymbol(self.max_length, self.max_length_ratio, self.max_length_extra)
 
-    def constraint(self, vocab_size: int, forbidden: Sequence[Sequence[int]] = ()) -> Constraint | None:
+    def constraint(self, vocab_size: int, forbidden: ForbiddenTexts | None = None) -> Constraint | None:
         """What the user allows; None where that is everything.
 
         Args:
             vocab_size: Symbols of the target.
-            forbidden: What `forbid` names, encoded, without end symbols.
+            forbidden: What `forbid` names, by the spelling of the target's codec.
         """
         parts: list[Constraint] = []
         if self.min_length > 1:
             parts.append(MinLength(self.min_length, vocab_size))
         if self.no_repeat_ngram:
             parts.append(NoRepeatNgram(self.no_repeat_ngram, vocab_size))
-        if forbidden:
-            parts.append(Forbidden(forbidden, vocab_size))
+        if forbidden is not None:
+            parts.append(forbidden.within(self.stop()))
         return All(parts) if len(parts) > 1 else parts[0] if parts else None
 
     def run(
@@ -104,7 +104,7 @@ class SearchConfig(PartConfig):
         memory: Memory,
         *,
         vocab_size: int,
-        forbidden: Sequence[Sequence[int]] = (),
+        forbidden: ForbiddenTexts | None = None,
         prefix: Padded | None = None,
     ) -> Hypotheses:
         """Search with all of these settings.
@@ -113,7 +113,7 @@ class SearchConfig(PartConfig):
             decoder: Any that feeds its output back.
             memory: As `Model.encode` gives it.
             vocab_size: Symbols of the target.
-            forbidden: What `forbid` names, encoded, without end symbols.
+            forbidden: What `forbid` names, by the spelling of the target's codec.
             prefix: What `prefix` says, encoded, without end symbol; one row a source.
 
         Raises:

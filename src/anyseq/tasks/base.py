@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig
+from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Unknown
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.training.objectives.base import ObjectiveConfig
@@ -124,6 +124,17 @@ class Task(ABC):
     @abstractmethod
     def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
         """All fields of an item that has a target; with a seed as training sees them, where codecs vary."""
+
+    def refuse(self, settings: SearchConfig) -> None:
+        """Refuse search settings that the codecs cannot follow, before any work is done.
+
+        Raises:
+            UsageError: such as a prefix with characters the model does not know.
+        """
+
+    def unknown(self, item: Item) -> Unknown:
+        """What of an item's source the model has no symbol for."""
+        return Unknown()
 
     @abstractmethod
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Batch, Hypotheses, Item, Padded, PartConfig, Symbols
+from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symbols, Unknown
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.files import read_items, select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
-from anyseq.errors import DataError
+from anyseq.errors import DataError, UsageError
 from anyseq.models.seq2seq import Seq2SeqConfig
+from anyseq.search.forbidden import ForbiddenTexts
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import EncodedSource, Splits, Task, TaskConfig
 
@@ -55,6 +56,14 @@ class TextToTextConfig(TaskConfig):
         return TextToText(self)
 
 
+class _Forbids(NamedTuple):
+    """Forbidden texts, and whose symbols spell them."""
+
+    texts: tuple[str, ...]
+    codec: Codec
+    constraint: ForbiddenTexts
+
+
 class TextToText(Task):
     """Pairs of lines, a codec for each side, an encoder-decoder.
 
@@ -64,6 +73,7 @@ class TextToText(Task):
 
     def __init__(self, config: TextToTextConfig) -> None:
         self._config = config
+        self._forbids: _Forbids | None = None
         self.metrics = [metric.build() for metric in config.metrics]
 
     @property
@@ -154,21 +164,52 @@ class TextToText(Task):
             }
         return {side: self.codecs[side].augment(item.raw[side], seed) for side in SIDES}
 
+    def unknown(self, item: Item) -> Unknown:
+        """The characters or words of the source that are unknown to its codec."""
+        return self.codecs["source"].unknown(item.raw["source"])
+
+    def refuse(self, settings: SearchConfig) -> None:
+        """Refuse a prefix that the target's codec does not know or that holds what is forbidden."""
+        prefix, forbidden = self._prefix(settings), self._forbidden(settings)
+        if prefix is not None and forbidden is not None and forbidden.holds(prefix.tolist()):
+            raise UsageError(
+                f"search.prefix={settings.prefix!r} holds a text that search.forbid forbids "
+                f"({', '.join(map(repr, settings.forbid))}), so no output is left: change one of them"
+            )
+
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch of sources."""
-        target = self.codecs["target"]
-        vocab_size = target.stream.vocab_size if isinstance(target.stream, Symbols) else 0
-        prefix = None
-        if settings.prefix is not None:
-            symbols = target.encode(settings.prefix)[:-1].to(self.device)
-            prefix = Padded.stack([symbols] * batch.rows)
+        stream, prefix = self.codecs["target"].stream, self._prefix(settings)
         return settings.run(
             self.model.decoder,
             self.model.encode(batch),
-            vocab_size=vocab_size,
-            forbidden=[target.encode(text)[:-1].tolist() for text in settings.forbid],
-            prefix=prefix,
+            vocab_size=stream.vocab_size if isinstance(stream, Symbols) else 0,
+            forbidden=self._forbidden(settings),
+            prefix=None if prefix is None else Padded.stack([prefix.to(self.device)] * batch.rows),
         )
+
+    def _prefix(self, settings: SearchConfig) -> Tensor | None:
+        """The symbols every output begins with."""
+        if settings.prefix is None:
+            return None
+        target = self.codecs["target"]
+        if (unknown := target.unknown(settings.prefix)).parts:
+            raise UsageError(
+                f"search.prefix={settings.prefix!r} holds what the model has no symbol for: {unknown.named()}; "
+                "a prefix is made of what stood in the training targets"
+            )
+        return target.encode(settings.prefix)[:-1]
+
+    def _forbidden(self, settings: SearchConfig) -> ForbiddenTexts | None:
+        """What may not occur in an output; kept from batch to batch, for it learns as it is used."""
+        if not settings.forbid:
+            return None
+        target = self.codecs["target"]
+        if self._forbids is None or (self._forbids.texts, self._forbids.codec) != (settings.forbid, target):
+            if (spelling := target.spelling) is None:
+                raise UsageError(f"search.forbid: the symbols of {type(target).__name__} spell no text; leave it out")
+            self._forbids = _Forbids(settings.forbid, target, ForbiddenTexts(settings.forbid, spelling))
+        return self._forbids.constraint
 
     def output(self, values: Tensor, item: Item) -> str:
         """The text of one hypothesis."""

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Symbols
+from anyseq.core import Codec, Item, Spelling, Symbols, Unknown
 from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
 from anyseq.data.text import Normalise
 from anyseq.errors import DataError
@@ -48,6 +48,16 @@ class Characters(Codec):
         symbols = values.tolist()
         end = symbols.index(0) if 0 in symbols else len(symbols)
         return "".join(self._shown[symbol] for symbol in symbols[:end])
+
+    @property
+    def spelling(self) -> Spelling:
+        """Each symbol is its character."""
+        return Spelling(self._shown, self.normalise.fold, self.normalise.squeeze)
+
+    def unknown(self, raw: Any) -> Unknown:
+        """The characters (and what is whole) that are unknown."""
+        text = self.normalise(raw)
+        return Unknown.of(text, (part for part in self._parts(text) if part not in self._symbols))
 
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""

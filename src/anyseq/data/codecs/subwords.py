@@ -7,7 +7,7 @@ import math
 import random
 import re
 from collections.abc import Iterable, Iterator
-from itertools import accumulate, groupby
+from itertools import accumulate, chain, groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, final
 
@@ -17,7 +17,7 @@ from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Symbols
+from anyseq.core import Codec, Item, Spelling, Symbols, Unknown
 from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
 from anyseq.data.lines import read_bytes
 from anyseq.data.text import Normalise
@@ -179,6 +179,31 @@ class Subwords(Codec):
         end = symbols.index(0) if 0 in symbols else len(symbols)
         text = self._processor.decode([self._pieces[symbol] for symbol in symbols[:end]]) if end else ""
         return self.normalise(text)  # a model that puts spaces behind words leaves one at the end
+
+    @property
+    def spelling(self) -> Spelling:
+        """Each symbol is its piece, ▁ being a space, or a byte."""
+        surfaces = [
+            bytes([int(piece[3:5], 16)]) if piece in self._bytes else self._fold(piece) for piece in self._pieces
+        ]
+        # A model shows the space that it writes before every text, or it does not.
+        starts = next((piece for piece in self._texts if piece.startswith(_SPACE) and piece.strip(_SPACE)), _SPACE)
+        first_space = self._processor.decode([starts]).startswith(" ")
+        return Spelling(surfaces, self._fold, self.normalise.squeeze, first_space)
+
+    def _fold(self, text: str) -> str:
+        return self.normalise.fold(text.replace(_SPACE, " "))
+
+    def unknown(self, raw: Any) -> Unknown:
+        """The characters that are unknown."""
+        text, processor = self._canonical(raw), self._processor
+        unknown = processor.unk_id()
+        pieces = processor.encode(text)
+        if unknown not in pieces:
+            return Unknown.of(text, ())
+        shown = zip(pieces, processor.encode(text, out_type=str), strict=True)
+        runs = (run.replace(_SPACE, "") for piece, run in shown if piece == unknown)
+        return Unknown.of(text, chain.from_iterable(runs))
 
     def save(self, folder: Path) -> None:
         """Write `codec.json` and `subwords.model`, a plain SentencePiece model."""

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Symbols
+from anyseq.core import Codec, Item, Spelling, Symbols, Unknown
 from anyseq.data.codecs.characters import frequent
 from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
 from anyseq.data.text import Normalise
@@ -82,6 +82,17 @@ class Words(Codec):
         symbols = values.tolist()
         end = symbols.index(0) if 0 in symbols else len(symbols)
         return "".join(self._shown[symbol] for symbol in symbols[:end]).removeprefix(" ")
+
+    @property
+    def spelling(self) -> Spelling:
+        """Each symbol is its word, with the space before it."""
+        return Spelling(self._shown, self.normalise.fold, self.normalise.squeeze, first_space=False)
+
+    def unknown(self, raw: Any) -> Unknown:
+        """The words and punctuation marks that are unknown."""
+        text = self.normalise(raw)
+        tokens = (token for token in tokenise(text) if token not in self._symbols)
+        return Unknown.of(text, (token.removeprefix(" ") or token for token in tokens))
 
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""

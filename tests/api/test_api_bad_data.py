@@ -173,7 +173,7 @@ def test_check_names_what_is_odd_and_writes_nothing(
         "warning: train: 1 of 259 (0.39%) pairs stood before already",
         "warning: dev: 1 of 17 (5.88%) pairs stand in train too",
         "error: dev: its source looks like train's target",
-        "of the target's symbols are unknown to the codec learnt from train",
+        "of the target's characters are unknown to the codec learnt from train",
         "expect: about",
     ):
         assert words_ in out, out

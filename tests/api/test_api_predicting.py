@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 
@@ -15,8 +17,11 @@ import pytest
 import torch
 
 from anyseq import api
+from anyseq.config import load_recipe
+from anyseq.core import Item
 from anyseq.errors import UsageError
-from tiny_runs import train, write
+from anyseq.search import SearchConfig
+from tiny_runs import TINY, train, write
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -32,7 +37,7 @@ def predict(run: Run, model: Path, data: bytes, tmp_path: Path, *words: str) -> 
 
 
 def test_a_line_for_each_line(run: Run, model: Path, tmp_path: Path) -> None:
-    lines, err = predict(run, model, "abc\n\n   \nЖЖЖ 漢字\n\x00\x07\r\nno end of line".encode(), tmp_path)
+    lines, err = predict(run, model, "abc\n\n   \nab漢\n\x00abc\x07\r\nno end of line".encode(), tmp_path)
     assert (len(lines), err) == (6, "")
     assert lines[1] == lines[2] == ""
     assert lines[0] == predict(run, model, b"abc", tmp_path)[0][0]
@@ -59,6 +64,74 @@ def test_a_very_long_line_is_cut(run: Run, model: Path, tmp_path: Path) -> None:
     assert len(lines) == 3 and lines[0] == lines[2]
     assert err.count("\n") == 1 and "warning: line 2 is longer than the model's limit and was cut" in err
     assert lines[1] == predict(run, model, (long[:15] + "\n").encode(), tmp_path)[0][0]
+
+
+def test_lines_the_model_cannot_read_are_warned_of(run: Run, model: Path, tmp_path: Path) -> None:
+    """Once, with the first line's number and characters, and how many there were; a few such characters are fine."""
+    given = ["abc", "ab\u0416", "\u0416\u0416c\u6f22", "", "\u0416", "abc\u0416", "\u6f22\u0416a"]
+    lines, err = predict(run, model, "\n".join(given).encode(), tmp_path)
+    first, last = err.splitlines()
+    assert len(lines) == 7
+    assert first.startswith("anyseq: warning: line 3 is mostly unknown to the model, which has no symbol for 'Ж', '漢'")
+    assert last == "anyseq: warning: 3 lines were mostly unknown in all"
+    out, _ = predict(run, model, "\n".join(given).encode(), tmp_path, "--format", "jsonl")
+    found = [(each["unknown"], each["unknown_share"]) for each in map(json.loads, out)]
+    assert found[:4] == [([], 0), (["Ж"], 1 / 3), (["Ж", "漢"], 3 / 4), ([], 0)]
+    assert predict(run, model, "Ж\nabc".encode(), tmp_path)[1].count("\n") == 1
+
+
+def test_evaluate_warns_of_such_lines_too(run: Run, model: Path, tmp_path: Path) -> None:
+    source, target = write(tmp_path / "s.txt", "abc", "Ж", "漢Ж"), write(tmp_path / "t.txt", "abc", "de", "f")
+    code, _, err = run("evaluate", model, "--source", source, "--target", target)
+    assert code == 0
+    assert f"{source}:2 is mostly unknown to the model, which has no symbol for 'Ж'" in err
+    assert "2 lines were mostly unknown in all" in err and err.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (["--prefix", "abЖ漢Ж"], "search.prefix='abЖ漢Ж' holds what the model has no symbol for: 'Ж', '漢'"),
+        (["--prefix", "ab", "--forbid", "ab", "--forbid", "."], None),
+        (["--forbid", "  "], "'  ' is empty to the codec"),
+    ],
+)
+def test_search_settings_the_model_cannot_follow(
+    run: Run, model: Path, tmp_path: Path, options: list[str], hint: str | None
+) -> None:
+    source, target = _sides(tmp_path)
+    for verb, files in (("predict", ["--input", source]), ("evaluate", ["--source", source, "--target", target])):
+        code, out, err = run(verb, model, *files, *options)
+        assert (code, bool(out)) == ((0, True) if hint is None else (2, False)), err
+        assert (hint or "") in err
+
+
+@pytest.mark.parametrize(("prefix", "holds"), [("ab. b", True), ("abb", False), ("b. ab", False)])
+def test_a_prefix_that_holds_what_is_forbidden_is_refused(prefix: str, holds: bool) -> None:
+    task = load_recipe("transduce/copy").build()
+    task.fit_codecs([Item({"source": "ab", "target": "ab. ab"})])
+    with pytest.raises(UsageError, match="holds a text that") if holds else nullcontext():
+        task.refuse(SearchConfig(prefix=prefix, forbid=("x", "ab")))
+
+
+def test_what_the_codec_cannot_begin_with_is_refused_before_training(run: Run, tmp_path: Path) -> None:
+    for verb in (["train", "--output", tmp_path / "run"], ["check"]):
+        code, out, err = run(*verb[:1], "transduce/copy", *TINY, "search.prefix=Ж", *verb[1:])
+        assert code == 2 and "search.prefix='Ж' holds what the model has no symbol for: 'Ж'" in out + err
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_is_forbidden_is_in_no_output(run: Run, model: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.txt", "abc", "hello", "fgh")
+    command = ("predict", model, "--input", source, "--samples", "20", "--format", "jsonl")
+    free, bound = (
+        [each["output"] for line in run(*command, *more)[1].splitlines() for each in json.loads(line)["n_best"]]
+        for more in ((), ("--forbid", "a", "--forbid", "b"))
+    )
+    alone = re.compile(r"(?<!\w)[ab](?!\w)")
+    assert any(alone.search(text) for text in free), "this sees nothing"
+    assert not any(alone.search(text) for text in bound) and any("a" in text for text in bound)
+    assert len(bound) == 60
 
 
 def test_fuzzed_lines(run: Run, model: Path, tmp_path: Path) -> None:

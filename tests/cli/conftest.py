@@ -22,6 +22,8 @@ class Shouter(Predictor):
 
     def __init__(self) -> None:
         super().__init__(load_recipe("transduce/copy", {"search.beam_size": 5}).build())
+        letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+        self.task.fit_codecs([Item({"source": letters, "target": letters})])
         self.windows: list[list[str]] = []
         self.searches: list[dict[str, Any]] = []
         self.keys: list[int] = []

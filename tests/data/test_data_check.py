@@ -3,7 +3,7 @@ import random
 import pytest
 
 from anyseq.core import Item
-from anyseq.data.check import examine, unknown_rate
+from anyseq.data.check import examine, unknown
 from anyseq.data.codecs.characters import CharactersConfig
 
 GERMAN = ["der Hund", "ein Mann", "eine Frau", "schläft", "spielt", "im Schnee", "auf der Straße", "mit dem Ball"]
@@ -122,7 +122,23 @@ def test_a_frequent_line_is_found(splits):
     assert len(finding.places) == 10
 
 
-def test_unknown_rate_counts_symbols_without_the_ends():
+def test_unknown_characters_are_counted_and_named_the_worst_line_first():
+    codec = CharactersConfig().fit(["a b"])
+    texts = ["ab", "abab abax", "", "xyx", "b"]
+    items = [Item({"source": text}, key, "dev", key + 1) for key, text in enumerate(texts)]
+    [finding] = unknown("dev", "source", codec, items)
+    assert finding.severity == "warning"
+    assert finding.message.startswith("dev: 28.57% of the source's characters are unknown")
+    assert "('x', 'y'); is it text of another kind" in finding.message
+    assert finding.places == ("dev:4", "dev:2")
+
+
+def test_little_or_nothing_unknown_is_but_noted():
     codec = CharactersConfig().fit(["ab"])
-    assert unknown_rate(codec, ["abx", "b"]) == 0.25
-    assert unknown_rate(codec, ["", ""]) == unknown_rate(codec, []) == 0.0
+    some = [Item({"source": "ab" * 100 + "x"})]
+    assert [f.message for f in unknown("dev", "source", codec, some)] == [
+        "dev: 0.50% of the source's characters are unknown to the codec learnt from train ('x')"
+    ]
+    [none] = unknown("dev", "source", codec, [Item({"source": ""})])
+    assert none.severity == "note" and none.message.startswith("dev: 0.00%") and none.message.endswith("train")
+    assert unknown("dev", "source", codec, []) == unknown("dev", "target", codec, some) == []

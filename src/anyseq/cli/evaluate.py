@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, load
 from anyseq.errors import UsageError
 
@@ -47,6 +48,10 @@ def evaluate(
     for model in models:
         predictor = load(run, model, search)
         found.append(predictor.evaluate(items, references, **search))
+        notices = Notices(str(model) if paired else "")
+        for item, prediction in zip(items, found[-1].predictions, strict=True):
+            notices.see(item.place, prediction)
+        notices.close()
         figures = _figures(found[-1])
         if paired:
             comparisons = api.compare(found[0], found[-1], predictor.task, run.seed or 0) if len(found) > 1 else []

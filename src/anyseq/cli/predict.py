@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from anyseq.cli.lines import windows
+from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolders, load, only
 from anyseq.errors import OutputExistsError, UsageError
 
@@ -48,19 +49,16 @@ def predict(
     predictor = load(run, model, search)
     several = search.get("n_best", 1) > 1 or (search.get("samples") or 1) > 1
     write = _json if form == "jsonl" else _ranked if several else _text
-    number = cut = 0
+    number, notices = 0, Notices()
     with _sink(output_file) as sink:
         for window in windows(input_file):
             items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
             for prediction in predictor.predict_items(items, len(items), **search):
                 number += 1
-                cut += prediction.cut
-                if prediction.cut and cut == 1:
-                    _warn(f"line {number} is longer than the model's limit and was cut")
+                notices.see(f"line {number}", prediction)
                 sink.write(write(number, prediction))
             sink.flush()
-    if cut > 1:
-        _warn(f"{cut} lines were cut in all")
+    notices.close()
 
 
 def _text(number: int, prediction: Prediction) -> str:
@@ -87,10 +85,6 @@ def _finite(value: Any) -> Any:
 def _line(output: Any) -> str:
     """An output as exactly one line, whatever it holds."""
     return str(output).replace("\r", " ").replace("\n", " ")
-
-
-def _warn(text: str) -> None:
-    print(f"anyseq: warning: {text}", file=sys.stderr)
 
 
 def _check_files(source: str, output: str, overwrite: bool) -> None:

@@ -10,14 +10,11 @@ from itertools import chain
 from statistics import median
 from typing import Literal
 
-import torch
-
-from anyseq.core import Codec, Item
+from anyseq.core import Codec, Item, Unknown
 
 Severity = Literal["error", "warning", "note"]
 
-_UNKNOWN = 1
-_UNKNOWN_SHARE = 0.01  # more unknown symbols than this are odd
+_UNKNOWN_SHARE = 0.01  # more unknown characters than this are odd
 _NAMED = 10
 _RATIO_FACTOR = 4.0  # so many times the median ratio of lengths is odd
 _RATIO_SMOOTHING = 10  # characters added to both sides, so that short lines may differ
@@ -67,23 +64,18 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def unknown(name: str, side: str, codec: Codec, items: Sequence[Item]) -> list[Finding]:
-    """How much of one side of a split the codec, learnt from train, does not know; nothing for a split without items.
-    """
-    lines = [item.raw[side] for item in items if side in item.raw]
-    if not lines:
+    """How much of one side of a split the codec, learnt from train, does not know; nothing where there are no items."""
+    known = [(item, codec.unknown(item.raw[side])) for item in items if side in item.raw]
+    if not known:
         return []
-    rate = unknown_rate(codec, lines)
-    message = f"{name}: {rate:.2%} of the {side}'s symbols are unknown to the codec learnt from train"
-    if rate <= _UNKNOWN_SHARE:
+    in_all = Unknown.together(each for _, each in known)
+    message = f"{name}: {in_all.share:.2%} of the {side}'s characters are unknown to the codec learnt from train"
+    if in_all.parts:
+        message += f" ({in_all.named()})"
+    if in_all.share <= _UNKNOWN_SHARE:
         return [Finding("note", message)]
-    rare = [item for item in items if side in item.raw and unknown_rate(codec, [item.raw[side]])]
-    return [_finding("warning", f"{message}; is it text of another kind or language?", rare)]
-
-
-def unknown_rate(codec: Codec, lines: Iterable[str]) -> float:
-    """The share of unknown symbols (1) among those the codec makes of some texts, the ends not counted; 0 to 1."""
-    symbols = torch.cat([torch.empty(0, dtype=torch.int64), *(codec.encode(line)[:-1] for line in lines)])
-    return float((symbols == _UNKNOWN).double().mean()) if len(symbols) else 0.0
+    worst = sorted((-each.share, place) for place, (_, each) in enumerate(known) if each.parts)
+    return [_finding("warning", f"{message}; is it text of another kind or language?", [known[p][0] for _, p in worst])]
 
 
 def _finding(severity: Severity, message: str, items: Sequence[Item]) -> Finding:

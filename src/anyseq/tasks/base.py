@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Unknown
+from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.training.objectives.base import ObjectiveConfig
@@ -129,8 +130,10 @@ class Task(ABC):
         """Refuse search settings that the codecs cannot follow, before any work is done.
 
         Raises:
-            UsageError: such as a prefix with characters the model does not know.
+            UsageError: a prefix with characters the model does not know; here, where there is no text, any.
         """
+        if settings.prefix is not None or settings.forbid:
+            raise UsageError("search.prefix and search.forbid are texts, and this task writes none: leave them out")
 
     def unknown(self, item: Item) -> Unknown:
         """What of an item's source the model has no symbol for."""

@@ -9,11 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anyseq.core import Hypotheses, Item, Stopped
+from anyseq.core import Hypotheses, Item, Stopped, Unknown
 from anyseq.data.batching import in_order
 from anyseq.search.scoring import score
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Task
+
+MOSTLY = 0.5
+"""Share of an input from which on it counts as mostly unknown."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Prediction:
         stopped: `end`, `budget` or `blocked`.
         n_best: All hypotheses, best first.
         cut: The input was longer than the limit and was cut.
+        unknown: Characters or words of the input that the model has no symbol for, each once.
+        unknown_share: How much of the input that is, in characters, from 0 to 1.
     """
 
     input: str
@@ -54,6 +59,13 @@ class Prediction:
     stopped: str
     n_best: Sequence[Alternative] = field(default=())
     cut: bool = False
+    unknown: Sequence[str] = field(default=())
+    unknown_share: float = 0.0
+
+    @property
+    def mostly_unknown(self) -> bool:
+        """Whether the model saw hardly anything of the input, so that its output means nothing."""
+        return self.unknown_share >= MOSTLY
 
     def as_dict(self) -> dict[str, Any]:
         """As a line of JSON has it."""
@@ -96,7 +108,7 @@ def predict(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[P
         found.update(zip(chosen, _alternatives(task, [items[i] for i in chosen], hypotheses), strict=True))
     nothing = [Alternative("", 0.0, 0.0, "end")]
     return [
-        _prediction(str(item.raw["source"]), found.get(i, nothing), source.cut)
+        _prediction(item, found.get(i, nothing), source.cut, task.unknown(item))
         for i, (item, source) in enumerate(zip(items, sources, strict=True))
     ]
 
@@ -120,9 +132,12 @@ def _alternatives(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> 
     ]
 
 
-def _prediction(given: str, alternatives: Sequence[Alternative], cut: bool) -> Prediction:
-    best = alternatives[0]
-    return Prediction(given, best.output, best.score, best.log_prob, best.stopped, alternatives, cut)
+def _prediction(item: Item, alternatives: Sequence[Alternative], cut: bool, unknown: Unknown) -> Prediction:
+    best, parts = alternatives[0], tuple(dict.fromkeys(unknown.parts))
+    return Prediction(
+        str(item.raw["source"]), best.output, best.score, best.log_prob, best.stopped, alternatives, cut, parts,
+        unknown.share,
+    )  # fmt: skip
 
 
 def score_pairs(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[Scored]:

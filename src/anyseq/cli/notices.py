@@ -1,0 +1,48 @@
+"""Warnings about single lines: of the first of a kind as it comes, and how many there were at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from anyseq.api import Prediction
+
+
+class Notices:
+    """Counts the lines of which a person should know, and warns of them on stderr.
+
+    Args:
+        who: Named before every warning (a model, where there are several).
+    """
+
+    def __init__(self, who: str = "") -> None:
+        self._who, self._counts = f"{who}: " if who else "", Counter[str]()
+
+    def see(self, place: str, prediction: Prediction) -> None:
+        """Take in a line that was worked on; `place` is how a person finds it."""
+        if prediction.cut:
+            self._first("cut", f"{place} is longer than the model's limit and was cut")
+        if prediction.mostly_unknown:
+            from anyseq.core import Unknown  # here: it imports torch
+
+            self._first(
+                "mostly unknown",
+                f"{place} is mostly unknown to the model, which has no symbol for "
+                f"{Unknown(prediction.unknown).named()}; is it text of another kind or language?",
+            )
+
+    def close(self) -> None:
+        """Say how many there were, where there was more than one."""
+        for what, count in self._counts.items():
+            if count > 1:
+                self._say(f"{count} lines were {what} in all")
+
+    def _first(self, what: str, text: str) -> None:
+        self._counts[what] += 1
+        if self._counts[what] == 1:
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        print(f"anyseq: warning: {self._who}{text}", file=sys.stderr)

@@ -38,7 +38,7 @@ class ForbiddenTexts(Constraint):
             raise UsageError("there is no text to forbid; pass None to a search where nothing is forbidden")
         for text in texts:
             if not spelling.canonical(text):
-                raise UsageError(f"{text!r} is empty to the codec, and so occurs in every output: forbid something else")
+                raise UsageError(f"{text!r} is empty to the codec, so every output holds it: forbid something else")
         self._rows, self._stop = _Rows(Occurrences(texts, spelling), len(spelling.surfaces)), stop
 
     def within(self, stop: Stop) -> ForbiddenTexts:

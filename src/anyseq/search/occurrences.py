@@ -179,8 +179,7 @@ class Occurrences:
         return not self._whole.isdisjoint(place.begun)
 
     def row(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """For each symbol (the end is symbol 0): the number of the place after it, and whether a text is found with it.
-        """
+        """For each symbol (0 is the end): the number of the place after it, and whether a text is found with it."""
         table, width = self._table, len(self._kinds)
         settled, found = self._settle(self._places[number])
         entry = 2 * self._number(settled) + found
@@ -309,8 +308,9 @@ def _letters(text: str) -> Iterator[str]:
 
 def _spellings(letter: str, fold: Callable[[str], str]) -> set[str]:
     """All strings whose canonical form is this letter: with its marks apart, in any order, or partly composed."""
-    first, *marks = unicodedata.normalize("NFD", letter)
-    orders = permutations(marks) if len(marks) <= _MOST_MARKS else [tuple(marks)]
+    apart = unicodedata.normalize("NFD", letter)
+    first, marks = apart[0], tuple(apart[1:])
+    orders = permutations(marks) if len(marks) <= _MOST_MARKS else [marks]
     spelt = {letter, *(first + "".join(order) for order in orders)}
     todo = list(spelt)
     while todo:

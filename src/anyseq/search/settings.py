@@ -39,8 +39,8 @@ class SearchConfig(PartConfig):
     forbid: tuple[str, ...] = Field(
         (),
         strict=False,
-        description="words or texts that occur in no output, however it is segmented: `cat` forbids `cat.`, not "
-        "`category`; where no letter of a script with spaces stands at its edge, any occurrence",
+        description="words or texts that occur in no output, in whatever symbols it is written: `cat` forbids `cat.`, "
+        "not `category`; Chinese, Japanese, Thai ... and punctuation are forbidden wherever they stand",
     )
     batch_tokens: int = Field(4096, ge=1, description="source elements searched at a time, padding counted")
     seed: int = Field(0, ge=0, description="sampling: another seed gives other draws")

@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 BIN := $(abspath $(VENV)/bin)
 # One process a core, one thread each: small products gain nothing from a second thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
@@ -23,7 +24,7 @@ test: $(STAMP)  ## everything that must hold, in a few minutes
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not full"
 
-full: test  ## also with varying seeds, against other libraries, end to end
+full: test $(PEERS)  ## also with varying seeds, against other libraries, end to end
 	$(PYTEST) -m full
 
 benchmark: $(STAMP)  ## speed and quality, as ratios
@@ -40,4 +41,8 @@ clean:  ## remove the environment
 $(STAMP): pyproject.toml constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -e '.[examples,dev]' -c constraints.txt
+	touch $@
+
+$(PEERS): $(STAMP)
+	$(BIN)/python -m pip install -e '.[parity]' -c constraints.txt
 	touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +12,9 @@ from typing import Any
 
 import torch
 
-from anyseq.api.folders import (
-    FORMAT,
-    clear,
-    default_folder,
-    fingerprint,
-    home_and_about,
-    load_weights,
-    refuse_existing,
-)
+from anyseq.api.folders import FORMAT, clear, default_folder, home_and_about, refuse_existing
 from anyseq.api.use import Predictor
+from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item
 from anyseq.errors import ModelFolderError, UsageError
@@ -107,7 +101,7 @@ def train(
         lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
         write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
-    about = {"format": FORMAT, **versions, "data": fingerprint(run.splits)}
+    about = {"format": FORMAT, **versions, "data": _fingerprint(run.splits)}
     write_atomically(folder / "config.yaml", dump(config, about))
     return _finish(run, folder, loop.run())
 
@@ -153,7 +147,7 @@ def resume(
     cast = autocast(precision, where)
     run = _prepare(config, folder)
     refuse_recurrent(precision, run.task.model)
-    if about.get("data") != fingerprint(run.splits):
+    if about.get("data") != _fingerprint(run.splits):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
     run.tell(listener)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
@@ -191,6 +185,14 @@ def _prepare(config: TaskConfig, start_from: str | Path | None) -> _Run:
     if start_from is not None:
         load_weights(task, Path(start_from))
     return _Run(task, splits, test)
+
+
+def _fingerprint(splits: Splits) -> str:
+    """A hash of what is trained on and chosen by."""
+    digest = hashlib.sha256()
+    for item in (*splits.train, *splits.dev):
+        digest.update(repr(sorted(item.raw.items())).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:32]
 
 
 def _finish(run: _Run, folder: Path, ended: str) -> Trained:

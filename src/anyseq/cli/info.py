@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from anyseq.cli.options import Everywhere, ModelFolder
+from anyseq.cli.options import Everywhere, ModelFolder, find
 
 
 def info(
@@ -16,6 +16,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Say what a model folder holds: task, parts, parameters, data, scores, versions."""
+    find([model])
     from anyseq import api
 
     found = api.info(model, trust=tuple(run.trust or ()))

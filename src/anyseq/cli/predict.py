@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from anyseq.cli.lines import windows
-from anyseq.cli.options import Everywhere, ModelFolders, load, only
+from anyseq.cli.options import Everywhere, ModelFolders, find, load, only
 from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def predict(
     """
     model = only(models)
     _check_files(input_file, output_file, overwrite)
+    find(models)
     from anyseq.core import Item
 
     predictor = load(run, model, search)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anyseq.cli.options import Everywhere
+from anyseq.cli.options import Everywhere, find
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,8 +57,16 @@ def train_anew(
     overwrite: bool,
     start_from: Path | None = None,
 ) -> Trained:
-    """Call `anyseq.train` with the options of the command line."""
+    """Call `anyseq.train` with the options of the command line; what needs no torch to be seen wrong is refused first.
+    """
     from anyseq import api
+    from anyseq.config import recipe_tree
+
+    overrides = run.overrides(words)
+    recipe_tree(recipe)
+    api.refuse_existing(api.default_folder(recipe) if output is None else output, overwrite)
+    if start_from is not None:
+        find([start_from])
     from anyseq.training.progress import listener
 
     return api.train(
@@ -70,11 +78,13 @@ def train_anew(
         threads=run.threads,
         precision=run.precision,
         listener=listener(),
-        overrides=run.overrides(words),
+        overrides=overrides,
     )
 
 
 def _resume(run: Everywhere, folder: Path, more_steps: int | None, words: Sequence[str]) -> Trained:
+    overrides = run.overrides(words)
+    find([folder])
     from anyseq import api
     from anyseq.training.progress import listener
 
@@ -85,7 +95,7 @@ def _resume(run: Everywhere, folder: Path, more_steps: int | None, words: Sequen
         threads=run.threads,
         precision=run.precision,
         listener=listener(),
-        overrides=run.overrides(words),
+        overrides=overrides,
         trust=tuple(run.trust or ()),
     )
 

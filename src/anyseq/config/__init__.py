@@ -1,10 +1,13 @@
-"""Strict YAML and `key=value` overrides in, a typed and frozen task configuration out, and back."""
+"""Strict YAML and `key=value` overrides in, a typed and frozen task configuration out, and back.
+
+Torch comes with the parts a recipe names, not before: what no part is needed for is refused at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anyseq import catalogue
 from anyseq.config.nodes import Node, override, parse, scalar
@@ -13,7 +16,9 @@ from anyseq.config.slots import read_leaf
 from anyseq.config.writer import Row, describe, dump, given_from_python, type_name
 from anyseq.core import PartConfig
 from anyseq.errors import ConfigError, Fault, ModelFolderError
-from anyseq.tasks.base import TaskConfig
+
+if TYPE_CHECKING:
+    from anyseq.tasks.base import TaskConfig
 
 __all__ = [
     "Row",
@@ -24,6 +29,8 @@ __all__ = [
     "load_resolved",
     "read_about",
     "read_flags",
+    "recipe_tree",
+    "refuse_misshapen",
     "show",
     "type_name",
 ]
@@ -47,9 +54,27 @@ def load_recipe(
     Raises:
         ConfigError: with every fault of the file and of the overrides.
     """
+    return _read(recipe_tree(name_or_path), overrides, trust)
+
+
+def recipe_tree(name_or_path: str | Path) -> Node:
+    """Read a recipe's YAML as it stands; which keys there are, only the parts know.
+
+    Raises:
+        ConfigError: no recipe has this name, or the file cannot be read or is no YAML mapping.
+    """
     name = str(name_or_path)
-    path = Path(name) if name.endswith((".yaml", ".yml")) else catalogue.recipe(name).path
-    return _read(path, overrides, trust)
+    return _tree(Path(name) if name.endswith((".yaml", ".yml")) else catalogue.recipe(name).path)
+
+
+def refuse_misshapen(words: Sequence[str]) -> None:
+    """Refuse words that are no `key=value`, whatever the key.
+
+    Raises:
+        ConfigError: with every such word.
+    """
+    if faults := override(Node({}, "command line"), words):
+        raise ConfigError(faults)
 
 
 def load_resolved(
@@ -68,7 +93,7 @@ def load_resolved(
     if not path.is_file():
         there = "is no model folder: it holds no" if path.parent.is_dir() else "does not exist; a model folder holds a"
         raise ModelFolderError(f"{folder} {there} {CONFIG_FILE}")
-    return _read(path, overrides, trust)
+    return _read(_tree(path), overrides, trust)
 
 
 def read_flags(config: type[PartConfig], flags: Mapping[str, str | bool | Sequence[str]]) -> dict[str, Any]:
@@ -107,10 +132,16 @@ def show(name: str) -> str:
     return catalogue.recipe(name).path.read_text(encoding="utf-8")
 
 
-def _read(path: Path, overrides: Sequence[str] | Mapping[str, Any], trust: Collection[str] | None) -> TaskConfig:
+def _tree(path: Path) -> Node:
     root = parse(_text(path), str(path))
     if not isinstance(root.value, dict):
         raise ConfigError([Fault("", "a recipe is lines of `key: value`, the first of them `task: NAME`", str(path))])
+    return root
+
+
+def _read(root: Node, overrides: Sequence[str] | Mapping[str, Any], trust: Collection[str] | None) -> TaskConfig:
+    from anyseq.tasks.base import TaskConfig
+
     root.value.pop("about", None)
     reader = Reader(trust, override(root, overrides))
     config = reader.part(TaskConfig, root, "", key="task")

@@ -1,4 +1,4 @@
-"""Lines of text from a file or from standard input.
+"""Lines of text from a file or from standard input: the one place that opens and decodes them.
 
 Only "\\n" (or "\\r\\n") ends a line: U+2028, a form feed and their like are text. A byte order mark is dropped.
 """
@@ -34,7 +34,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         DataError: it is missing or cannot be read.
     """
-    with _opened(path) as stream:
+    with opened(path) as stream:
         return stream.read()
 
 
@@ -44,27 +44,40 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, str]]:
     Raises:
         DataError: the file is missing or damaged, or a line is no UTF-8.
     """
-    name = display_name(path)
-    with _opened(path) as stream:
+    with opened(path) as stream:
         for number, line in enumerate(stream, 1):
-            if number == 1:
-                line = line.removeprefix(_BYTE_ORDER_MARK)
-            try:
-                text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
-            except UnicodeDecodeError as fault:
-                utf_16 = number == 1 and line.startswith(_UTF_16_MARKS)
-                encoding = "UTF-16" if utf_16 else "its encoding, such as LATIN1,"
-                raise DataError(
-                    f"byte {fault.start + 1} of the line is no UTF-8; convert the file from {encoding} with iconv",
-                    name,
-                    number,
-                ) from None
-            yield number, text
+            yield number, decoded(line, path, number)
+
+
+def decoded(line: bytes, path: str | Path, number: int) -> str:
+    """Return the text of a line, without its end.
+
+    Args:
+        line: As it was read.
+        path: Of its file, for messages.
+        number: Its number in the file, from 1.
+
+    Raises:
+        DataError: it is no UTF-8.
+    """
+    if number == 1:
+        line = line.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except UnicodeDecodeError as fault:
+        utf_16 = number == 1 and line.startswith(_UTF_16_MARKS)
+        encoding = "UTF-16" if utf_16 else "its encoding, such as LATIN1,"
+        message = f"byte {fault.start + 1} of the line is no UTF-8; convert the file from {encoding} with iconv"
+        raise DataError(message, display_name(path), number) from None
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file (.gz or plain) or standard input for reading bytes; faults of reading become DataErrors."""
+def opened(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file (.gz or plain) or standard input for reading bytes.
+
+    Raises:
+        DataError: it is missing, or what is read of it inside the `with` is damaged.
+    """
     if str(path) == STANDARD_INPUT:
         yield sys.stdin.buffer
         return

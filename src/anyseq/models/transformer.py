@@ -33,8 +33,7 @@ class TransformerSettings(PartConfig):
 
     def self_attention(self) -> SelfAttention:
         """One layer's self-attention."""
-        rotary = Rotary(self.model_dim // self.num_heads) if self.positions == "rotary" else None
-        return SelfAttention(self.model_dim, self.num_heads, self.attention_dropout, rotary)
+        return SelfAttention(self.model_dim, self.num_heads, self.attention_dropout)
 
     def feed_forward(self) -> FeedForward:
         """One layer's feed-forward."""
@@ -53,3 +52,7 @@ class TransformerSettings(PartConfig):
         if self.positions == "sinusoidal":
             return Sinusoidal(self.model_dim)
         return Learned(self.model_dim, self.max_positions) if self.positions == "learned" else None
+
+    def rotary(self) -> Rotary | None:
+        """What rotates queries and keys by their positions; nothing where those are added to the input."""
+        return Rotary(self.model_dim // self.num_heads) if self.positions == "rotary" else None

@@ -146,7 +146,8 @@ def _read(root: Node, overrides: Sequence[str] | Mapping[str, Any], trust: Colle
     reader = Reader(trust, override(root, overrides))
     config = reader.part(TaskConfig, root, "", key="task")
     if reader.faults:
-        raise ConfigError(sorted(reader.faults, key=lambda fault: (fault.line is None, fault.line or 0)))
+        faults = dict.fromkeys(reader.faults)  # one word may be the same fault in two places
+        raise ConfigError(sorted(faults, key=lambda fault: (fault.line is None, fault.line or 0)))
     task: TaskConfig = config
     return task
 

@@ -15,7 +15,10 @@ class PartConfig(BaseModel):
 
     Class attributes:
         section: The catalogue's section this part belongs to ("" for a plain group of settings).
+        named: Of a plain group: the parts that are meant where a bare name stands for the group. It is the kind of the
+            first, and of each other that is given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
     section: ClassVar[str] = ""
+    named: ClassVar[tuple[str, ...]] = ()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from anyseq.api.folders import FORMAT, clear, default_folder, home_and_about, refuse_existing
+from anyseq.api.transfer import build_from, with_codecs_of
 from anyseq.api.use import Predictor
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
@@ -33,7 +34,7 @@ class Trained:
     Attributes:
         folder: The model folder.
         ended: Why training ended.
-        notes: What a person should know about the data.
+        notes: What a person should know about the data, and about the model it started from.
         dev: The best checkpoint on dev, by the full search.
         test: The same on test, where the recipe has one.
         predictor: The best model, ready for use.
@@ -57,6 +58,7 @@ def train(
     threads: int | None = None,
     precision: Precision = "float32",
     listener: Listener | None = None,
+    trust: Collection[str] = (),
     overrides: Sequence[str] | Mapping[str, Any] = (),
     **sections: Any,
 ) -> Trained:
@@ -66,16 +68,18 @@ def train(
         recipe: A name of `anyseq recipes`, or a YAML file.
         output: The model folder to make; by default `runs/` and the recipe's name.
         overwrite: Remove a run that is already there.
-        start_from: A model folder whose weights and codecs to begin with.
+        start_from: A model folder whose weights and codecs to begin with; what differs is noted.
         device: `cpu`, `cuda`, `mps` or `auto`.
         threads: Processor threads.
         precision: Of the forward pass.
         listener: Is told how it goes.
+        trust: Modules that the codecs of `start_from` may come from, where they are from outside anyseq.
         overrides: `key=value` words, or a mapping of dotted keys.
         sections: The same as nested mappings: `training={"max_minutes": 5}`, `data={"train": pairs}`.
 
     Raises:
         ConfigError: the recipe or an override is wrong; all faults at once.
+        UsageError: the weights of `start_from` are of another shape.
         DataError: a file, or a line of it, cannot be used.
         OutputExistsError: the folder holds a run and `overwrite` is off.
     """
@@ -88,7 +92,10 @@ def train(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    run = _prepare(config, start_from)
+    notes: list[str] = []
+    if start_from is not None:
+        config, notes = with_codecs_of(Path(start_from), config, trust)
+    run = _prepare(config, start_from, notes)
     refuse_recurrent(precision, run.task.model)
     run.tell(listener)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
@@ -163,14 +170,15 @@ class _Run:
     task: Task
     splits: Splits
     test: Sequence[Item] | None
+    notes: Sequence[str]
 
     def tell(self, listener: Listener) -> None:
-        """What a person should know about the data."""
-        for note in self.splits.notes:
+        """What a person should know about the data, and about where it starts from."""
+        for note in self.notes:
             listener.noted(note)
 
 
-def _prepare(config: TaskConfig, start_from: str | Path | None) -> _Run:
+def _prepare(config: TaskConfig, start_from: str | Path | None, notes: Sequence[str] = ()) -> _Run:
     """Data read, codecs learnt (or taken over), model made (or taken over); the seed settles fresh weights."""
     task = config.build()
     home = None if start_from is None else home_and_about(Path(start_from))[0]
@@ -181,10 +189,11 @@ def _prepare(config: TaskConfig, start_from: str | Path | None) -> _Run:
         task.load_codecs(home / "codecs")
     splits = task.select(splits)
     torch.manual_seed(config.training.seed)
-    task.build_model()
-    if start_from is not None:
-        load_weights(task, Path(start_from))
-    return _Run(task, splits, test)
+    if start_from is None:
+        task.build_model()
+    else:
+        notes = [*notes, *build_from(Path(start_from), task)]
+    return _Run(task, splits, test, [*notes, *splits.notes])
 
 
 def _fingerprint(splits: Splits) -> str:
@@ -209,7 +218,7 @@ def _finish(run: _Run, folder: Path, ended: str) -> Trained:
         if found is not None
     }
     write_atomically(folder / "results.json", json.dumps({"ended": ended, **results}, indent=1, ensure_ascii=False))
-    return Trained(folder, ended, splits.notes, dev, test, Predictor(task))
+    return Trained(folder, ended, run.notes, dev, test, Predictor(task))
 
 
 MAY_CHANGE = (

@@ -78,6 +78,7 @@ def train_anew(
         threads=run.threads,
         precision=run.precision,
         listener=listener(),
+        trust=tuple(run.trust or ()),
         overrides=overrides,
     )
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from anyseq import catalogue
 from anyseq.config.nodes import Node, override, parse, scalar
 from anyseq.config.reader import Reader
-from anyseq.config.slots import read_leaf
-from anyseq.config.writer import Row, describe, dump, given_from_python, type_name
+from anyseq.config.slots import read_leaf, slot
+from anyseq.config.writer import Row, describe, dump, given_from_python, plain, type_name
 from anyseq.core import PartConfig
 from anyseq.errors import ConfigError, Fault, ModelFolderError
 
@@ -27,8 +27,11 @@ __all__ = [
     "given_from_python",
     "load_recipe",
     "load_resolved",
+    "plain",
     "read_about",
     "read_flags",
+    "read_section",
+    "read_tree",
     "recipe_tree",
     "refuse_misshapen",
     "show",
@@ -94,6 +97,34 @@ def load_resolved(
         there = "is no model folder: it holds no" if path.parent.is_dir() else "does not exist; a model folder holds a"
         raise ModelFolderError(f"{folder} {there} {CONFIG_FILE}")
     return _read(_tree(path), overrides, trust)
+
+
+def read_tree(folder: str | Path) -> dict[str, Any]:
+    """The configuration of a model folder as it stands, not checked, in the form of `plain`."""
+    tree: dict[str, Any] = _tree(Path(folder) / CONFIG_FILE).plain()
+    return tree
+
+
+def read_section(folder: str | Path, task: type[TaskConfig], name: str, *, trust: Collection[str] = ()) -> PartConfig:
+    """Read one section of a model folder's configuration, whatever its others hold.
+
+    Args:
+        folder: The model folder.
+        task: Whose section it is to be.
+        name: Its key.
+        trust: Modules that parts from outside anyseq may come from.
+
+    Raises:
+        ConfigError: it is missing, does not fit this task, or names code that is not trusted.
+    """
+    tree, part = _tree(Path(folder) / CONFIG_FILE), slot(task, name).part
+    if part is None or name not in tree.value:
+        raise ConfigError([Fault(name, "there is no such section", str(Path(folder) / CONFIG_FILE))])
+    reader = Reader(trust)
+    section: PartConfig = reader.part(part, tree.value[name], name)
+    if reader.faults:
+        raise ConfigError(reader.faults)
+    return section
 
 
 def read_flags(config: type[PartConfig], flags: Mapping[str, str | bool | Sequence[str]]) -> dict[str, Any]:

@@ -23,8 +23,12 @@ def home_and_about(folder: Path) -> tuple[Path, dict[str, Any]]:
         load_resolved(home)  # says that it is no model folder
     about = read_about(home)
     if about.get("format") != FORMAT:
-        found = "says no format" if "format" not in about else f"is of format {about['format']}"
-        raise ModelFolderError(f"{home / 'config.yaml'} {found}; this version of anyseq reads format {FORMAT}")
+        by = f" (written by anyseq {about['anyseq']})" if "anyseq" in about else ""
+        found = "says no format" if "format" not in about else f"is of format {about['format']}{by}"
+        remedy = "copy the model folder again, whole" if "format" not in about else "use the version that wrote it"
+        raise ModelFolderError(
+            f"{home / 'config.yaml'} {found}; this version of anyseq reads format {FORMAT}: {remedy}"
+        )
     return home, about
 
 

@@ -108,7 +108,7 @@ def train(
         lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
         write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
-    about = {"format": FORMAT, **versions, "data": _fingerprint(run.splits)}
+    about = {"format": FORMAT, **versions, "recipe": _name(recipe), **run.about_data}
     write_atomically(folder / "config.yaml", dump(config, about))
     return _finish(run, folder, loop.run())
 
@@ -140,10 +140,11 @@ def resume(
     folder = Path(folder)
     _refuse_other_changes(overrides)
     _, about = home_and_about(folder)
-    step = Checkpoints(folder, keep=1).named("last")
+    checkpoints = Checkpoints(folder, keep=1)
+    step = checkpoints.named("last")
     config = load_resolved(folder, _with_more_steps(overrides, step, more_steps), trust=trust)
     if step is None:
-        raise ModelFolderError(f"{folder} holds no checkpoint to go on from: train it anew with --overwrite")
+        raise ModelFolderError(f"{folder} names no checkpoint to go on from; {checkpoints.how_to_name('last')}")
     if lost := given_from_python(config):
         raise ModelFolderError(
             f"{', '.join(lost)} of {folder} came from Python objects, which no file holds; go on from Python, giving "
@@ -172,6 +173,13 @@ class _Run:
     test: Sequence[Item] | None
     notes: Sequence[str]
 
+    @property
+    def about_data(self) -> dict[str, Any]:
+        """What a model folder says of its data."""
+        test = None if self.test is None else len(self.test)
+        counts = {"train": len(self.splits.train), "dev": len(self.splits.dev), "test": test}
+        return {"data": _fingerprint(self.splits), "items": counts}
+
     def tell(self, listener: Listener) -> None:
         """What a person should know about the data, and about where it starts from."""
         for note in self.notes:
@@ -194,6 +202,11 @@ def _prepare(config: TaskConfig, start_from: str | Path | None, notes: Sequence[
     else:
         notes = [*notes, *build_from(Path(start_from), task)]
     return _Run(task, splits, test, [*notes, *splits.notes])
+
+
+def _name(recipe: str | Path) -> str:
+    """A recipe's name, as a model folder keeps it: of a file its own, for where it lay says nothing elsewhere."""
+    return Path(recipe).name if str(recipe).endswith((".yaml", ".yml")) else str(recipe)
 
 
 def _fingerprint(splits: Splits) -> str:

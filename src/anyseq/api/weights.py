@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from anyseq.api.folders import home_and_about
-from anyseq.config import load_resolved
+from anyseq.config import dump, load_resolved
 from anyseq.errors import OutputExistsError, UsageError
 from anyseq.tasks.base import Task
 from anyseq.tasks.devices import use_threads
@@ -47,8 +47,11 @@ def average(
     """
     use_threads(threads)
     folder, output = Path(folder), Path(output)
-    home_and_about(folder)
-    load_resolved(folder, trust=trust)
+    home, about = home_and_about(folder)
+    if home != folder:
+        raise UsageError(f"{folder} is one checkpoint; an average is made of several: give its run, {home}")
+    config = load_resolved(folder, trust=trust)
+    config.build().load_codecs(folder / "codecs")  # what would be copied is whole
     if output.exists():
         raise OutputExistsError(f"{output} exists; choose another --output, or remove it")
     checkpoints = Checkpoints(folder, keep=1)
@@ -63,7 +66,7 @@ def average(
         for name, weight in checkpoints.read(step).items():
             mean[name] = mean.get(name, torch.zeros_like(weight)) + weight / len(steps)
     with written_whole(output) as draft:
-        shutil.copy(folder / "config.yaml", draft / "config.yaml")
+        (draft / "config.yaml").write_text(dump(config, {**about, "averaged_steps": steps}), encoding="utf-8")
         shutil.copytree(folder / "codecs", draft / "codecs")
         write_weights(mean, draft / "weights.safetensors")
     return steps

@@ -15,6 +15,7 @@ from anyseq.config.reader import Reader
 from anyseq.config.slots import read_leaf, slot
 from anyseq.config.writer import Row, describe, dump, given_from_python, plain, type_name
 from anyseq.core import PartConfig
+from anyseq.data.lines import nearest
 from anyseq.errors import ConfigError, Fault, ModelFolderError
 
 if TYPE_CHECKING:
@@ -93,10 +94,13 @@ def load_resolved(
         ConfigError: it cannot be read, or names code that is not trusted.
     """
     path = Path(folder) / CONFIG_FILE
-    if not path.is_file():
-        there = "is no model folder: it holds no" if path.parent.is_dir() else "does not exist; a model folder holds a"
-        raise ModelFolderError(f"{folder} {there} {CONFIG_FILE}")
-    return _read(_tree(path), overrides, trust)
+    if path.is_file():
+        return _read(_tree(path), overrides, trust)
+    if path.parent.is_dir():
+        raise ModelFolderError(f"{folder} is no model folder: it holds no {CONFIG_FILE}; give the folder of a run")
+    if path.parent.is_file():
+        raise ModelFolderError(f"{folder} is a file; a model is the folder that holds {CONFIG_FILE}")
+    raise ModelFolderError(f"{folder} does not exist; a model folder holds a {CONFIG_FILE}; {nearest(path.parent)}")
 
 
 def read_tree(folder: str | Path) -> dict[str, Any]:
@@ -119,7 +123,8 @@ def read_section(folder: str | Path, task: type[TaskConfig], name: str, *, trust
     """
     tree, part = _tree(Path(folder) / CONFIG_FILE), slot(task, name).part
     if part is None or name not in tree.value:
-        raise ConfigError([Fault(name, "there is no such section", str(Path(folder) / CONFIG_FILE))])
+        fault = "there is no such section: copy the model folder again, whole"
+        raise ConfigError([Fault(name, fault, str(Path(folder) / CONFIG_FILE))])
     reader = Reader(trust)
     section: PartConfig = reader.part(part, tree.value[name], name)
     if reader.faults:

@@ -88,14 +88,15 @@ def opened(path: str | Path) -> Iterator[BinaryIO]:
     except DataError:  # a fault of a line, found while the file is open
         raise
     except FileNotFoundError:
-        raise DataError(f"there is no such file; {_nearest(path)}", str(path)) from None
+        raise DataError(f"there is no such file; {nearest(path)}", str(path)) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as fault:
         raise DataError(f"the .gz is damaged or cut short ({fault}); copy it again", str(path)) from None
     except (OSError, ValueError) as fault:
         raise DataError(f"cannot be read ({fault}); give a readable file", str(path)) from None
 
 
-def _nearest(path: Path) -> str:
+def nearest(path: Path) -> str:
+    """Say what a path that does not exist may be meant for, or where to look."""
     if not os.access(path.parent, os.R_OK):
         return f"the folder {path.parent} does not exist either, or cannot be read"
     names = [entry.name for entry in path.parent.iterdir()]

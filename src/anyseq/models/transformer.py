@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
@@ -16,6 +16,8 @@ from anyseq.nn.transformer import FeedForward, PostNorm, PreNorm, Residual
 
 class TransformerSettings(PartConfig):
     """The shape of a stack of Transformer layers."""
+
+    outline: ClassVar[tuple[str, ...]] = ("num_layers", "model_dim", "ffn_dim", "num_heads")
 
     model_dim: int = Field(256, ge=2, description="width of the vectors")
     ffn_dim: int = Field(1024, ge=1, description="inner width of the feed-forward layers")

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from anyseq.api.folders import home_and_about, load_weights
+from anyseq.api.folders import home_and_about
+from anyseq.api.weights import load_weights
 from anyseq.config import load_resolved
 from anyseq.core import Item
-from anyseq.data.files import read_lines, read_references
-from anyseq.errors import ConfigError, DataError, Fault
+from anyseq.errors import ConfigError, Fault
 from anyseq.metrics.bootstrap import Comparison, paired_bootstrap
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Task
 from anyseq.tasks.decoding import Prediction, Scored, predict, score_pairs
-from anyseq.tasks.devices import Autocast, Precision, autocast, refuse_recurrent, resolve_device
+from anyseq.tasks.devices import Autocast, Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
-from anyseq.training.checkpoint import Checkpoints, named_weights
 
 
 class Predictor:
@@ -79,19 +76,26 @@ class Predictor:
 
 
 def load(
-    folder: str | Path, *, device: str = "auto", precision: Precision = "float32", trust: Collection[str] = ()
+    folder: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "float32",
+    trust: Collection[str] = (),
 ) -> Predictor:
     """Load a model folder, a step's folder in it, or a flat exported folder.
 
     Args:
         folder: Where it is.
         device: `cpu`, `cuda`, `mps` or `auto`.
+        threads: Processor threads.
         precision: Of the forward passes.
         trust: Modules that parts from outside anyseq may come from.
 
     Raises:
         ModelFolderError: it is no model folder, is of another format, or is incomplete.
     """
+    use_threads(threads)
     where = resolve_device(device)
     cast = autocast(precision, where)
     home, _ = home_and_about(Path(folder))
@@ -104,41 +108,7 @@ def load(
     return Predictor(task, cast)
 
 
-def pairs(source: Any, target: Any) -> tuple[list[Item], list[list[str]]]:
-    """Items and their references for `evaluate`; of several target files each holds one reference a line."""
-    targets = [target] if isinstance(target, (str, Path)) else list(target)
-    items = list(read_lines(source))
-    references = [list(each) for each in read_references(targets)]
-    if len(items) != len(references):
-        raise DataError(f"{source} has {len(items)} lines, its references have {len(references)}: they must be pairs")
-    return [
-        Item({**item.raw, "target": each[0]}, item.key, item.file, item.line)
-        for item, each in zip(items, references, strict=True)
-    ], references
-
-
 def compare(base: Evaluation, other: Evaluation, task: Task, seed: int = 0) -> list[Comparison]:
     """Paired bootstrap of two systems on the same items, by every metric of the task."""
     outputs = [[prediction.output for prediction in each.predictions] for each in (base, other)]
     return [paired_bootstrap(metric, outputs[0], outputs[1], base.references, seed=seed) for metric in task.metrics]
-
-
-def info(folder: str | Path, *, trust: Collection[str] = ()) -> dict[str, Any]:
-    """What a model folder (or a step's folder in it) holds: recipe, size, where training stands, figures."""
-    predictor = load(folder, device="cpu", trust=trust)
-    folder, about = home_and_about(Path(folder))
-    weights = named_weights(predictor.task.model)
-    last = Checkpoints(folder, keep=1).named("last")
-    facts: dict[str, Any] = {
-        "description": predictor.task.config.description,
-        **about,
-        "parameters": sum(weight.numel() for weight in weights.values()),
-        "vocabulary": {name: asdict(codec.stream) for name, codec in predictor.task.codecs.items()},
-        "best_step": Checkpoints(folder, keep=1).named("best"),
-        "last_step": last,
-    }
-    if last is not None:
-        facts["training"] = Checkpoints(folder, keep=1).read_training(last)[1]
-    if (folder / "results.json").exists():
-        facts["results"] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    return facts

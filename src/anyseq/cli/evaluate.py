@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anyseq.cli.options import Everywhere, load
+from anyseq.cli.options import Everywhere, find, load
+from anyseq.cli.pairs import Pairs
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
-    from anyseq.core import Item
     from anyseq.tasks.evaluation import Evaluation
 
 Figures = dict[str, Any]
@@ -23,23 +23,17 @@ def evaluate(
     run: Everywhere,
     search: dict[str, Any],
     models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model folder.", show_default=False)],
-    source: Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")] = None,
-    target: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="References; several files, or a .tsv, are several references a line."),
-    ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="FILE", help="Both in one file (.tsv, .jsonl, .csv).")] = None,
+    pairs: Pairs,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
     paired: Annotated[
         bool, typer.Option("--paired", help="Several models, each alone, against the first by paired bootstrap.")
     ] = False,
 ) -> None:
     """Compare a model's outputs with references by the recipe's metrics, with their signatures."""
-    if (data is None) != (source is not None and bool(target)) or (data is not None and (source or target)):
-        raise UsageError("evaluate needs --source FILE and --target FILE, or --data FILE alone")
     if paired != (len(models) > 1):
         raise UsageError("several models are compared with --paired, which needs two or more")
-    items, references = _read(source, target or [], data)
+    find(models)
+    items, references = pairs.read()
     from anyseq import api
 
     found: list[Evaluation] = []
@@ -55,16 +49,6 @@ def evaluate(
     typer.echo("\n\n".join(map(_table, systems)))
     if json_file is not None:
         _write(json_file, {**_figures(found[0]), **({"systems": systems} if paired else {})})
-
-
-def _read(source: Path | None, target: list[Path], data: Path | None) -> tuple[list[Item], list[list[str]]]:
-    from anyseq import api
-    from anyseq.data.files import read_items
-
-    if data is None:
-        return api.pairs(source, target)
-    items = read_items(data)
-    return items, [[str(item.raw["target"])] for item in items]
 
 
 def _figures(found: Evaluation) -> Figures:

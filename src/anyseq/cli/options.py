@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,7 +27,6 @@ ModelFolders = Annotated[
     list[Path],
     typer.Argument(metavar="MODEL", help="Model folder (one: ensembles come later).", show_default=False),
 ]
-SourceFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")]
 
 
 @dataclass(frozen=True)
@@ -60,51 +59,68 @@ class Everywhere:
     @property
     def loading(self) -> dict[str, Any]:
         """The arguments of `anyseq.load`."""
-        return {"device": self.device, "precision": self.precision, "trust": tuple(self.trust or ())}
+        return {
+            "device": self.device,
+            "threads": self.threads,
+            "precision": self.precision,
+            "trust": tuple(self.trust or ()),
+        }
 
     def overrides(self, words: Sequence[str]) -> list[str]:
-        """The overrides of a recipe, --seed among them."""
+        """The overrides of a recipe, --seed among them.
+
+        Raises:
+            ConfigError: some are no `key=value`: a slip of the command line, told before anything is read.
+        """
+        from anyseq.config import refuse_misshapen
+
+        refuse_misshapen(words)
         return [*words, *([] if self.seed is None else [f"training.seed={self.seed}"])]
 
 
 def verb(function: Callable[..., None], search: type[PartConfig] | None) -> Callable[..., None]:
-    """Give a verb the options of every verb and, where it has a parameter `search`, the search flags.
+    """Spell out the options of a verb: its own, those of each group, and where it searches the search flags.
+
+    A group is a dataclass whose fields are options (`Everywhere`, `Pairs`). What its __post_init__ refuses, is refused
+    before the verb runs.
 
     Args:
-        function: Takes `run: Everywhere` first and, if it searches, `search: dict[str, Any]` second.
+        function: A parameter annotated with a dataclass takes such a group, `search: dict[str, Any]` the search flags.
         search: Whose fields are the flags; None leaves them out (they cost the import of torch).
     """
-    own = {
-        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(function, eval_str=True).parameters.items()
-    }
-    searches = own.pop("search", None) is not None
-    del own["run"]
+    takes = _parameters(function)
+    searches = takes.pop("search", None) is not None
+    groups = {name: _parameters(each.annotation) for name, each in takes.items() if is_dataclass(each.annotation)}
     flags = _flags(search) if searches and search is not None else {}
-    shared = {
-        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(Everywhere, eval_str=True).parameters.items()
-    }
 
     def call(**values: Any) -> None:
-        run = Everywhere(**{name: values[name] for name in shared})
-        if run.threads is not None:
-            import torch  # only here: `recipes` and every --help do without
-
-            torch.set_num_threads(run.threads)
-        arguments = {name: values[name] for name in own}
+        arguments = {
+            name: each.annotation(**{member: values[member] for member in groups[name]})
+            if name in groups
+            else values[name]
+            for name, each in takes.items()
+        }
         if searches:
             given = {name: values[name] for name in flags if values[name] not in (None, [])}
             arguments["search"] = _checked(search, given) if search is not None else {}
-            if run.seed is not None:
-                arguments["search"]["seed"] = run.seed
-        function(run, **arguments)
+            if values["seed"] is not None:
+                arguments["search"]["seed"] = values["seed"]
+        function(**arguments)
 
+    listed = {name: groups.get(name, {name: each}) for name, each in takes.items()}
+    listed = {**listed, "search": flags, "run": listed.pop("run")}
+    vars(call)["__signature__"] = inspect.Signature([each for group in listed.values() for each in group.values()])
     call.__doc__ = function.__doc__
     call.__name__ = function.__name__
-    vars(call)["__signature__"] = inspect.Signature([*own.values(), *flags.values(), *shared.values()])
     call.__annotations__ = {}
     return call
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return {
+        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(function, eval_str=True).parameters.items()
+    }
 
 
 def _flags(config: type[PartConfig]) -> dict[str, inspect.Parameter]:
@@ -146,6 +162,18 @@ def only(models: Sequence[Path]) -> Path:
     if len(models) > 1:
         raise UsageError(f"{len(models)} models are given, one can be used: ensembles of several come later")
     return models[0]
+
+
+def find(models: Sequence[Path]) -> None:
+    """Refuse what is no model folder, before torch is imported.
+
+    Raises:
+        ModelFolderError: the first that is none.
+    """
+    from anyseq import api
+
+    for model in models:
+        api.home_and_about(model)
 
 
 def load(run: Everywhere, model: Path, search: Mapping[str, Any]) -> Predictor:

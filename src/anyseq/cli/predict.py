@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from anyseq.cli.lines import windows
-from anyseq.cli.options import Everywhere, ModelFolders, load, only
+from anyseq.cli.options import Everywhere, ModelFolders, find, load, only
+from anyseq.data.lines import opened
 from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def predict(
     """
     model = only(models)
     _check_files(input_file, output_file, overwrite)
+    find(models)
     from anyseq.core import Item
 
     predictor = load(run, model, search)
@@ -98,7 +100,8 @@ def _check_files(source: str, output: str, overwrite: bool) -> None:
     if source != "-":
         if Path(source).is_dir():
             raise UsageError(f"{source} is a folder; this model reads lines: give a file, or - for stdin")
-        Path(source).open("rb").close()
+        with opened(source):
+            pass
     target = Path(output)
     if output == "-" or not target.is_file():  # a pipe or a device has nothing to lose
         return

@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor, nn
 
-from anyseq.core.batch import Batch, Item, Padded
+from anyseq.core.batch import Batch, Padded
 from anyseq.core.emission import Emission
+from anyseq.core.items import Item
 from anyseq.core.noise import Noise
 from anyseq.core.streams import Stream
 from anyseq.core.tree import Memory, State, width

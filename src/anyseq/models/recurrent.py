@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ from anyseq.nn.recurrent import Bidirectional, Causal, Layer, RecurrentStack, Re
 
 class RecurrentSettings(PartConfig):
     """Cells, layers, widths."""
+
+    outline: ClassVar[tuple[str, ...]] = ("cell", "num_layers", "hidden_dim")
 
     cell: Literal["gru", "lstm", "elman"] = Field("gru", description="the recurrence")
     gru_form: Literal["reset_after", "reset_before"] = Field(

@@ -292,7 +292,8 @@ class Trainer:
             ModelFolderError: the checkpoint is incomplete or of another model.
         """
         folder = self.checkpoints.step_folder(step)
-        tensors, state = self.checkpoints.read_training(step)
+        names = ("optimiser", "random", "objective", *(() if self.average is None else ("unaveraged",)))
+        tensors, state = self.checkpoints.read_training(step, names)
         try:
             self.standing = Standing(**{field.name: _as_given(state[field.name]) for field in fields(Standing)})
             total, count, seconds = self.standing.unreported

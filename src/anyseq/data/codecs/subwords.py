@@ -70,6 +70,8 @@ class Subwords(Codec):
         self.normalise, self.model_type = normalise, model_type
         self.nbest_size, self.sampling_alpha, self.bpe_dropout = nbest_size, sampling_alpha, bpe_dropout
         try:
+            if not model:  # which SentencePiece takes for a promise
+                raise RuntimeError("it is empty")
             self._processor = processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as fault:
             raise DataError(f"this is no SentencePiece model ({fault}); give the .model file spm_train wrote") from None
@@ -197,8 +199,13 @@ class Subwords(Codec):
         normalise, [settings] = read_codec(folder, "sampling")
         try:
             return cls((folder / _MODEL).read_bytes(), normalise, **settings)
-        except (OSError, DataError) as fault:
-            raise ModelFolderError(f"{folder / _MODEL}: {fault}; copy the model folder again, whole") from None
+        except FileNotFoundError:
+            message = "there is no such file"
+        except OSError as fault:
+            message = f"cannot be read ({fault.strerror})"
+        except (DataError, TypeError) as fault:
+            message = str(fault)
+        raise ModelFolderError(f"{folder / _MODEL}: {message}; copy the model folder again, whole")
 
 
 class SubwordsConfig(TextCodecConfig):

@@ -52,6 +52,10 @@ def read_codec(folder: Path, *names: str) -> tuple[Normalise, list[Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Normalise(**content["normalise"]), [content[name] for name in names]
-    except (OSError, ValueError, TypeError, KeyError) as fault:
-        message = f"{path} is no codec of this kind ({fault!r}); copy the model folder again, whole"
-        raise ModelFolderError(message) from None
+    except FileNotFoundError:
+        fault = "there is no such file"
+    except KeyError as error:
+        fault = f"it lacks {error}"
+    except (OSError, ValueError, TypeError) as error:
+        fault = str(error)
+    raise ModelFolderError(f"{path} is no codec of this kind ({fault}); copy the model folder again, whole")

@@ -142,6 +142,8 @@ def _bottom(stack: RecurrentStack) -> tuple[AffineCell, Dropout]:
 class AttentionDecoderConfig(RnnSettings, DecoderConfig):
     """A recurrent decoder with attention."""
 
+    outline: ClassVar[tuple[str, ...]] = (*RnnSettings.outline, "scores")
+
     scores: Literal["dot", "general", "additive"] = Field(
         "general", description="how a decoder's vector and a place of the source are compared"
     )

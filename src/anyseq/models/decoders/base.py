@@ -10,7 +10,7 @@ from torch import nn
 
 from anyseq.core import Decoder, PartConfig, Stream, Symbols
 from anyseq.errors import ConfigError
-from anyseq.nn.embeddings import SymbolEmbedding
+from anyseq.nn.embeddings import OutputEmbedding, SymbolEmbedding
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ def target_embedding(target: Stream, embed: nn.Module | None, dim: int) -> Symbo
     return embed
 
 
-def output_layer(embed: SymbolEmbedding, dim: int, tied: bool) -> nn.Linear:
+def output_layer(embed: SymbolEmbedding, dim: int, tied: bool) -> OutputEmbedding:
     """The output embedding over what is `dim` wide: the input's where tied (then `dim` is its width), else its own."""
-    output = nn.Linear(dim, embed.num_embeddings)
+    output = OutputEmbedding(dim, embed.num_embeddings)
     nn.init.zeros_(output.bias)
     if tied:
         output.weight = embed.weight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -54,6 +54,8 @@ class RnnEncoder(Encoder):
 
 class RnnEncoderConfig(RecurrentSettings, EncoderConfig):
     """A recurrent encoder."""
+
+    outline: ClassVar[tuple[str, ...]] = (*RecurrentSettings.outline, "bidirectional")
 
     bidirectional: bool = Field(True, description="read the source from both ends")
 

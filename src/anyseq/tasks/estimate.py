@@ -31,7 +31,7 @@ class Estimate:
     """What to expect of a training run on this machine, as it is now.
 
     Attributes:
-        minutes: Of updates, validations and the final search; None where only patience ends the run.
+        minutes: Of updates, validations and the final search; None where only validations end the run.
         memory_mb: Peak memory in 2**20 bytes: resident of the process, or on a GPU the GPU's.
         seconds_per_update: Mean over the batches tried.
         tokens_per_second: Target symbols, over those batches.

@@ -32,6 +32,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
+        "scheduled_sampling": "anyseq.training.objectives.scheduled_sampling:ScheduledSamplingConfig",
     },
     "metrics": {
         "bleu": "anyseq.metrics.surface:BleuConfig",

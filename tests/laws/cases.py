@@ -38,9 +38,11 @@ from anyseq.nn.embeddings import FedBack, SymbolEmbedding
 from anyseq.nn.recurrent import Causal, RecurrentStack
 from anyseq.search import All, Constrained, Forbidden, NoRepeatNgram
 from anyseq.training.objectives.cross_entropy import CrossEntropyConfig
+from anyseq.training.objectives.scheduled_sampling import ScheduledSamplingConfig
 
 BOTH_WAYS = {"pieces": "it looks both ways, so a fold in pieces is refused"}
 BACKWARDS = {"pieces": "it begins with the source's end, so a fold in pieces is refused"}
+UNCONSTRAINED = {"constrained": "the target may be impossible after another symbol than its own: refused"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
 
@@ -128,6 +130,14 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
     },
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
+        "scheduled_sampling": [
+            Variant(ScheduledSamplingConfig(**own), UNCONSTRAINED)
+            for own in (
+                {"decay": "linear", "decay_steps": 9, "label_smoothing": 0.0},  # updates 7 of the laws: ε = 2/9
+                {"decay": "inverse_sigmoid", "decay_steps": 3, "sample": False, "least": 0.1},
+                {"decay": "exponential", "decay_steps": 9, "passes": 3},
+            )
+        ],
     },
     "codecs": {
         "characters": variants(CharactersConfig, {}, {"unicode": "nfkc", "case": "lower", "squeeze": False}),

@@ -33,7 +33,8 @@ def test_sutskever_is_two_lstms_of_torch_one_behind_the_other() -> None:
     torch.manual_seed(1)
     settings = {"cell": "lstm", "embed_dim": 4, "hidden_dim": 5, "num_layers": 3, "connections": "plain"}
     encoder = unlike_new(RnnEncoderConfig(**settings, bidirectional=False, reverse=True).build(SYMBOLS))
-    decoder = unlike_new(RnnDecoderConfig(**settings, start="states", tied=False).build(MemoryShape.of(encoder), SYMBOLS))
+    config = RnnDecoderConfig(**settings, start="states", tied=False)
+    decoder = unlike_new(config.build(MemoryShape.of(encoder), SYMBOLS))
     assert isinstance(encoder, RnnEncoder) and isinstance(decoder, RnnDecoder)
     source, target = torch.tensor([3, 1, 4, 2, 0]), torch.tensor([2, 5, 5, 0])
     emission, _ = decoder.unroll(decoder.prepare(encoder(padded(source))), padded(target))
@@ -92,7 +93,8 @@ def test_the_states_are_handed_over_as_they_are(
 ) -> None:
     fold = encoder.build(SYMBOLS)
     decoder = kind(start="states", **own).build(MemoryShape.of(fold), SYMBOLS)
-    memory = decoder.prepare(fold(Padded(torch.tensor([[1, 2, 3], [4, 0, 0]]), torch.tensor([[1, 1, 1], [1, 0, 0]]) > 0)))
+    source = Padded(torch.tensor([[1, 2, 3], [4, 0, 0]]), torch.tensor([[1, 1, 1], [1, 0, 0]]) > 0)
+    memory = decoder.prepare(fold(source))
     cells = decoder.start(memory).cells
     for name, layer in cells:
         last = memory.states.get(name)

@@ -195,9 +195,10 @@ class Trainer:
         if settings.patience is not None and standing.stale >= settings.patience:
             return f"{standing.stale} validations without a better one (training.patience)"
         least = settings.min_learning_rate
-        if settings.schedule == "plateau" and least is not None:
-            if settings.learning_rate * settings.plateau_factor**standing.decays < least * (1 - 1e-9):
-                return f"the learning rate fell below {least:.2g} (training.min_learning_rate)"
+        if settings.schedule != "plateau" or least is None:
+            return None
+        if settings.learning_rate * settings.plateau_factor**standing.decays < least * (1 - 1e-9):
+            return f"the learning rate fell below {least:.2g} (training.min_learning_rate)"
         return None
 
     def _learning_rate(self) -> float:

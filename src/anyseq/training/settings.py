@@ -17,7 +17,7 @@ class TrainingConfig(PartConfig):
     learning_rate: float = Field(1e-3, gt=0, description="the highest learning rate")
     schedule: Literal["constant", "inverse_sqrt", "cosine", "plateau"] = Field(
         "cosine",
-        description="learning rate after warm-up: constant; inverse_sqrt: as 1/sqrt(step); cosine down to 0 at the end; "
+        description="learning rate after warm-up: constant; inverse_sqrt: by 1/sqrt(step); cosine: to 0 at the end; "
         "plateau: less whenever validations get no better, until min_learning_rate ends training",
     )
     plateau_factor: float = Field(0.5, gt=0, lt=1, description="plateau: what the learning rate is multiplied by")

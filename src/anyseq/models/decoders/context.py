@@ -103,8 +103,8 @@ class ContextDecoder(Decoder):
         self, h: Float[Tensor, "row *time hidden_dim"], x: Float[Tensor, "row *time embed_dim"], memory: Memory
     ) -> Float[Tensor, "row *time output_dim"]:
         """The readout, with the rows of a source folded into its queries."""
-        read = torch.cat([h, x], -1)
-        return self.readout(_queries(read, memory.rows), memory.from_context).view(*h.shape[:-1], self.readout.output_dim)
+        read = self.readout(_queries(torch.cat([h, x], -1), memory.rows), memory.from_context)
+        return read.view(*h.shape[:-1], self.readout.output_dim)
 
 
 def _queries(x: Float[Tensor, "row *time dim"], sources: int) -> Float[Tensor, "source query dim"]:

@@ -75,14 +75,15 @@ class Handover(FirstState):
 
     def __init__(self, state_dims: Sequence[Mapping[str, int]], stack: RecurrentStack) -> None:
         super().__init__()
-        offered, wanted = list(state_dims), list(stack.state_dims)
-        if len(offered) == len(wanted) and all(own.items() <= their.items() for own, their in zip(wanted, offered)):
-            return
-        raise ConfigError(
-            f"start=states hands the encoder's last states over layer by layer, but it leaves {_layers(offered)} and "
-            f"the decoder's stack takes {_layers(wanted)}: give both the same cell, num_layers and hidden_dim (twice "
-            "the encoder's where that is bidirectional), or set start=summary"
-        )
+        wanted = stack.state_dims
+        if len(state_dims) != len(wanted) or any(
+            not own.items() <= offered.items() for own, offered in zip(wanted, state_dims, strict=True)
+        ):
+            raise ConfigError(
+                f"start=states hands the encoder's last states over layer by layer, but it leaves {_layers(state_dims)}"
+                f" and the decoder takes {_layers(wanted)}: give both the same cell, num_layers and hidden_dim (twice "
+                "the encoder's where that is bidirectional), or set start=summary"
+            )
 
     def forward(self, memory: Memory, stack: RecurrentStack) -> Tree:
         """The first state of a stack, one row a source."""

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from anyseq.core import Padded, Symbols, Tree, Vectors
 from anyseq.models.encoders.rnn import RnnEncoder, RnnEncoderConfig
-from anyseq.nn.cells import GruCell
+from anyseq.nn.cells import GruCell, LstmCell
 from anyseq.nn.recurrent import Bidirectional, Causal, Dense, RecurrentStack, Residual
+from laws.cases import AverageCell
 
 EXACT = {"rtol": 0.0, "atol": 1e-9}
 LENGTHS = torch.tensor([5, 1, 3, 5])
@@ -85,6 +86,17 @@ def test_a_state_may_be_given_and_an_empty_row_keeps_it(bidirectional: bool) -> 
 
 def random_like(tree: Tree) -> Tree:
     return Tree(**{k: torch.randn_like(v) if isinstance(v, Tensor) else random_like(v) for k, v in tree})
+
+
+def test_cells_that_carry_more_or_not_the_same_read_from_both_ends() -> None:
+    x, valid = torch.randn(2, 4, 3), torch.ones(2, 4, dtype=torch.bool)
+    for right, left in ((AverageCell(3, 2), AverageCell(3, 2)), (LstmCell(3, 2), GruCell(3, 2))):
+        layer = Bidirectional(right, left)
+        assert layer.state_dims == {"h": 4}
+        outputs, state = layer(x, valid, layer.start(x))
+        joined = layer.joined(state)
+        torch.testing.assert_close(joined.h, torch.cat([outputs[:, -1, :2], outputs[:, 0, 2:]], 1))
+        assert [name for name, _ in joined] == ["h"]
 
 
 def test_a_residual_layer_adds_to_what_it_reads() -> None:

@@ -21,7 +21,7 @@ class Layer(nn.Module, ABC):
     Attributes:
         input_dim: Width of what it reads.
         output_dim: Width of what it gives.
-        state_dims: Width of each field of its state by name, directions side by side.
+        state_dims: Width of each matrix in its state by name, directions side by side; one is `h`.
         causal: It reads from left to right, and so can go one step at a time.
     """
 
@@ -50,7 +50,7 @@ class Layer(nn.Module, ABC):
 
     @abstractmethod
     def joined(self, state: Tree) -> Tree:
-        """The state's fields, directions side by side: as wide as `state_dims` says."""
+        """What `state_dims` names of the state, directions side by side."""
 
 
 class Causal(Layer):
@@ -109,8 +109,8 @@ class Bidirectional(Layer):
         self.forward_cell, self.backward_cell, self.dropout = forward_cell, backward_cell, Dropout(dropout)
         self.input_dim, self.causal = forward_cell.input_dim, False
         self.output_dim = forward_cell.hidden_dim + backward_cell.hidden_dim
-        both = _state_dims(forward_cell), _state_dims(backward_cell)
-        self.state_dims = {name: width + both[1][name] for name, width in both[0].items()}
+        right, left = _state_dims(forward_cell), _state_dims(backward_cell)
+        self.state_dims = {name: width + left[name] for name, width in right.items() if name in left}
 
     def start(self, like: Float[Tensor, "row ..."]) -> Tree:
         """The cells'."""
@@ -127,8 +127,10 @@ class Bidirectional(Layer):
         return torch.cat([rightward, _reorder(leftward, turn)], 2), Tree(forward=forward, backward=backward)
 
     def joined(self, state: Tree) -> Tree:
-        """Both states side by side."""
-        return Tree(**{name: torch.cat([leaf, state.backward.get(name)], 1) for name, leaf in state.forward})
+        """What both states carry, side by side."""
+        return Tree(
+            **{name: torch.cat([state.forward.get(name), state.backward.get(name)], 1) for name in self.state_dims}
+        )
 
 
 class Connected(Layer):
@@ -279,7 +281,7 @@ class RecurrentStack(nn.Module):
         return y, Tree(**after)
 
     def joined(self, state: Tree) -> Tree:
-        """The state with the directions of each layer side by side: as wide as `state_dims` says."""
+        """What `state_dims` names of the state, the directions of each layer side by side."""
         return Tree(**{name: layer.joined(state.get(name)) for name, layer in self.named_layers})
 
     @property

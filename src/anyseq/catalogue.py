@@ -93,7 +93,7 @@ RECIPES: dict[str, Recipe] = {
     "translate/plain": Recipe(
         "anyseq.tasks.translate:plain.yaml",
         "text → text",
-        "recurrent encoder and decoder joined by the final state alone",
+        "recurrent encoder and decoder joined by one vector alone",
         "generated phrases",
     ),
     "translate/sutskever": Recipe(

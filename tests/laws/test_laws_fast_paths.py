@@ -83,7 +83,8 @@ def rotation_in_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Each path with the models that have it.
-CASES = [(pair, textbook_cells) for pair in EVERY if "rnn" in pair[0] or "rnn" in pair[1] or "attention" in pair[1]]
+RECURRENT = ("rnn", "context", "attention")
+CASES = [(pair, textbook_cells) for pair in EVERY if any(kind in "".join(pair) for kind in RECURRENT)]
 CASES += [(pair, path) for path in (explicit_attention, fused_attention) for pair in EVERY if "transf" in "".join(pair)]
 CASES += [(pair, rotation_in_every_layer) for pair in EVERY if "rotary" in "".join(pair)]
 

@@ -177,3 +177,18 @@ def test_steps_side_by_side_are_one_emission(kind: int) -> None:
     x = torch.tensor([[1, 2], [3, 4]])
     torch.testing.assert_close(stacked.log_prob(x), whole.log_prob(x), **EXACT)
     assert stacked.attention is not None and stacked.attention().shape == (2, 2, 3)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "table"])
+def test_at_some_places_an_emission_is_what_steps_there_would_give(kind: str) -> None:
+    torch.manual_seed(0)
+    hidden, weight, looks = torch.randn(3, 4, 5), torch.randn(6, 5), torch.rand(3, 4, 2)
+    valid, places = torch.ones(3, 4, dtype=torch.bool), torch.rand(3, 4) < 0.5
+    assert places.any() and not places.all()
+    emission = Categorical(hidden, weight, valid=valid, attention=lambda: looks)
+    if kind == "table":
+        emission = emission.restrict(torch.rand(3, 4, 6) < 0.7)
+    some = emission.at(places)
+    assert some.valid is None and some.log_probs().shape == (int(places.sum()), 6)
+    torch.testing.assert_close(some.log_probs(), emission.log_probs()[places])
+    assert some.attention is not None and torch.equal(some.attention(), looks[places])

@@ -235,7 +235,7 @@ def _finish(run: _Run, folder: Path, ended: str) -> Trained:
 
 
 MAY_CHANGE = (
-    *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "validate_every")),
+    *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "min_learning_rate", "validate_every")),
     *("search.", "data.train", "data.dev", "data.test"),
 )
 
@@ -265,7 +265,8 @@ def _with_more_steps(
     """So many steps more are the end then, whatever the recipe's end was."""
     if more_steps is None:
         return overrides
-    end = {"training.max_steps": (step or 0) + more_steps, "training.max_minutes": None, "training.patience": None}
+    others = ("max_minutes", "patience", "min_learning_rate")
+    end = {"training.max_steps": (step or 0) + more_steps, **{f"training.{key}": None for key in others}}
     if isinstance(overrides, Mapping):
         return {**overrides, **end}
     return [*overrides, *(f"{key}={'null' if value is None else value}" for key, value in end.items())]

@@ -72,6 +72,10 @@ class Emission(ABC):
     def smooth(self, label_smoothing: float) -> Self:
         """Let `loss` (alone) put this share of the target's probability uniformly on all symbols."""
 
+    @abstractmethod
+    def at(self, places: Bool[Tensor, "row time"]) -> Self:
+        """The distributions at these places of what `unroll` gave, one a row, in order: as if each were a step's."""
+
     @classmethod
     @abstractmethod
     def mix(cls, emissions: Sequence[Emission]) -> Emission:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -61,11 +61,13 @@ class Encoder(nn.Module, ABC):
     Attributes:
         output_dim: Width of `memory.vectors`.
         summary_dim: Width of `memory.summary`.
+        state_dims: Of `memory.states`, layer by layer: width of each field by name; empty where there are none.
         embed: The input layer, which a decoder may share.
     """
 
     output_dim: int
     summary_dim: int
+    state_dims: Sequence[Mapping[str, int]] = ()
     embed: nn.Module
 
     @abstractmethod
@@ -85,6 +87,7 @@ class Decoder(nn.Module, ABC):
         restricts: Its emission can be restricted by a constraint of the model.
         quantiles: Its emission has quantiles.
         attends: Its emission offers `attention`.
+        constrained: What has come before may make a symbol impossible.
     """
 
     discrete: ClassVar[bool] = True
@@ -92,6 +95,7 @@ class Decoder(nn.Module, ABC):
     restricts: ClassVar[bool] = True
     quantiles: ClassVar[bool] = False
     attends: ClassVar[bool] = False
+    constrained: ClassVar[bool] = False
 
     def prepare(self, memory: Memory) -> Memory:
         """Add, once per source, what no hypothesis changes (projected keys and values)."""

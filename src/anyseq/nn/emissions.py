@@ -132,6 +132,13 @@ class Categorical(Discrete):
             label_smoothing=label_smoothing,
         )  # fmt: skip
 
+    def at(self, places: Bool[Tensor, "row time"]) -> Categorical:
+        """The distributions at these places; of the others nothing is computed."""
+        return Categorical(
+            self.hidden[places], self.weight, self.bias, attention=_looks_at(self.attention, places),
+            label_smoothing=self.label_smoothing,
+        )  # fmt: skip
+
     @classmethod
     def stack(cls, emissions: Sequence[Self], valid: Bool[Tensor, "row time"]) -> Categorical:
         """Steps side by side; they share the projection."""
@@ -187,6 +194,11 @@ class Table(Discrete):
         """Let `loss` spread this share of the target's probability over the symbols not forbidden."""
         return Table(self.table, self.valid, self.attention, label_smoothing)
 
+    def at(self, places: Bool[Tensor, "row time"]) -> Table:
+        """The distributions at these places."""
+        attention = _looks_at(self.attention, places)
+        return Table(self.table[places], attention=attention, label_smoothing=self.label_smoothing)
+
     @classmethod
     def stack(cls, emissions: Sequence[Self], valid: Bool[Tensor, "row time"]) -> Table:
         """Steps side by side."""
@@ -218,6 +230,10 @@ def _largest(table: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def _sorted(table: Tensor) -> tuple[Tensor, Tensor]:
     ordered = table.sort(dim=-1, descending=True, stable=True)
     return ordered.values, ordered.indices
+
+
+def _looks_at(attention: Attention | None, places: Bool[Tensor, "row time"]) -> Attention | None:
+    return None if attention is None else lambda: attention()[places]
 
 
 def _stacked(emissions: Sequence[Emission]) -> Attention | None:

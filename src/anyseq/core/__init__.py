@@ -8,8 +8,10 @@ from anyseq.core.parts import PartConfig
 from anyseq.core.roles import Codec, Constraint, Decoder, Encoder, Loss, LossPart, Model, Objective, Stop
 from anyseq.core.streams import Stream, Symbols, Vectors
 from anyseq.core.tree import Memory, State, Tree, width
+from anyseq.core.units import Alignment, Units
 
 __all__ = [
+    "Alignment",
     "Batch",
     "Choice",
     "Codec",
@@ -33,6 +35,7 @@ __all__ = [
     "Stream",
     "Symbols",
     "Tree",
+    "Units",
     "Vectors",
     "width",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from anyseq.cli.options import Everywhere, ModelFolders, load, only
+from anyseq.cli.options import Everywhere, ModelFolders, load
 
 
 def score(
@@ -27,9 +27,8 @@ def score(
     A target is taken in its codec's own segmentation; where search spelt the same text otherwise (subwords can), it
     reported the numbers of that spelling.
     """
-    model = only(models)
     from anyseq import api
 
     items, _ = api.pairs(source, target)
-    for scored in load(run, model, search).score(items, **search):
+    for scored in load(run, models, search).score(items, **search):
         typer.echo(json.dumps(asdict(scored)) if form == "jsonl" else f"{scored.log_prob:.6f}\t{scored.score:.6f}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float64
 from pydantic import Field, model_validator
 
-from anyseq.core import Item
+from anyseq.core import Alignment, Item
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
 
@@ -24,12 +25,16 @@ class Alternative:
         score: After penalties; comparable within an item, higher is better.
         log_prob: The model's own, in nats.
         stopped: `end`, `budget` or `blocked`.
+        value: What ranks it where not the score does: an expected metric, a sum of scores; higher is better.
+        alignment: Which units of the source it belongs to, where asked for.
     """
 
     output: str
     score: float
     log_prob: float
     stopped: str
+    value: float | None = None
+    alignment: Alignment | None = None
 
 
 @dataclass(frozen=True)
@@ -44,17 +49,21 @@ class Chooser(ABC):
     """Ranks the hypotheses of an item anew."""
 
     @abstractmethod
-    def values(self, items: Sequence[Item], found: Sequence[Sequence[Alternative]]) -> list[list[float]]:
+    def values(
+        self, items: Sequence[Item], found: Sequence[Sequence[Alternative]], settings: SearchConfig
+    ) -> list[list[float]]:
         """What each hypothesis of each item is worth, higher is better; equal outputs of an item are worth the same."""
 
-    def rank(self, items: Sequence[Item], found: Sequence[Sequence[Alternative]]) -> list[list[Chosen]]:
+    def rank(
+        self, items: Sequence[Item], found: Sequence[Sequence[Alternative]], settings: SearchConfig
+    ) -> list[list[Chosen]]:
         """The hypotheses of each item, best first: each output once, the likeliest way to write it.
 
         As in a search, what was cut by the budget ranks after all that ended. Of equals the first found is first.
         """
         return [
             _ranked(alternatives, values)
-            for alternatives, values in zip(found, self.values(items, found), strict=True)
+            for alternatives, values in zip(found, self.values(items, found, settings), strict=True)
         ]
 
 
@@ -85,34 +94,35 @@ class MinimumBayesRisk(Chooser):
 
     Args:
         metric: What is expected.
-        sampled: Whether the hypotheses are samples.
 
     Source:
         Kumar and Byrne 2004, ACL N04-1022 (n-best lists, BLEU and others as the loss); Eikema and Aziz 2020,
         arXiv:2005.10283, section 5 (samples; an unbiased estimate of the expected utility).
     """
 
-    def __init__(self, metric: Metric, sampled: bool) -> None:
-        self.metric, self.sampled = metric, sampled
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
 
-    def values(self, items: Sequence[Item], found: Sequence[Sequence[Alternative]]) -> list[list[float]]:
+    def values(
+        self, items: Sequence[Item], found: Sequence[Sequence[Alternative]], settings: SearchConfig
+    ) -> list[list[float]]:
         """The expected metric of each hypothesis, in percent."""
-        return [self._values(alternatives) for alternatives in found]
+        return [self._values(alternatives, settings.samples > 0) for alternatives in found]
 
-    def _values(self, alternatives: Sequence[Alternative]) -> list[float]:
+    def _values(self, alternatives: Sequence[Alternative], sampled: bool) -> list[float]:
         texts = {output: number for number, output in enumerate(distinct(alternatives))}
         which = np.array([texts[each.output] for each in alternatives])
-        share = np.bincount(which, self._weights(alternatives), len(texts))
+        share = np.bincount(which, _shares([0.0 if sampled else each.log_prob for each in alternatives]), len(texts))
         expected = self.metric.pairwise(list(texts)) @ share
         values: list[float] = (expected if self.metric.higher_is_better else -expected)[which].tolist()
         return values
 
-    def _weights(self, alternatives: Sequence[Alternative]) -> Float64[np.ndarray, " hypothesis"]:
-        log_prob = np.array([0.0 if self.sampled else each.log_prob for each in alternatives])
-        if log_prob.max() == -np.inf:
-            log_prob = np.zeros_like(log_prob)
-        weights = np.exp(log_prob - log_prob.max())
-        return weights / weights.sum()
+
+def _shares(log_probs: Sequence[float]) -> Float64[np.ndarray, " hypothesis"]:
+    """Probabilities renormalised over the list; where all are 0, equal shares."""
+    table = np.array(log_probs)
+    weights = np.exp(table - table.max()) if table.max() > -np.inf else np.ones_like(table)
+    return weights / weights.sum()
 
 
 class DecodingConfig(SearchConfig):
@@ -125,12 +135,16 @@ class DecodingConfig(SearchConfig):
     )
 
     @model_validator(mode="after")
-    def _several(self) -> DecodingConfig:
+    def _several(self) -> Self:
         """Refuse a choice among one."""
         if self.mbr is not None and self.width < 2:
             raise ValueError(f"mbr chooses among several: set samples or beam_size to 2 or more, not {self.width}")
         return self
 
+    def all_found(self) -> Self:
+        """The same search with all that it finds returned, for a choice among them."""
+        return self.model_copy(update={"n_best": self.width})
+
     def chooser(self) -> Chooser | None:
         """What ranks the hypotheses anew; None where the search's order stands."""
-        return None if self.mbr is None else MinimumBayesRisk(self.mbr.build(), sampled=self.samples > 0)
+        return None if self.mbr is None else MinimumBayesRisk(self.mbr.build())

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from anyseq.catalogue import PARTS, resolve
 from anyseq.core import Item
+from anyseq.errors import UsageError
 from anyseq.metrics.exact_match import ExactMatchConfig
-from anyseq.metrics.surface import ChrfConfig
+from anyseq.metrics.surface import BleuConfig, ChrfConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.choosing import Alternative, Chooser, DecodingConfig, MinimumBayesRisk
 from anyseq.tasks.fitting import quick
@@ -97,3 +98,12 @@ def test_settings() -> None:
     for one in ({"beam_size": 1}, {"samples": 1}):
         with pytest.raises(ValidationError, match="mbr chooses among several: set samples or beam_size to 2"):
             DecodingConfig(mbr=ChrfConfig(), **one)
+
+
+def test_a_metric_that_cannot_be_computed_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(config: BleuConfig) -> None:
+        raise UsageError("the BLEU tokenizer 'ja-mecab' cannot be used: it is not installed")
+
+    monkeypatch.setattr(BleuConfig, "build", build)
+    with pytest.raises(ValidationError, match="'ja-mecab' cannot be used"):
+        DecodingConfig(mbr=BleuConfig(tokenize="ja-mecab"))

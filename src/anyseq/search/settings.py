@@ -36,7 +36,7 @@ class SearchConfig(PartConfig):
     top_k: int = Field(0, ge=0, description="sampling: among the k likeliest symbols only; 0 is all")
     top_p: float = Field(1.0, gt=0, le=1, description="sampling: among the likeliest symbols with this share; 1 is all")
     n_best: int = Field(
-        1, ge=1, description="hypotheses returned for each source; of samples, 1 returns all that nothing chooses among"
+        1, ge=1, description="hypotheses returned for each source; of samples, 1 is all unless mbr or a model chooses"
     )
     prefix: str | None = Field(None, description="text every output starts with")
     forbid: tuple[str, ...] = Field(

@@ -136,9 +136,10 @@ class DecodingConfig(SearchConfig):
 
     @model_validator(mode="after")
     def _several(self) -> Self:
-        """Refuse a choice among one."""
+        """Refuse a choice among one, and a metric that cannot be computed here."""
         if self.mbr is not None and self.width < 2:
             raise ValueError(f"mbr chooses among several: set samples or beam_size to 2 or more, not {self.width}")
+        self.chooser()
         return self
 
     def all_found(self) -> Self:

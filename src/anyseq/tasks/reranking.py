@@ -16,8 +16,8 @@ class Reranking(Chooser):
     """The hypothesis of the best weighted sum of scores: (1 - weight) own + weight mean(others).
 
     A score is what `score_pairs` gives: the log-probability in nats after the search's length penalty (of the others
-    without its coverage penalty), each in its own model's symbols. So the others need not share a codec with the model
-    that found the hypotheses.
+    without its coverage penalty). The others are given texts, and spell them in their own symbols: they need not share
+    a codec with the model that found the hypotheses.
 
     Args:
         others: At least one model, with codecs and weights.

@@ -135,7 +135,8 @@ def test_names_that_lead_nowhere(run: Run, model: Path, tmp_path: Path) -> None:
     assert "step_500/weights.safetensors: no such file" in refuse(run, own)
     (own / "best").unlink()
     (own / "last").unlink()
-    assert f"write the name of a checkpoint into {own / 'best'} (there are: step_4, step_8, step_12)" in refuse(run, own)
+    remedy = f"write the name of a checkpoint into {own / 'best'} (there are: step_4, step_8, step_12)"
+    assert remedy in refuse(run, own)
     assert f"write the name of a checkpoint into {own / 'last'}" in run("train", "--resume", own)[2]
     (own / "last").write_text("step_8\n")
     assert run("info", own)[0] == run("train", "--resume", own)[0] == 0, "an earlier checkpoint is one to go on from"

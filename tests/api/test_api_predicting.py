@@ -109,11 +109,6 @@ def _sides(folder: Path) -> tuple[Path, Path]:
     return write(folder / "s.txt", "abc", "de"), write(folder / "t.txt", "abc", "de")
 
 
-def test_several_models_come_later(run: Run, model: Path) -> None:
-    code, out, err = run("predict", model, model, "--input", os.devnull)
-    assert (code, out) == (2, "") and "ensembles of several come later" in err
-
-
 @pytest.mark.parametrize("verb", ["predict", "evaluate", "score"])
 def test_devices_and_precision_that_are_not_there(
     run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str

@@ -26,7 +26,9 @@ class Shouter(Predictor):
         self.searches: list[dict[str, Any]] = []
         self.keys: list[int] = []
 
-    def predict_items(self, items: Iterable[Item], window: int, **search: Any) -> Iterator[Prediction]:
+    def predict_items(
+        self, items: Iterable[Item], window: int, *, alignments: bool = False, **search: Any
+    ) -> Iterator[Prediction]:
         items = list(items)
         self.windows.append([item.raw["source"] for item in items])
         self.keys += [item.key for item in items]

@@ -19,7 +19,8 @@ def test_parts_add_up(pair: Pair) -> None:
     parts = {part.name: part for part in parts_of(model)}
     assert sum(part.parameters for part in parts.values()) == sum(each.numel() for each in model.parameters())
     assert list(parts)[:2] == ["source embedding", "target embedding"]
-    assert {"encoder", "decoder"} <= set(parts) <= {"source embedding", "target embedding", "encoder", "decoder", "output"}
+    assert {"encoder", "decoder"} <= set(parts)
+    assert set(parts) <= {"source embedding", "target embedding", "encoder", "decoder", "output"}
     assert all(dict(model.named_modules())[part.path] is part.module for part in parts.values())
 
 

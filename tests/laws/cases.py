@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, PartConfig, Symbols, Tree
+from anyseq.core import Decoder, Memory, PartConfig, Symbols, Tree
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.words import WordsConfig
@@ -32,6 +32,7 @@ from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
+from anyseq.models.ensemble import EnsembleDecoder
 from anyseq.nn.attention_scores import AdditiveScores, Everywhere, Reader
 from anyseq.nn.cells import Cell
 from anyseq.nn.embeddings import FedBack, SymbolEmbedding
@@ -229,12 +230,26 @@ def constrained(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decod
     return build
 
 
+class OverOneMemory(EnsembleDecoder):
+    """An ensemble whose members read the one memory that the laws give to every decoder."""
+
+    def prepare(self, memory: Memory) -> Memory:
+        return super().prepare(memory.replace(**{f"member{i}": memory for i in range(len(self.members))}))
+
+
+def ensemble(*configs: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+    """The decoders of these configurations as one."""
+    return lambda memory, target: OverOneMemory([config.build(memory, target) for config in configs])
+
+
 # The catalogue's decoders, and what can be built of them.
 DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     **{name: variant.config.build for name, variant in named("decoders").items()},
     "own cell": own_cell,
     "constrained attention": constrained(AttentionDecoderConfig(input_feeding=True, **STACK)),
     "constrained transformer": constrained(TransformerDecoderConfig(positions="rotary", **BLOCKS)),
+    "ensemble": ensemble(AttentionDecoderConfig(cell="lstm", **STACK), TransformerDecoderConfig(**BLOCKS)),
+    "ensemble that does not attend": ensemble(TransformerDecoderConfig(**BLOCKS), RnnDecoderConfig(**STACK)),
 }
 
 

@@ -187,7 +187,8 @@ def test_from_another_model(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match=fault):
         train(tmp_path / "fourth", "model.encoder.hidden_dim=4", "model.decoder.hidden_dim=8", start_from=first)
-    with pytest.raises(UsageError, match=r"model.encoder.kind is rnn there, transformer here. .* model.encoder=rnn, or"):
+    fault = r"model.encoder.kind is rnn there, transformer here. .* model.encoder=rnn, or"
+    with pytest.raises(UsageError, match=fault):
         train(tmp_path / "fourth", "model.encoder={kind: transformer, model_dim: 8}", start_from=first)
     with pytest.raises(UsageError, match=r"model.share_embeddings is false there, true here. .*_embeddings=false"):
         train(tmp_path / "fourth", "model.share_embeddings=true", "codec.joint=true", start_from=first)
@@ -212,7 +213,8 @@ def test_codecs_are_taken_over_and_what_the_recipe_said_of_them_is_noted(tmp_pat
     assert trained.notes == [], "a model's own recipe differs in nothing"
     step = second / "checkpoints" / f"step_{named(second, 'best')}"
     words = ["codec.target=words", "codec.target.min_count=9", "codec.joint=true"]
-    assert [note for note in train(tmp_path / "fourth", *words, start_from=step).notes if "min_count is 1 there, 9" in note]
+    notes = train(tmp_path / "fourth", *words, start_from=step).notes
+    assert [note for note in notes if "min_count is 1 there, 9" in note]
 
 
 def test_codecs_from_outside_are_not_run_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ from anyseq.lazy import attributes
 
 if TYPE_CHECKING:
     from anyseq.api.about import info
-    from anyseq.api.weights import average
     from anyseq.api.checking import CheckReport, check
     from anyseq.api.folders import default_folder, home_and_about, refuse_existing
     from anyseq.api.runs import Trained, resume, train
     from anyseq.api.use import Predictor, compare, load
+    from anyseq.api.weights import average
     from anyseq.data.pairs import pairs
     from anyseq.tasks.decoding import Prediction
     from anyseq.tasks.evaluation import Evaluation

@@ -1,4 +1,4 @@
-"""Model folders: which are some, and what of them is a run's own. Does without torch, so that a slip is told at once."""
+"""Model folders: which are some, and what of them is a run's own. Without torch, so that a slip is told at once."""
 
 from __future__ import annotations
 

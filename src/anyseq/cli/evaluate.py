@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anyseq.cli.options import Everywhere, find, load
+from anyseq.cli.options import (
+    Everywhere,
+    ModelFolders,
+    RerankBackwards,
+    RerankWeight,
+    RerankWith,
+    find,
+    load,
+    reranking,
+)
 from anyseq.cli.pairs import Pairs
 from anyseq.errors import UsageError
 
@@ -22,29 +31,35 @@ _COMPARED = "  {difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {p_value:.4f}"
 def evaluate(
     run: Everywhere,
     search: dict[str, Any],
-    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model folder.", show_default=False)],
+    models: ModelFolders,
     pairs: Pairs,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
     paired: Annotated[
-        bool, typer.Option("--paired", help="Several models, each alone, against the first by paired bootstrap.")
+        bool,
+        typer.Option("--paired", help="Models each alone, against the first by paired bootstrap; else an ensemble."),
     ] = False,
+    rerank_with: RerankWith = None,
+    rerank_weight: RerankWeight = None,
+    rerank_backwards: RerankBackwards = False,
 ) -> None:
     """Compare a model's outputs with references by the recipe's metrics, with their signatures."""
-    if paired != (len(models) > 1):
-        raise UsageError("several models are compared with --paired, which needs two or more")
+    if paired and len(models) < 2:
+        raise UsageError("--paired compares models with the first: give two or more")
+    others = reranking(rerank_with, rerank_weight, rerank_backwards)
     find(models)
     items, references = pairs.read()
     from anyseq import api
 
     found: list[Evaluation] = []
     systems: list[Figures] = []
-    for model in models:
-        predictor = load(run, model, search)
+    for system in [[model] for model in models] if paired else [models]:
+        predictor = load(run, system, search, **others)
         found.append(predictor.evaluate(items, references, **search))
         figures = _figures(found[-1])
         if paired:
             comparisons = api.compare(found[0], found[-1], predictor.task, run.seed or 0) if len(found) > 1 else []
-            figures = {"model": str(model), **figures, "against_first": {each.name: vars(each) for each in comparisons}}
+            against = {each.name: vars(each) for each in comparisons}
+            figures = {"model": str(system[0]), **figures, "against_first": against}
         systems.append(figures)
     typer.echo("\n\n".join(map(_table, systems)))
     if json_file is not None:

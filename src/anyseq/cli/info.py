@@ -109,7 +109,8 @@ def _training(training: Facts | None) -> Iterator[str]:
     yield f"{training['steps']:,} steps{epochs}, {training['minutes']:.1f} minutes{ended}"
     if training["best"] is not None:
         best = training["best"]
-        yield f"best {best['metric']} while training: {best['value']:.4g}, at step {best['step']:,} (greedy, on a part of dev)"
+        value, step = f"{best['value']:.4g}", f"{best['step']:,}"
+        yield f"best {best['metric']} while training: {value}, at step {step} (greedy, on a part of dev)"
 
 
 def _results(results: Facts, step: int | None) -> Iterator[str]:

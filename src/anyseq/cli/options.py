@@ -7,7 +7,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 
 import typer
 
@@ -25,7 +25,30 @@ NOT_FLAGS = {"seed"}
 ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)]
 ModelFolders = Annotated[
     list[Path],
-    typer.Argument(metavar="MODEL", help="Model folder (one: ensembles come later).", show_default=False),
+    typer.Argument(metavar="MODEL", help="Model folder; several are an ensemble.", show_default=False),
+]
+_RERANKING = "Choosing with the help of other models"
+RerankWith = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Add this model's score of each hypothesis when one is chosen (several: the mean of their scores).",
+        rich_help_panel=_RERANKING,
+    ),
+]
+RerankWeight = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, metavar="W", help="Share of that score, the rest is the own (0.5).", rich_help_panel=_RERANKING
+    ),
+]
+RerankBackwards = Annotated[
+    bool,
+    typer.Option(
+        "--rerank-backwards",
+        help="Those models go from target to source, and score that (a noisy channel).",
+        rich_help_panel=_RERANKING,
+    ),
 ]
 
 
@@ -90,7 +113,7 @@ def verb(function: Callable[..., None], search: type[PartConfig] | None) -> Call
     """
     takes = _parameters(function)
     searches = takes.pop("search", None) is not None
-    groups = {name: _parameters(each.annotation) for name, each in takes.items() if is_dataclass(each.annotation)}
+    groups = {name: _parameters(each.annotation) for name, each in takes.items() if _is_group(each.annotation)}
     flags = _flags(search) if searches and search is not None else {}
 
     def call(**values: Any) -> None:
@@ -116,6 +139,10 @@ def verb(function: Callable[..., None], search: type[PartConfig] | None) -> Call
     return call
 
 
+def _is_group(annotation: Any) -> TypeGuard[type]:
+    return isinstance(annotation, type) and is_dataclass(annotation)
+
+
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return {
         name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -125,7 +152,8 @@ def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 def _flags(config: type[PartConfig]) -> dict[str, inspect.Parameter]:
     """One option a field: `beam_size` is --beam-size. Their values are text, checked as a recipe's values are."""
-    from anyseq.config import type_name
+    from anyseq.catalogue import PARTS
+    from anyseq.config import slot, type_name
 
     flags = {}
     for name, info in config.model_fields.items():
@@ -133,11 +161,14 @@ def _flags(config: type[PartConfig]) -> dict[str, inspect.Parameter]:
             continue
         several = typing.get_origin(info.annotation) is tuple
         kind: Any = bool | None if info.annotation is bool else list[str] | None if several else str | None
-        dashed = "--" + name.replace("_", "-")
+        dashed, part = "--" + name.replace("_", "-"), slot(config, name).part
+        value = type_name(info).split(" ")[0] if part is None else part.section[:-1]
+        choices = "" if part is None else f" ({', '.join(PARTS[part.section])})"
+        more = " (may be given several times)" if several else choices
         option = typer.Option(
             f"{dashed}/--no-{dashed[2:]}" if info.annotation is bool else dashed,
-            metavar=None if info.annotation is bool else type_name(info).split(" ")[0].upper(),
-            help=f"{info.description}{' (may be given several times)' if several else ''}",
+            metavar=None if info.annotation is bool else value.upper(),
+            help=f"{info.description}{more}",
             rich_help_panel=_SEARCH,
             show_default=False,
         )
@@ -153,15 +184,18 @@ def _checked(config: type[PartConfig], given: Mapping[str, Any]) -> dict[str, An
     return read_flags(config, given)
 
 
-def only(models: Sequence[Path]) -> Path:
-    """The one model of a verb that takes no more yet.
+def reranking(models: list[Path] | None, weight: float | None, backwards: bool) -> dict[str, Any]:
+    """The arguments of `anyseq.load` that say which other models help to choose.
 
     Raises:
-        UsageError: there are several.
+        UsageError: something is said of models, and none is given.
     """
-    if len(models) > 1:
-        raise UsageError(f"{len(models)} models are given, one can be used: ensembles of several come later")
-    return models[0]
+    if models:
+        given = {} if weight is None else {"rerank_weight": weight}
+        return {"rerank_with": models, "rerank_backwards": backwards, **given}
+    if weight is not None or backwards:
+        raise UsageError("--rerank-weight and --rerank-backwards are about other models: add --rerank-with MODEL")
+    return {}
 
 
 def find(models: Sequence[Path]) -> None:
@@ -176,15 +210,16 @@ def find(models: Sequence[Path]) -> None:
         api.home_and_about(model)
 
 
-def load(run: Everywhere, model: Path, search: Mapping[str, Any]) -> Predictor:
-    """Load a model for use, and refuse search settings that do not go together.
+def load(run: Everywhere, models: Sequence[Path], search: Mapping[str, Any], **others: Any) -> Predictor:
+    """Load a model for use (several as an ensemble), and refuse search settings that do not go together.
 
     Raises:
         ConfigError: with what is wrong with the settings.
         ModelFolderError: it is no model.
+        UsageError: the models do not go together.
     """
     from anyseq import api
 
-    predictor = api.load(model, **run.loading)
+    predictor = api.load(models[0] if len(models) == 1 else models, **run.loading, **others)
     predictor.settings(**search)
     return predictor

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from anyseq.cli.options import Everywhere, ModelFolders, find, load, only
+from anyseq.cli.options import Everywhere, ModelFolders, find, load
 from anyseq.cli.pairs import Pairs
 
 
@@ -28,7 +28,6 @@ def score(
     A target is taken in its codec's own segmentation; where search spelt the same text otherwise (subwords can), it
     reported the numbers of that spelling.
     """
-    model = only(models)
     find(models)
     items, references = pairs.read()
     numbered = [
@@ -37,7 +36,7 @@ def score(
         for target in targets
     ]
     several = len(numbered) > len(items)
-    found = load(run, model, search).score([item for _, item in numbered], **search)
+    found = load(run, models, search).score([item for _, item in numbered], **search)
     for (number, _), scored in zip(numbered, found, strict=True):
         if form == "jsonl":
             typer.echo(json.dumps({**({"line": number} if several else {}), **asdict(scored)}))

@@ -34,8 +34,8 @@ def train(
     """Train a recipe, on data of your own or on its embedded default.
 
     All settings are keys: data.train.source=FILE data.train.target=FILE, training.max_minutes=30, codec.joint=false;
-    model.encoder=rnn is short for model.encoder.kind=rnn, codec=words for words on both sides. All keys and their meaning: docs/reference.md;
-    those a recipe sets: anyseq recipes show RECIPE.
+    model.encoder=rnn is short for model.encoder.kind=rnn, codec=words for words on both sides. All keys and their
+    meaning: docs/reference.md; those a recipe sets: anyseq recipes show RECIPE.
     """
     if resume is not None:
         _refuse({"--output": output, "--overwrite": overwrite, "--from": start_from}, "--resume goes on in its folder")

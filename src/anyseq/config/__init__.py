@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyseq import catalogue
-from anyseq.config.nodes import Node, override, parse, scalar
+from anyseq.config.nodes import Node, override, parse, scalar, typed
 from anyseq.config.reader import Reader
 from anyseq.config.slots import read_leaf, slot
 from anyseq.config.writer import Row, describe, dump, given_from_python, plain, type_name
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Row",
+    "change",
     "describe",
     "dump",
     "given_from_python",
@@ -36,10 +37,12 @@ __all__ = [
     "recipe_tree",
     "refuse_misshapen",
     "show",
+    "slot",
     "type_name",
 ]
 
 CONFIG_FILE = "config.yaml"
+Config = TypeVar("Config", bound=PartConfig)
 
 
 def load_recipe(
@@ -138,9 +141,17 @@ def read_flags(config: type[PartConfig], flags: Mapping[str, str | bool | Sequen
     Raises:
         ConfigError: with every fault.
     """
-    values, faults = {}, []
+    values, reader = {}, Reader(None)
+    faults = reader.faults
     for name, given in flags.items():
         node = Node(given, "command line", override=f"--{name.replace('_', '-')} {given}")
+        part = slot(config, name).part
+        if part is not None and isinstance(given, str) and given != "null":
+            try:
+                values[name] = reader.part(part, typed(str(node.override), given), name)
+            except ConfigError as error:
+                faults += [node.fault(name, fault.message) for fault in error.faults]
+            continue
         if isinstance(given, str):
             word = parse(given, "command line").plain() if given[:1] == "[" else scalar(given)
             node = Node(word, node.file, override=node.override, text=given)
@@ -153,6 +164,26 @@ def read_flags(config: type[PartConfig], flags: Mapping[str, str | bool | Sequen
     if faults:
         raise ConfigError(faults)
     return values
+
+
+def change(config: Config, path: str, changes: Mapping[str, Any]) -> Config:
+    """A configuration with some keys exchanged, as overrides from Python are: parts by name or mapping, all checked.
+
+    Args:
+        config: What to start from.
+        path: What to call it in faults.
+        changes: New values by key.
+
+    Raises:
+        ConfigError: with every fault.
+    """
+    root = Node({path: Node({}, "argument")}, "argument")
+    override(root, {f"{path}.{name}": value for name, value in changes.items()})
+    reader = Reader(None)
+    changed: Config = reader.part(type(config), root.value[path], path, default=config)
+    if reader.faults:
+        raise ConfigError(reader.faults)
+    return changed
 
 
 def read_about(folder: str | Path) -> dict[str, Any]:

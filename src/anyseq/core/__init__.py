@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from anyseq.core.roles import Codec, Constraint, Decoder, Encoder, Loss, LossPart, Model, Objective, Stop
     from anyseq.core.streams import Stream, Symbols, Vectors
     from anyseq.core.tree import Memory, State, Tree, width
+    from anyseq.core.units import Alignment, Units
 else:
     # PartConfig and Item do without torch.
     __getattr__ = attributes(
@@ -30,10 +31,12 @@ else:
             "anyseq.core.roles": "Codec Constraint Decoder Encoder Loss LossPart Model Objective Stop",
             "anyseq.core.streams": "Stream Symbols Vectors",
             "anyseq.core.tree": "Memory State Tree width",
+            "anyseq.core.units": "Alignment Units",
         },
     )
 
 __all__ = [
+    "Alignment",
     "Batch",
     "Choice",
     "Codec",
@@ -57,6 +60,7 @@ __all__ = [
     "Stream",
     "Symbols",
     "Tree",
+    "Units",
     "Vectors",
     "width",
 ]

@@ -65,11 +65,11 @@ class Emission(ABC):
         """Forbid symbols as part of the model: the rest is renormalised."""
 
     @abstractmethod
-    def sharpen(self, temperature: float) -> Self:
+    def sharpen(self, temperature: float) -> Emission:
         """Divide the logits by a temperature > 0: below 1 sharper, above 1 flatter."""
 
     @abstractmethod
-    def smooth(self, label_smoothing: float) -> Self:
+    def smooth(self, label_smoothing: float) -> Emission:
         """Let `loss` (alone) put this share of the target's probability uniformly on all symbols."""
 
     @abstractmethod

@@ -1,7 +1,8 @@
-"""Emissions over symbols: a lazy softmax, and an explicit table."""
+"""Emissions over symbols: a lazy softmax, an explicit table, and a mixture."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Self, cast
@@ -70,14 +71,9 @@ class Discrete(Emission):
         return Table(self.logits().masked_fill(~allowed, -torch.inf), self.valid, self.attention)
 
     @classmethod
-    def mix(cls, emissions: Sequence[Emission]) -> Table:
+    def mix(cls, emissions: Sequence[Emission]) -> Mixture:
         """The mean of the probabilities; of the attentions too, where all have one."""
-        parts = cast(Sequence[Discrete], emissions)
-        tables = torch.stack([part.log_probs() for part in parts])
-        mean = tables.logsumexp(0) - torch.log(tables.new_tensor(float(len(parts))))
-        looks = [part.attention for part in parts if part.attention is not None]
-        attention = (lambda: torch.stack([look() for look in looks]).mean(0)) if len(looks) == len(parts) else None
-        return Table(mean, parts[0].valid, attention)
+        return Mixture(cast(Sequence[Discrete], emissions))
 
 
 class Categorical(Discrete):
@@ -203,6 +199,60 @@ class Table(Discrete):
     def stack(cls, emissions: Sequence[Self], valid: Bool[Tensor, "row time"]) -> Table:
         """Steps side by side."""
         return Table(torch.stack([emission.table for emission in emissions], 1), valid, _stacked(emissions))
+
+
+class Mixture(Discrete):
+    """The mean of several distributions' probabilities; its table is built only if somebody reads it.
+
+    Args:
+        parts: At least one, over the same symbols and places. Where all attend, so does their mixture, with the mean.
+    """
+
+    def __init__(self, parts: Sequence[Discrete]) -> None:
+        looks = [part.attention for part in parts if part.attention is not None]
+        attention = (lambda: torch.stack([look() for look in looks]).mean(0)) if len(looks) == len(parts) else None
+        super().__init__(parts[0].valid, attention)
+        self.parts = list(parts)
+
+    def logits(self) -> Float[Tensor, "row *time symbol"]:
+        """Log of the mean probabilities."""
+        return _log_mean([part.log_probs() for part in self.parts])
+
+    def log_probs(self) -> Float[Tensor, "row *time symbol"]:
+        """The same: a mean of distributions is one, and a row that has no symbol left in any part has none."""
+        return self.logits()
+
+    def log_prob(self, x: Int[Tensor, "row *time"]) -> Float[Tensor, "row *time"]:
+        """Log-probability of given symbols, in nats; 0 where not valid."""
+        chosen = _log_mean([part.log_prob(x) for part in self.parts])
+        return chosen if self.valid is None else chosen.masked_fill(~self.valid, 0.0)
+
+    def sharpen(self, temperature: float) -> Table:
+        """Divide the mixture's own log-probabilities by the temperature."""
+        return self._table().sharpen(temperature)
+
+    def smooth(self, label_smoothing: float) -> Table:
+        """Let `loss` spread this share of the target's probability over the symbols not forbidden."""
+        return self._table().smooth(label_smoothing)
+
+    def at(self, places: Bool[Tensor, "row time"]) -> Mixture:
+        """The mean of the parts' distributions at these places."""
+        return Mixture([part.at(places) for part in self.parts])
+
+    @classmethod
+    def stack(cls, emissions: Sequence[Self], valid: Bool[Tensor, "row time"]) -> Mixture:
+        """Steps side by side, part by part."""
+        columns = zip(*(emission.parts for emission in emissions), strict=True)
+        stacked = Mixture([type(column[0]).stack(column, valid) for column in columns])
+        stacked.attention = _stacked(emissions)
+        return stacked
+
+    def _table(self) -> Table:
+        return Table(self.logits(), self.valid, self.attention)
+
+
+def _log_mean(log_probs: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(log_probs)).logsumexp(0) - math.log(len(log_probs))
 
 
 def _norm(logits: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ import torch
 
 from anyseq.core import Item
 from anyseq.data.batching import TokenBatches
-from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Splits, Task
+from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.evaluation import evaluate
 from anyseq.tasks.fitting import Examples, deciding_metric, quick
 from anyseq.training.gradients import backward
@@ -100,7 +100,7 @@ def _minutes(task: Task, splits: Splits, test: Sequence[Item], seconds_per_updat
     return min(ends) + final if ends else None
 
 
-def _seconds_to_search(task: Task, items: Sequence[Item], settings: SearchConfig) -> float:
+def _seconds_to_search(task: Task, items: Sequence[Item], settings: DecodingConfig) -> float:
     """Time a part and extrapolate, with outputs as long as the references: an untrained model knows no end."""
     part = items[:: math.ceil(len(items) / _SEARCHED)]
     length = max(1, round(mean(len(task.encode(item)["target"]) for item in part)))

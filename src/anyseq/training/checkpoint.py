@@ -278,4 +278,5 @@ def weights_folder(folder: Path) -> Path:
             return checkpoints.step_folder(step)
     if (folder / WEIGHTS).exists():
         return folder
-    raise ModelFolderError(f"{folder} does not say which weights are the best or the last; {checkpoints.how_to_name('best')}")
+    remedy = checkpoints.how_to_name("best")
+    raise ModelFolderError(f"{folder} does not say which weights are the best or the last; {remedy}")

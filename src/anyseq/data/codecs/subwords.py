@@ -17,8 +17,8 @@ from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Symbols
-from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
+from anyseq.core import Codec, Item, Symbols, Units
+from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, words_of, write_codec
 from anyseq.data.lines import read_bytes
 from anyseq.data.text import Normalise
 from anyseq.errors import DataError, ModelFolderError
@@ -174,6 +174,16 @@ class Subwords(Codec):
             return [symbol] * len(parts)
         as_bytes = [f"<0x{byte:02X}>" for byte in "".join(parts).encode()]
         return [self._bytes[byte] for byte in as_bytes] if self._bytes else [UNKNOWN]
+
+    def units(self, values: Int[Tensor, " time"]) -> Units:
+        """The words between white space, each with its punctuation."""
+        symbols = values.tolist()
+        end = symbols.index(0) if 0 in symbols else len(symbols)
+        pieces = [self._pieces[symbol] for symbol in symbols[:end]]
+        surfaces = [
+            bytes([int(piece[3:5], 16)]) if piece in self._bytes else piece.replace(_SPACE, " ") for piece in pieces
+        ]
+        return words_of(surfaces, len(symbols))
 
     def decode(self, values: Int[Tensor, " time"], item: Item | None = None) -> str:
         """Return the text up to the end symbol."""

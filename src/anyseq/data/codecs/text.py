@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from anyseq.core import Units
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.text import Case, Normalise, UnicodeForm
 from anyseq.errors import ModelFolderError
@@ -34,6 +36,37 @@ class TextCodecConfig(CodecConfig):
     def normalise(self) -> Normalise:
         """The function these settings name."""
         return Normalise(self.unicode, self.case, self.squeeze)
+
+
+def words_of(surfaces: Sequence[str | bytes], symbols: int) -> Units:
+    """The words between white space, from what each symbol up to the end adds to the text.
+
+    A symbol that shows nothing yet (a space alone, the first bytes of a character) is part of the word that follows.
+
+    Args:
+        surfaces: Characters, or bytes of characters written in UTF-8.
+        symbols: How many symbols there are, the end and what stands behind it included; those are part of no word.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    words: list[str] = []
+    of: list[range] = []
+    inside, waiting = False, 0
+    for surface in (*surfaces, ""):
+        text = decoder.decode(surface) if isinstance(surface, bytes) else decoder.decode(b"", True) + surface
+        touched = []
+        for character in text:
+            if character.isspace():
+                inside = False
+                continue
+            if not inside:
+                words.append("")
+            inside = True
+            words[-1] += character
+            touched.append(len(words) - 1)
+        if touched:
+            of += [range(touched[0], touched[0] + 1)] * waiting + [range(touched[0], touched[-1] + 1)]
+        waiting = 0 if touched else waiting + 1
+    return Units(words, [*of[: len(surfaces)], *[range(0)] * (symbols - min(len(of), len(surfaces)))])
 
 
 def write_codec(folder: Path, normalise: Normalise, content: Mapping[str, Any]) -> None:

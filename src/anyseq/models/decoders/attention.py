@@ -154,7 +154,7 @@ def _bottom(stack: RecurrentStack) -> tuple[AffineCell, Dropout]:
 class AttentionDecoderConfig(StartSettings, DecoderConfig):
     """A recurrent decoder with attention."""
 
-    outline: ClassVar[tuple[str, ...]] = (*RnnSettings.outline, "scores")
+    outline: ClassVar[tuple[str, ...]] = (*StartSettings.outline, "scores")
 
     scores: Literal["dot", "general", "additive"] = Field(
         "general", description="how a decoder's vector and a place of the source are compared"

@@ -98,7 +98,7 @@ def load_resolved(
     """
     path = Path(folder) / CONFIG_FILE
     if path.is_file():
-        return _read(_tree(path), overrides, trust)
+        return _read(_kept(path), overrides, trust)
     if path.parent.is_dir():
         raise ModelFolderError(f"{folder} is no model folder: it holds no {CONFIG_FILE}; give the folder of a run")
     if path.parent.is_file():
@@ -108,7 +108,7 @@ def load_resolved(
 
 def read_tree(folder: str | Path) -> dict[str, Any]:
     """The configuration of a model folder as it stands, not checked, in the form of `plain`."""
-    tree: dict[str, Any] = _tree(Path(folder) / CONFIG_FILE).plain()
+    tree: dict[str, Any] = _kept(Path(folder) / CONFIG_FILE).plain()
     return tree
 
 
@@ -124,7 +124,7 @@ def read_section(folder: str | Path, task: type[TaskConfig], name: str, *, trust
     Raises:
         ConfigError: it is missing, does not fit this task, or names code that is not trusted.
     """
-    tree, part = _tree(Path(folder) / CONFIG_FILE), slot(task, name).part
+    tree, part = _kept(Path(folder) / CONFIG_FILE), slot(task, name).part
     if part is None or name not in tree.value:
         fault = "there is no such section: copy the model folder again, whole"
         raise ConfigError([Fault(name, fault, str(Path(folder) / CONFIG_FILE))])
@@ -189,14 +189,21 @@ def change(config: Config, path: str, changes: Mapping[str, Any]) -> Config:
 def read_about(folder: str | Path) -> dict[str, Any]:
     """What a model folder says about itself besides its configuration (see `dump`); empty where it says nothing."""
     path = Path(folder) / CONFIG_FILE
-    tree = parse(_text(path), str(path)).plain()
-    about = tree.get("about") if isinstance(tree, dict) else None
+    about = _kept(path).plain().get("about")
     return about if isinstance(about, dict) else {}
 
 
 def show(name: str) -> str:
     """The commented YAML of a recipe of `anyseq recipes`."""
     return catalogue.recipe(name).path.read_text(encoding="utf-8")
+
+
+def _kept(path: Path) -> Node:
+    """What a model folder keeps: a fault of it is no slip of the user's, but damage."""
+    try:
+        return _tree(path)
+    except ConfigError as error:
+        raise ModelFolderError(f"{error}; copy the model folder again, whole") from error
 
 
 def _tree(path: Path) -> Node:

@@ -23,11 +23,13 @@ PARTS: dict[str, dict[str, str]] = {
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
         "transformer": "anyseq.models.encoders.transformer:TransformerEncoderConfig",
+        "conv": "anyseq.models.encoders.conv:ConvEncoderConfig",
     },
     "decoders": {
         "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
         "attention": "anyseq.models.decoders.attention:AttentionDecoderConfig",
         "transformer": "anyseq.models.decoders.transformer:TransformerDecoderConfig",
+        "conv": "anyseq.models.decoders.conv:ConvDecoderConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",

@@ -132,7 +132,8 @@ def encoder() -> ConvEncoder:
 
 
 def decoder(**settings: object) -> ConvDecoder:
-    return random_weights(ConvDecoderConfig(**{**SIZES, **settings}).build(MemoryShape(MEMORY, MEMORY), Symbols(SYMBOLS)))
+    config = ConvDecoderConfig(**{**SIZES, **settings})
+    return random_weights(config.build(MemoryShape(MEMORY, MEMORY), Symbols(SYMBOLS)))
 
 
 def memory(**fields: Tensor) -> Memory:

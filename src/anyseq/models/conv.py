@@ -17,7 +17,7 @@ class ConvSettings(PartConfig):
     embed_dim: int = Field(128, ge=1, description="width of the input vectors and of what an encoder leaves")
     hidden_dim: int = Field(192, ge=1, description="width of the convolutions")
     num_layers: int = Field(4, ge=1, description="layers in the stack")
-    kernel_width: int = Field(3, ge=1, description="places each layer sees; the stack: 1 + num_layers (kernel_width - 1)")
+    kernel_width: int = Field(3, ge=1, description="places that each layer sees")
     positions: Literal["learned", "sinusoidal"] = Field("learned", description="how a place is known")
     max_positions: int = Field(1024, ge=1, description="learned positions; places beyond share the last one")
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of the input and of what each layer reads")

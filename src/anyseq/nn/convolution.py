@@ -134,8 +134,8 @@ class AttendingBlock(nn.Module):
         memory_dim: Width of what is looked at.
 
     Source:
-        Gehring et al. 2017, arXiv:1705.03122, section 3.3, equations 1 and 2. Theirs has no 1 / sqrt(dim), and scales
-        c by the square root of the source's length and both sums by sqrt(1/2) (see `CentredBlock`); its b_d is left out.
+        Gehring et al. 2017, arXiv:1705.03122, section 3.3, equations 1 and 2. Theirs has no 1 / sqrt(dim) but a bias
+        b_d, scales c by the square root of the source's length, and both sums by sqrt(1/2) (see `CentredBlock`).
     """
 
     def __init__(self, block: CausalBlock, memory_dim: int) -> None:

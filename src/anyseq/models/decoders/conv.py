@@ -39,7 +39,6 @@ class ConvDecoder(Decoder):
         top: Ends it; back to `dim`.
         query: From `dim` to the width of the memory's vectors.
         head: The softmax.
-        dim: Width of the input.
         dropout: Share of the input dropped in training.
 
     Source:
@@ -58,12 +57,12 @@ class ConvDecoder(Decoder):
         top: nn.Module,
         query: nn.Module,
         head: SoftmaxHead,
-        dim: int,
         dropout: float,
     ) -> None:
         super().__init__()
         self.fed_back, self.positions, self.bottom, self.layers = fed_back, positions, bottom, nn.ModuleList(layers)
-        self.top, self.query, self.head, self.dim, self.dropout = top, query, head, dim, Dropout(dropout)
+        self.reach, self.hidden_dim = layers[0].block.reach, layers[0].dim
+        self.top, self.query, self.head, self.dropout = top, query, head, Dropout(dropout)
 
     def prepare(self, memory: Memory) -> Memory:
         """Add every layer's keys and values, once per source."""
@@ -75,8 +74,7 @@ class ConvDecoder(Decoder):
 
     def start(self, memory: Memory) -> State:
         """Nothing consumed: zeros before the first place."""
-        layer = self.named_layers[0][1]
-        nothing = memory.vectors.new_zeros(memory.rows, layer.block.reach, layer.dim)
+        nothing = memory.vectors.new_zeros(memory.rows, self.reach, self.hidden_dim)
         return State(
             steps=torch.zeros(memory.rows, dtype=torch.int64, device=memory.item.device),
             past=Tree(**{name: nothing for name, _ in self.named_layers}),
@@ -86,7 +84,7 @@ class ConvDecoder(Decoder):
         """One new place for each row."""
         x = self.fed_back(previous, state.steps)[:, None]
         hidden, look, read = self._run(memory, x, state.past, state.steps[:, None])
-        past = Tree(**{name: places[:, 1:] for name, places in read.items()})
+        past = Tree(**{name: inputs[:, 1:] for name, inputs in read.items()})
         return self.head(hidden[:, 0], attention=lambda: look()[:, 0]), State(steps=state.steps + 1, past=past)
 
     def unroll(
@@ -96,11 +94,12 @@ class ConvDecoder(Decoder):
         places = torch.arange(target.values.shape[1], device=target.values.device)
         positions = places[None] if state is None else state.steps[:, None] + places
         state, previous = self.begin(memory, target, state, previous)
-        hidden, look, read = self._run(memory, self.fed_back.shifted(target, previous, state.steps), state.past, positions)
+        x = self.fed_back.shifted(target, previous, state.steps)
+        hidden, look, read = self._run(memory, x, state.past, positions)
         # The past of a row starts where its own places ended: at 0, with the old past, where it had none.
         rows = torch.arange(target.rows, device=places.device)[:, None]
-        last = target.lengths[:, None] + torch.arange(self.named_layers[0][1].block.reach, device=places.device)
-        past = Tree(**{name: places[rows, last] for name, places in read.items()})
+        last = target.lengths[:, None] + torch.arange(self.reach, device=places.device)
+        past = Tree(**{name: inputs[rows, last] for name, inputs in read.items()})
         return self.head(hidden, target.valid, look), State(steps=state.steps + target.lengths, past=past)
 
     @property
@@ -144,6 +143,5 @@ class ConvDecoderConfig(ConvSettings, DecoderConfig):
             top=self.top(),
             query=changed(self.embed_dim, memory.vectors_dim),
             head=SoftmaxHead(output_layer(own, self.embed_dim, self.tied), self.dropout),
-            dim=self.embed_dim,
             dropout=self.dropout,
         )

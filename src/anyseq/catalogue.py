@@ -90,6 +90,12 @@ RECIPES: dict[str, Recipe] = {
     "translate/transformer": Recipe(
         "anyseq.tasks.translate:transformer.yaml", "text → text", "Transformer, joint subwords", "generated phrases"
     ),
+    "translate/conv": Recipe(
+        "anyseq.tasks.translate:conv.yaml",
+        "text → text",
+        "gated convolutions, attention in every decoder layer, joint subwords",
+        "generated phrases",
+    ),
     "translate/plain": Recipe(
         "anyseq.tasks.translate:plain.yaml",
         "text → text",

@@ -14,7 +14,7 @@ from anyseq.nn.positions import Learned, Sinusoidal
 class ConvSettings(PartConfig):
     """The shape of a stack of gated convolutions."""
 
-    embed_dim: int = Field(128, ge=1, description="width of the input vectors and of what an encoder leaves")
+    embed_dim: int = Field(256, ge=1, description="width of the input vectors and of what an encoder leaves")
     hidden_dim: int = Field(192, ge=1, description="width of the convolutions")
     num_layers: int = Field(4, ge=1, description="layers in the stack")
     kernel_width: int = Field(3, ge=1, description="places that each layer sees")

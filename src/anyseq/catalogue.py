@@ -23,12 +23,14 @@ PARTS: dict[str, dict[str, str]] = {
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
         "transformer": "anyseq.models.encoders.transformer:TransformerEncoderConfig",
+        "conv": "anyseq.models.encoders.conv:ConvEncoderConfig",
     },
     "decoders": {
         "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
         "context": "anyseq.models.decoders.context:ContextDecoderConfig",
         "attention": "anyseq.models.decoders.attention:AttentionDecoderConfig",
         "transformer": "anyseq.models.decoders.transformer:TransformerDecoderConfig",
+        "conv": "anyseq.models.decoders.conv:ConvDecoderConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
@@ -89,6 +91,12 @@ RECIPES: dict[str, Recipe] = {
     ),
     "translate/transformer": Recipe(
         "anyseq.tasks.translate:transformer.yaml", "text → text", "Transformer, joint subwords", "generated phrases"
+    ),
+    "translate/conv": Recipe(
+        "anyseq.tasks.translate:conv.yaml",
+        "text → text",
+        "gated convolutions, attention in every decoder layer, joint subwords",
+        "generated phrases",
     ),
     "translate/plain": Recipe(
         "anyseq.tasks.translate:plain.yaml",

@@ -12,7 +12,6 @@ from anyseq.models.encoders.transformer import TransformerEncoderConfig
 from anyseq.models.seq2seq import Seq2SeqConfig
 from laws.whole_models import EVERY, Pair, make, named
 
-
 ONE_BY_ONE = [pair for pair in EVERY if "ensemble" not in named(pair)]  # of several models each has its own parts
 
 

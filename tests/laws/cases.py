@@ -28,8 +28,10 @@ from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentionDecoder
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape
 from anyseq.models.decoders.context import ContextDecoderConfig
+from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
+from anyseq.models.encoders.conv import ConvEncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
 from anyseq.models.ensemble import EnsembleDecoder
@@ -74,6 +76,12 @@ NORMS_AND_POSITIONS = [
     | ({"max_positions": 4} if positions == "learned" else {})
     for norm, positions in product(("pre", "post"), ("sinusoidal", "learned", "rotary"))
 ]
+# As wide as vectors to look at, and not; what a place of the decoder sees covers the longest target of the laws.
+KERNELS = [
+    {"embed_dim": 8, "hidden_dim": 6, "num_layers": 3, "kernel_width": 3},
+    {"embed_dim": 6, "hidden_dim": 6, "num_layers": 2, "kernel_width": 4, "max_positions": 4},
+    {"embed_dim": 4, "hidden_dim": 6, "num_layers": 1, "kernel_width": 7, "positions": "sinusoidal"},
+]
 
 PARTS: dict[str, dict[str, list[Variant]]] = {
     "encoders": {
@@ -96,6 +104,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             ),
         ],
         "transformer": [Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS],
+        "conv": [Variant(ConvEncoderConfig(**own), BOTH_WAYS) for own in KERNELS],
     },
     "decoders": {
         "rnn": [
@@ -128,6 +137,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             TransformerDecoderConfig, *({**own, "tied": tied} for own in NORMS_AND_POSITIONS for tied in (True, False)),
             **BLOCKS,
         ),
+        "conv": variants(ConvDecoderConfig, *KERNELS, {**KERNELS[0], "tied": False}),
     },
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from anyseq.nn import attention
 from anyseq.nn.cells import AffineCell, Cell, ElmanCell, GruCell, LstmCell
+from anyseq.nn.convolution import GatedConvolution
 from anyseq.training.loop import noise_of
 from anyseq.training.objectives.cross_entropy import CrossEntropy
 from laws.whole_models import BOUND, EVERY, Pair, batch_of, make, named, target_of
@@ -82,11 +84,23 @@ def rotation_in_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention.SelfAttention, "forward", forward)
 
 
+def by_the_kernel_of_torch(self: GatedConvolution, x: Tensor) -> Tensor:
+    """A convolution that is called one."""
+    kernel = self.linear.weight.view(2 * self.dim, self.kernel_width, self.dim).transpose(1, 2)
+    left, right = F.conv1d(x.transpose(1, 2), kernel, self.linear.bias).transpose(1, 2).chunk(2, 2)
+    return left * right.sigmoid()
+
+
+def textbook_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GatedConvolution, "forward", by_the_kernel_of_torch)
+
+
 # Each path with the models that have it.
 RECURRENT = ("rnn", "context", "attention")
 CASES = [(pair, textbook_cells) for pair in EVERY if any(kind in "".join(pair) for kind in RECURRENT)]
 CASES += [(pair, path) for path in (explicit_attention, fused_attention) for pair in EVERY if "transf" in "".join(pair)]
 CASES += [(pair, rotation_in_every_layer) for pair in EVERY if "rotary" in "".join(pair)]
+CASES += [(pair, textbook_convolution) for pair in EVERY if "conv" in "".join(pair)]
 
 
 @pytest.mark.parametrize(("pair", "path"), CASES, ids=lambda x: named(x) if isinstance(x, tuple) else x.__name__)

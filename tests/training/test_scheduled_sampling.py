@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from anyseq.core import Batch, Noise, Padded
+from anyseq.errors import UsageError
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.training.loop import noise_of
 from anyseq.training.objectives.cross_entropy import CrossEntropy
@@ -119,6 +120,13 @@ def by_steps(model: Seq2Seq, batch: Batch, own: Tensor, noise: Noise, sample: bo
 def first(values: Tensor, own: Tensor) -> Tensor:
     """Each row's first own symbol."""
     return values[own & (own.cumsum(1) == 1)]
+
+
+def test_a_decoder_that_feeds_nothing_back_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = make(PLAIN[0]).train(), data()
+    monkeypatch.setattr(type(model.decoder), "whole", True)
+    with pytest.raises(UsageError, match="feeds nothing back; use objective=cross_entropy"):
+        always_own()(model, batch, noise_of(batch, 1, 4))
 
 
 def test_lower_precision_keeps_all_gradients() -> None:

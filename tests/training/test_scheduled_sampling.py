@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from anyseq.core import Batch, Noise, Padded
+from anyseq.errors import UsageError
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.training.loop import noise_of
 from anyseq.training.objectives.cross_entropy import CrossEntropy
@@ -84,6 +85,25 @@ def test_the_share_is_what_is_drawn_and_the_last_place_is_left() -> None:
     assert before is not None and before.any(0)[:8].all() and not before.all(0).any()
 
 
+def test_own_symbols_come_as_often_as_the_model_says() -> None:
+    """Also where few are own: whether a symbol is own, and which it is, are drawn apart."""
+    count, model = 4000, make(PLAIN[0], sharpness=2.0)
+    memory = model.encode(batch_of([4], [target_of(4)]))
+    keys = torch.arange(count)
+    memory = model.decoder.prepare(memory.select(torch.zeros(count, dtype=torch.int64)).replace(item=keys))
+    target = Padded(torch.tensor([[1, 2, 0]]).expand(count, 3), torch.ones(count, 3, dtype=torch.bool))
+    noise = Noise(3, keys, torch.zeros_like(keys), torch.full_like(keys, 6))
+    objective = ScheduledSampling(0.0, "linear", 10, 0.0, True, 1)
+    own = objective.own_places(target, noise)
+    emission, _ = model.decoder.unroll(memory, target)
+    for place in (0, 1):
+        drawn = objective.fed(model.decoder, memory, target, noise).values[own[:, place], place]
+        share = drawn.bincount(minlength=5).double() / len(drawn)
+        expected = emission.log_probs()[0, place].exp()
+        assert 0.5 < len(drawn) / count < 0.7
+        assert bool(((share - expected).abs() < 4.5 * (expected * (1 - expected) / len(drawn)).sqrt()).all())
+
+
 @pytest.mark.parametrize("sample", [True, False])
 @every_decoder
 def test_with_enough_passes_own_symbols_follow_own_symbols(pair: Pair, sample: bool) -> None:
@@ -119,6 +139,13 @@ def by_steps(model: Seq2Seq, batch: Batch, own: Tensor, noise: Noise, sample: bo
 def first(values: Tensor, own: Tensor) -> Tensor:
     """Each row's first own symbol."""
     return values[own & (own.cumsum(1) == 1)]
+
+
+def test_a_decoder_that_feeds_nothing_back_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = make(PLAIN[0]).train(), data()
+    monkeypatch.setattr(type(model.decoder), "whole", True)
+    with pytest.raises(UsageError, match="feeds nothing back; use objective=cross_entropy"):
+        always_own()(model, batch, noise_of(batch, 1, 4))
 
 
 def test_lower_precision_keeps_all_gradients() -> None:

@@ -110,12 +110,9 @@ class ScheduledSampling(CrossEntropy):
         """Where the decoder is to read its own symbol; not at a row's last place, which nothing follows."""
         rows, time = target.valid.shape
         epsilon = teacher_forcing(self.decay, int(noise.step[0]), self.decay_steps, self.least)
-        place = torch.arange(time).repeat(rows)
-        spread = (key.repeat_interleave(time) for key in (noise.item, noise.step))
-        item, step = spread
-        level = Noise(noise.seed, item, place, step).uniform(draw=1).view(rows, time)
-        last = target.lengths.to(level.device)[:, None] - 1
-        return (level >= epsilon) & (place.view(rows, time) < last)
+        place, item, step = torch.arange(time), noise.item.repeat_interleave(time), noise.step.repeat_interleave(time)
+        level = Noise(noise.seed, item, place.repeat(rows), step).uniform(draw=1).view(rows, time)
+        return (level >= epsilon) & (place < target.lengths.to(level.device)[:, None] - 1)
 
 
 class ScheduledSamplingConfig(CrossEntropyConfig):

@@ -115,8 +115,8 @@ def test_the_same_number_of_symbols_is_not_enough(folders: dict[str, Path], tmp_
     pairs = [("abc", "cba"), ("bca", "acb")] * 60
     twins = {}
     for name, letter in (("one", "c"), ("two", "d")):
-        data = write(tmp_path / f"{name}.tsv", *(f"{source}\t{target.replace('c', letter)}" for source, target in pairs))
-        train(tmp_path / name, f"data.train={data}")
+        lines = (f"{source}\t{target.replace('c', letter)}" for source, target in pairs)
+        train(tmp_path / name, f"data.train={write(tmp_path / f'{name}.tsv', *lines)}")
         twins[name] = tmp_path / name
     with pytest.raises(UsageError, match=r"'c' for .* in the first, 'd' in the second"):
         api.load([twins["one"], twins["two"]])

@@ -20,7 +20,7 @@ LEARNS = {
     "model.decoder.embed_dim": 24, "model.decoder.hidden_dim": 48,
     "training.max_steps": 300, "training.validate_every": 300, "training.batch_tokens": 512,
     "training.learning_rate": 0.01, "search.max_length": 60,
-}
+}  # fmt: skip
 
 
 def learn(recipe: str, folder: Path, **changes: Any) -> Path:

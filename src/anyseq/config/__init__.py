@@ -177,7 +177,7 @@ def change(config: Config, path: str, changes: Mapping[str, Any]) -> Config:
     Raises:
         ConfigError: with every fault.
     """
-    root = Node({path: Node({}, "argument")}, "argument")
+    root = Node({path: Node({}, "")}, "")
     override(root, {f"{path}.{name}": value for name, value in changes.items()})
     reader = Reader(None)
     changed: Config = reader.part(type(config), root.value[path], path, default=config)

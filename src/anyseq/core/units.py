@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-_DIGITS = 4  # of a weight, for people
+_DIGITS = 4  # of a weight behind the point, for people
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Alignment:
 
     def soft(self) -> str:
         """The weights as Marian writes them: a group for each unit of the output, in it the source's, with commas."""
-        return " ".join(",".join(f"{weight:.{_DIGITS}g}" for weight in row) for row in self.weights)
+        return " ".join(",".join(f"{round(weight, _DIGITS):g}" for weight in row) for row in self.weights)
 
     def as_dict(self, weights: bool = True) -> dict[str, Any]:
         """As a line of JSON has it."""

@@ -55,6 +55,11 @@ class EnsembleDecoder(Decoder):
         return all(member.restricts for member in self._decoders)
 
     @property
+    def constrained(self) -> bool:  # type: ignore[override]
+        """Where a member is."""
+        return any(member.constrained for member in self._decoders)
+
+    @property
     def attends(self) -> bool:  # type: ignore[override]
         """Where all members do, to the same encoding of the source."""
         return self.one_source and all(member.attends for member in self._decoders)

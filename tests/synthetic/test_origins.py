@@ -37,7 +37,7 @@ def test_the_distance_asked_for(distance: int) -> None:
     items = OriginsConfig(min_words=distance, max_words=distance, **SIZES).generate("test")
     assert {item.raw["distance"] for item in items} == {str(distance)}
     assert {len(item.raw["source"].split()) - len(item.raw["territory"].split()) for item in items} == {
-        11 + distance + (distance > 0)
+        12 + distance + (distance > 0)
     }
 
 

@@ -57,9 +57,8 @@ class OriginsConfig(SizedGeneratorConfig):
         def draw() -> Mapping[str, str] | None:
             territory, language = rng.choice(spoken)
             distance = rng.randint(self.min_words, self.max_words)
-            talk = " ".join(rng.choices(SMALL_TALK, k=distance))
-            source = f"My name is {rng.choice(NAMES)} and I grew up in {territory} . {talk} . I speak"
-            source = " ".join(source.split())
+            talk = " ".join([*rng.choices(SMALL_TALK, k=distance), ". "]) if distance else ""
+            source = f"My name is {rng.choice(NAMES)} and I grew up in {territory} . {talk}I speak"
             if split_of(source, self.seed, 0.1) != split:
                 return None
             return {"source": source, "target": language, "territory": territory, "distance": str(distance)}

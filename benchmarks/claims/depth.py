@@ -16,6 +16,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
+from report import options, publish
 from torch import Tensor, nn
 
 import anyseq
@@ -23,8 +25,6 @@ from anyseq.models.encoders.rnn import RnnEncoderConfig
 from anyseq.nn import recurrent
 from anyseq.nn.cells import ElmanCell
 from anyseq.nn.recurrent import Causal, Layer, RecurrentStack, Residual
-from matplotlib.figure import Figure
-from report import options, publish
 
 KINDS = {"plain": "tab:red", "residual": "tab:blue"} | ({"dense": "tab:green"} if hasattr(recurrent, "Dense") else {})
 PIXELS, DIGITS, GROWTH = 64, 10, 8

@@ -14,11 +14,11 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
+from report import COLOURS, options, publish
 from torch import Tensor, nn
 
 from anyseq.nn.cells import Cell, ElmanCell, GruCell, LstmCell
-from matplotlib.figure import Figure
-from report import COLOURS, options, publish
 
 CELLS: dict[str, type[Cell]] = {"elman": ElmanCell, "lstm": LstmCell, "gru": GruCell}
 STEPS = 1000

@@ -14,11 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from matplotlib.figure import Figure
+from report import COLOURS, options, publish
+
 import anyseq
 from anyseq.api import Predictor
 from anyseq.data.synthetic.origins import OriginsConfig, languages_by_territory
-from matplotlib.figure import Figure
-from report import COLOURS, options, publish
 
 RECIPE = {
     "data.max_length": 256,

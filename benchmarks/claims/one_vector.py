@@ -17,11 +17,12 @@ from statistics import fmean
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from matplotlib.figure import Figure
+from report import NORM_GFLOPS, multi30k, options, publish
+
 import anyseq
 from anyseq.api import Predictor
 from anyseq.core import Item
-from matplotlib.figure import Figure
-from report import NORM_GFLOPS, multi30k, options, publish
 
 KINDS = {"without attention": "rnn", "with attention": "attention"}
 COLOUR = {"without attention": "tab:red", "with attention": "tab:purple"}

@@ -17,11 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from matplotlib.figure import Figure
+from report import NORM_GFLOPS, multi30k, options, publish
+
 import anyseq
 from anyseq.api import Trained
 from anyseq.catalogue import RECIPES
-from matplotlib.figure import Figure
-from report import NORM_GFLOPS, multi30k, options, publish
 
 MINUTES = 2.5  # normalised, for each of the six models
 

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
+from report import options, publish
 from torch import Tensor, nn
 
 from anyseq.catalogue import PARTS, resolve
@@ -24,8 +26,6 @@ from anyseq.nn.cells import Cell, ElmanCell, GruCell, LstmCell
 from anyseq.search.settings import SearchConfig
 from anyseq.training.loop import noise_of
 from anyseq.training.objectives.cross_entropy import CrossEntropy
-from matplotlib.figure import Figure
-from report import options, publish
 
 WIDTH, LAYERS, VOCAB = 128, 2, 1000
 CELLS: dict[str, type[Cell]] = {"elman": ElmanCell, "gru": GruCell, "lstm": LstmCell}

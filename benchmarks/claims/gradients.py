@@ -126,7 +126,7 @@ def influence(model: Adder, length: int) -> list[float]:
 
 
 def clipping(clip: float | None, updates: int) -> dict[str, Any]:
-    """Plain gradient descent on the adding problem at T = 100, by an Elman network whose U starts as 1.5 times orthogonal.
+    """Plain gradient descent on the adding problem at T = 100; the Elman network's U starts as 1.5 times orthogonal.
 
     It ends where the loss is no number any more.
     """

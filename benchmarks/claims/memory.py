@@ -81,7 +81,8 @@ def main(argv: list[str] | None = None) -> None:
         panels: Any = figure.subplots(1, 2, sharey=True)
         for axes, what in zip(panels, ("a_language", "the_right_one"), strict=True):
             for name, by_distance in found.items():
-                axes.plot(distances, [each[what] for each in by_distance.values()], "o-", color=COLOURS[name], label=name)
+                shares = [each[what] for each in by_distance.values()]
+                axes.plot(distances, shares, "o-", color=COLOURS[name], label=name)
             axes.set(title=what.replace("_", " "), xlabel="words in between", ylim=(-0.03, 1.03))
         common = [each["most_frequent"] for each in found["gru"].values()]
         panels[1].plot(distances, common, ":", color="grey", label="most frequent language")

@@ -128,7 +128,8 @@ def main(argv: list[str] | None = None) -> None:
         left, right = figure.subplots(1, 2)
         for shift, name in enumerate(KINDS):
             heights = [each["exact_match"] for each in strings[name].values()]
-            left.bar([place + 0.35 * shift for place in range(len(lengths))], heights, 0.35, color=COLOUR[name], label=name)
+            places = [place + 0.35 * shift for place in range(len(lengths))]
+            left.bar(places, heights, 0.35, color=COLOUR[name], label=name)
             if name in by_length:
                 found = by_length[name].values()
                 right.plot([each["words"] for each in found], [each["metrics"]["bleu"] for each in found], "o-",

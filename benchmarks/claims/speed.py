@@ -133,7 +133,8 @@ def main(argv: list[str] | None = None) -> None:
             strict=True,
         ):
             for name in names:
-                axes.loglog(lengths, [each[what] for each in found[name].values()], "o-", color=COLOUR[name], label=name)
+                values = [each[what] for each in found[name].values()]
+                axes.loglog(lengths, values, "o-", color=COLOUR[name], label=name)
             axes.set(title=title, xlabel="length")
             axes.set_xticks(lengths, [str(length) for length in lengths])
             axes.minorticks_off()

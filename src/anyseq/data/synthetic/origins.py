@@ -12,12 +12,18 @@ from anyseq.core import Item
 from anyseq.data.synthetic.base import SizedGeneratorConfig, collect, split_of
 from anyseq.errors import MissingExtraError
 
-NAMES = tuple(
-    ["Ada", "Ali", "Amir", "Ana", "Ben", "Bo", "Carl", "Chen", "Dora", "Elif", "Emil", "Eva", "Finn", "Hana", "Hugo", "Ines", "Ivan", "Jan", "Joy", "Kim", "Lea", "Leo", "Lin", "Luis", "Mai", "Mia", "Nia", "Noor", "Olga", "Omar", "Pia", "Ravi", "Rosa", "Sam", "Sara", "Tara", "Theo", "Uma", "Vera", "Yuki"]
+NAMES = (
+    *("Ada", "Ali", "Amir", "Ana", "Ben", "Bo", "Carl", "Chen", "Dora", "Elif", "Emil", "Eva", "Finn", "Hana", "Hugo"),
+    *("Ines", "Ivan", "Jan", "Joy", "Kim", "Lea", "Leo", "Lin", "Luis", "Mai", "Mia", "Nia", "Noor", "Olga", "Omar"),
+    *("Pia", "Ravi", "Rosa", "Sam", "Sara", "Tara", "Theo", "Uma", "Vera", "Yuki"),
 )
 # Words that name no territory and no language.
-SMALL_TALK = tuple(
-    ["then", "we", "often", "went", "out", "to", "see", "the", "old", "house", "near", "a", "river", "with", "our", "friends", "while", "my", "sister", "read", "long", "letters", "about", "summer", "bread", "music", "rain", "because", "that", "was", "what", "they", "liked", "most", "during", "those", "quiet", "years", "before", "school", "work", "began", "again", "some", "people", "still", "ask", "me", "how", "it", "felt", "but", "I", "only", "remember", "light", "on", "water"]
+SMALL_TALK = (
+    *("then", "we", "often", "went", "out", "to", "see", "the", "old", "house", "near", "a", "river", "with", "our"),
+    *("friends", "while", "my", "sister", "read", "long", "letters", "about", "summer", "bread", "music", "rain"),
+    *("because", "that", "was", "what", "they", "liked", "most", "during", "those", "quiet", "years", "before"),
+    *("school", "work", "began", "again", "some", "people", "still", "ask", "me", "how", "it", "felt", "but", "I"),
+    *("only", "remember", "light", "on", "water"),
 )
 
 

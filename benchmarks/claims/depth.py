@@ -115,7 +115,7 @@ def dates(layers: int, kind: str, quick: bool) -> dict[str, float]:
         "model.encoder.bidirectional": False,
         "training.max_steps": 2 if quick else 250,
         "training.validate_every": 2 if quick else 250,
-        "training.batch_tokens": 2000,
+        "training.batch_tokens": 1000,
         "training.average": 0.0,
     }
     with TemporaryDirectory() as folder:

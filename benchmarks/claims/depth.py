@@ -148,7 +148,7 @@ def main(argv: list[str] | None = None) -> None:
         middle.set(title=f"{depths[-1]} layers: gradient of W", xlabel="layer")
         for kind, errors in deleted.items():
             right.plot(errors, "o-", color=KINDS[kind], label=kind)
-        right.set(title=f"test error without one of {cut} layers", xlabel="layer left out", ylim=(0, 1))
+        right.set(title=f"test error, one of {cut} left out", xlabel="layer left out", ylim=(0, 1))
         right.legend()
 
     brief = {

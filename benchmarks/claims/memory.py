@@ -4,7 +4,8 @@
 
 "My name is Ada and I grew up in Peru . <0 to 200 words> . I speak": the answer Spanish needs the territory. Elman, LSTM
 and GRU that read from left to right and answer from their last state; a GRU whose decoder attends. By distance: the
-share of answers that are a language at all, and that are the right one.
+share of answers that are a language at all, and that are the right one. A quarter of the training items has at most 5
+words in between, a quarter 20, 60, 200: with every distance equally often the recurrent ones learn none of them.
 """
 
 from __future__ import annotations
@@ -21,11 +22,9 @@ import anyseq
 from anyseq.api import Predictor
 from anyseq.data.synthetic.origins import OriginsConfig, languages_by_territory
 
+MARKS = {"elman": "s-", "lstm": "v-", "gru": "^-", "attention": "o-"}
 RECIPE = {
     "data.max_length": 256,
-    "data.generator.kind": "origins",
-    "data.generator.dev": 100,
-    "data.generator.test": 20,
     "codec.source.kind": "words",
     "codec.source.min_count": 1,
     "model.encoder.bidirectional": False,
@@ -42,10 +41,17 @@ RECIPE = {
 }
 
 
+def mixed(split: str, count: int) -> list[tuple[str, str]]:
+    """Questions and answers, near ones as often as far ones."""
+    nearer = [OriginsConfig(max_words=most, **{split: count // 4}).generate(split) for most in (5, 20, 60, 200)]
+    return [(item.raw["source"], item.raw["target"]) for items in nearer for item in items]
+
+
 def train(name: str, folder: Path, quick: bool) -> Predictor:
     cell = "gru" if name == "attention" else name
     own = {
-        "data.generator.train": 300 if quick else 30000,
+        "data.train": mixed("train", 300 if quick else 30000),
+        "data.dev": mixed("dev", 20 if quick else 200),
         "model.encoder.cell": cell,
         "model.decoder.cell": cell,
         "model.decoder.kind": "attention" if name == "attention" else "rnn",
@@ -82,7 +88,7 @@ def main(argv: list[str] | None = None) -> None:
         for axes, what in zip(panels, ("a_language", "the_right_one"), strict=True):
             for name, by_distance in found.items():
                 shares = [each[what] for each in by_distance.values()]
-                axes.plot(distances, shares, "o-", color=COLOURS[name], label=name)
+                axes.plot(distances, shares, MARKS[name], color=COLOURS[name], label=name)
             axes.set(title=what.replace("_", " "), xlabel="words in between", ylim=(-0.03, 1.03))
         common = [each["most_frequent"] for each in found["gru"].values()]
         panels[1].plot(distances, common, ":", color="grey", label="most frequent language")

@@ -51,6 +51,7 @@ PARTS: dict[str, dict[str, str]] = {
         "expand": "anyseq.data.synthetic.strings:ExpandConfig",
         "dates": "anyseq.data.synthetic.dates:DatesConfig",
         "phrases": "anyseq.data.synthetic.phrases:PhrasesConfig",
+        "origins": "anyseq.data.synthetic.origins:OriginsConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",

@@ -19,6 +19,7 @@ from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.errors import ConfigError
@@ -179,6 +180,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "expand": variants(ExpandConfig, {}),
         "dates": variants(DatesConfig, {}),
         "phrases": variants(PhrasesConfig, {}),
+        "origins": variants(OriginsConfig, {}),
     },
 }  # fmt: skip
 

@@ -28,6 +28,7 @@ PARTS: dict[str, dict[str, str]] = {
         "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
         "attention": "anyseq.models.decoders.attention:AttentionDecoderConfig",
         "transformer": "anyseq.models.decoders.transformer:TransformerDecoderConfig",
+        "copying": "anyseq.models.decoders.copying:CopyingDecoderConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",

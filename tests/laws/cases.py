@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, PartConfig, Symbols, Tree
+from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.words import WordsConfig
@@ -25,6 +25,7 @@ from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentionDecoder
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
@@ -99,6 +100,14 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "transformer": variants(
             TransformerDecoderConfig, *({**own, "tied": tied} for own in NORMS_AND_POSITIONS for tied in (True, False)),
             **BLOCKS,
+        ),
+        "copying": variants(
+            CopyingDecoderConfig, *(
+                {"decoder": decoder} for decoder in (
+                    AttentionDecoderConfig(**STACK), AttentionDecoderConfig(input_feeding=True, tied=False, **STACK),
+                    TransformerDecoderConfig(**BLOCKS),
+                )
+            ),
         ),
     },
     "objectives": {
@@ -194,12 +203,31 @@ def constrained(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decod
     return build
 
 
+class CopyingOwn(CopyingDecoder):
+    """The last symbol is each source's own: the decoder inside does not have it."""
+
+    def prepare(self, memory: Memory) -> Memory:
+        one = memory.item[:, None]
+        return super().prepare(memory.replace(own=Padded(one, torch.ones_like(one, dtype=torch.bool))))
+
+
+def copying_own(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+    def build(memory: MemoryShape, target: Symbols) -> Decoder:
+        fewer = Symbols(target.vocab_size - 1)
+        return CopyingOwn(config.build(memory, fewer), memory.vectors_dim, fewer)
+
+    return build
+
+
 # The catalogue's decoders, and what can be built of them.
 DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     **{name: variant.config.build for name, variant in named("decoders").items()},
     "own cell": own_cell,
     "constrained attention": constrained(AttentionDecoderConfig(input_feeding=True, **STACK)),
     "constrained transformer": constrained(TransformerDecoderConfig(positions="rotary", **BLOCKS)),
+    "constrained copying": constrained(CopyingDecoderConfig(decoder=AttentionDecoderConfig(**STACK))),
+    "copying own symbols, attention": copying_own(AttentionDecoderConfig(input_feeding=True, **STACK)),
+    "copying own symbols, transformer": copying_own(TransformerDecoderConfig(positions="learned", **BLOCKS)),
 }
 
 

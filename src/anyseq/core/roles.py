@@ -84,7 +84,12 @@ class Decoder(nn.Module, ABC):
         restricts: Its emission can be restricted by a constraint of the model.
         quantiles: Its emission has quantiles.
         attends: Its emission offers `attention`.
+
+    Attributes:
+        output_dim: Width of the vectors in its emissions, a lazy softmax over symbols; 0: its emissions are others.
     """
+
+    output_dim: int = 0
 
     discrete: ClassVar[bool] = True
     whole: ClassVar[bool] = False

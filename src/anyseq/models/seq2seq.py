@@ -23,9 +23,10 @@ class Seq2Seq(Model):
         self.encoder, self._decoder = encoder, decoder
 
     def encode(self, batch: Batch) -> Memory:
-        """Fold the batch's source; the memory's keys are those of the batch's items."""
+        """Fold the batch's source; the memory's keys are those of the batch's items, and it has their other fields."""
         memory: Memory = self.encoder(batch.source)
-        return memory.replace(item=batch.keys.to(memory.item.device))
+        others = {name: field for name, field in batch.fields.items() if name not in ("source", "target")}
+        return memory.replace(item=batch.keys.to(memory.item.device), **others)
 
     @property
     def decoder(self) -> Decoder:

@@ -60,11 +60,18 @@ class EncodedSource:
         values: At least one element, at most the limit.
         empty: There is nothing to be transformed: the output is empty too, and the model is not asked.
         cut: It was longer than the limit.
+        others: What else the model reads of it, by the name of the batch's field.
     """
 
     values: Tensor
     empty: bool
     cut: bool
+    others: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, Tensor]:
+        """All that the model reads, by the name of the batch's field."""
+        return {"source": self.values, **self.others}
 
 
 class Task(ABC):

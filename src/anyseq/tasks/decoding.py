@@ -85,13 +85,13 @@ def predict(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[P
     """The best output for each item, in order."""
     sources = [task.encode_source(item) for item in items]
     full = [i for i, source in enumerate(sources) if not source.empty]
-    fields = [{"source": sources[i].values} for i in full]
+    fields = [sources[i].fields for i in full]
     found: dict[int, list[Alternative]] = {}
     task.model.eval()
     for rows in batches(fields, settings.batch_tokens):
         chosen = [full[row] for row in rows.tolist()]
         with torch.inference_mode():
-            batch = task.batch([items[i] for i in chosen], [{"source": sources[i].values} for i in chosen])
+            batch = task.batch([items[i] for i in chosen], [sources[i].fields for i in chosen])
             hypotheses = task.search(batch, settings)
         found.update(zip(chosen, _alternatives(task, [items[i] for i in chosen], hypotheses), strict=True))
     nothing = [Alternative("", 0.0, 0.0, "end")]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from anyseq.core import Codec
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.text import Case, Normalise, UnicodeForm
 from anyseq.errors import ModelFolderError
@@ -19,6 +21,29 @@ REPLACEMENT = "\ufffd"
 """What an unknown character or word is shown as."""
 
 _FILE = "codec.json"
+
+
+class TextCodec(Codec):
+    """A codec that cuts a text into parts, each of which is a symbol: 0 the end, 1 unknown, then the known ones.
+
+    Attributes:
+        normalise: Makes the canonical form.
+    """
+
+    normalise: Normalise
+
+    @property
+    @abstractmethod
+    def shown(self) -> Sequence[str]:
+        """What each symbol is shown as; of a known one, the part itself."""
+
+    @abstractmethod
+    def parts(self, raw: Any) -> list[str]:
+        """The parts that `encode` makes symbols of, one each, without the end; unknown ones as they are spelt."""
+
+    @abstractmethod
+    def join(self, parts: Sequence[str]) -> str:
+        """The text that some parts make, one behind the other."""
 
 
 class TextCodecConfig(CodecConfig):

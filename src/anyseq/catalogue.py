@@ -48,6 +48,7 @@ PARTS: dict[str, dict[str, str]] = {
         "expand": "anyseq.data.synthetic.strings:ExpandConfig",
         "dates": "anyseq.data.synthetic.dates:DatesConfig",
         "phrases": "anyseq.data.synthetic.phrases:PhrasesConfig",
+        "introductions": "anyseq.data.synthetic.introductions:IntroductionsConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
@@ -94,6 +95,12 @@ RECIPES: dict[str, Recipe] = {
         "text → text",
         "recurrent encoder and decoder joined by the final state alone",
         "generated phrases",
+    ),
+    "translate/copying": Recipe(
+        "anyseq.tasks.translate:copying.yaml",
+        "text → text",
+        "recurrent, whole words; what no vocabulary has is copied from the source (pointer-generator)",
+        "generated sentences with invented names",
     ),
     "transduce/dates": Recipe(
         "anyseq.tasks.transduce:dates.yaml",

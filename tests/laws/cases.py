@@ -18,6 +18,7 @@ from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.introductions import IntroductionsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
@@ -142,6 +143,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "expand": variants(ExpandConfig, {}),
         "dates": variants(DatesConfig, {}),
         "phrases": variants(PhrasesConfig, {}),
+        "introductions": variants(IntroductionsConfig, {}),
     },
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -188,7 +188,9 @@ def _prepare(config: TaskConfig, start_from: str | Path | None) -> _Run:
     splits = task.select(splits)
     torch.manual_seed(config.training.seed)
     task.build_model()
-    if start_from is not None:
+    if start_from is None:
+        splits = replace(splits, notes=[*splits.notes, *task.initialise()])
+    else:
         load_weights(task, Path(start_from))
     return _Run(task, splits, test)
 

@@ -120,6 +120,14 @@ class Task(ABC):
     def build_model(self) -> None:
         """Make the model for the codecs, with fresh weights from torch's random generator."""
 
+    def initialise(self) -> Sequence[str]:
+        """Put into the fresh weights what they start from besides chance; notes for the person who trains them.
+
+        Raises:
+            DataError: a file cannot be used.
+        """
+        return []
+
     @abstractmethod
     def select(self, splits: Splits) -> Splits:
         """Leave out what cannot be trained on, and say so in the notes."""

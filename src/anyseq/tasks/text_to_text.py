@@ -17,10 +17,11 @@ from anyseq.data.codecs.copying import CopyCodec
 from anyseq.data.files import read_items, select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
-from anyseq.models.seq2seq import Seq2SeqConfig
+from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import EncodedSource, Splits, Task, TaskConfig
 from anyseq.tasks.unknown_words import replace_unknown
+from anyseq.tasks.word_vectors import start_from
 
 SIDES = ("source", "target")
 
@@ -146,7 +147,12 @@ class TextToText(Task):
 
     def build_model(self) -> None:
         """Make the model for the codecs' streams."""
-        self.model = self._config.model.build(self.codecs["source"].stream, self.codecs["target"].stream)
+        self.model: Seq2Seq = self._config.model.build(self.codecs["source"].stream, self.codecs["target"].stream)
+
+    def initialise(self) -> Sequence[str]:
+        """Word vectors into the embeddings, where the recipe has some."""
+        files = self._config.model.vectors.files
+        return [start_from(path, side, self.model, self.codecs[side]) for side, path in files.items()]
 
     def select(self, splits: Splits) -> Splits:
         """Leave out pairs that are empty on a side or too long."""

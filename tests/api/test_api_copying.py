@@ -16,7 +16,8 @@ CODECS: dict[str, dict[str, Any]] = {
     "subwords": {"source": {"kind": "subwords", "vocab_size": 60}, "joint": True},
     "sampled": {"source": {"kind": "subwords", "vocab_size": 60, "nbest_size": 4}, "joint": True},
     "sampled apart": {
-        "source": {"kind": "subwords", "vocab_size": 60, "nbest_size": 4}, "target": {"kind": "subwords", "vocab_size": 40},
+        "source": {"kind": "subwords", "vocab_size": 60, "nbest_size": 4},
+        "target": {"kind": "subwords", "vocab_size": 40},
     },
 }  # fmt: skip
 
@@ -37,7 +38,8 @@ def test_any_codec_of_texts_goes_through(name: str, tmp_path: Path) -> None:
     assert trained.test is not None and trained.test.count == 10
     predictor = api.load(tmp_path / "run", device="cpu")
     sources = ["abc", "a☃b☃", "xyz é", "q"]
-    for search in ({"beam_size": 3, "n_best": 3}, {"samples": 2}, {"beam_size": 2, "no_repeat_ngram": 2, "forbid": ("☃",)}):
+    constrained = {"beam_size": 2, "no_repeat_ngram": 2, "forbid": ("☃",)}
+    for search in ({"beam_size": 3, "n_best": 3}, {"samples": 2}, constrained):
         found = predictor.predict(sources, max_length=9, **search)
         assert [each.input for each in found] == sources
         assert all(each.n_best and each.log_prob <= 0 for each in found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.copying import CopyCodec, key

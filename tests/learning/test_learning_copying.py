@@ -58,7 +58,7 @@ def test_what_is_saved_copies_the_same(copying: api.Trained) -> None:
 
 
 @pytest.mark.parametrize("search", [{"beam_size": 1}, {"beam_size": 4, "n_best": 4}, {"samples": 3}])
-def test_scores_are_those_of_scoring_and_neighbours_change_nothing(copying: api.Trained, search: dict[str, Any]) -> None:
+def test_scores_are_those_of_scoring_whatever_the_neighbours(copying: api.Trained, search: dict[str, Any]) -> None:
     """Each source numbers its own words by itself, and some have more of them than others."""
     together = copying.predictor.predict([*NAMES, "Mio gab Lia den Hut."], **search)
     for key, each in enumerate(together):

@@ -65,7 +65,7 @@ class Emission(ABC):
         """Forbid symbols as part of the model: the rest is renormalised."""
 
     @abstractmethod
-    def sharpen(self, temperature: float) -> Self:
+    def sharpen(self, temperature: float) -> Emission:
         """Divide the logits by a temperature > 0: below 1 sharper, above 1 flatter."""
 
     @abstractmethod

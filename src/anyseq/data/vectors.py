@@ -66,7 +66,8 @@ def read_vectors(path: str, wanted: Mapping[str, Sequence[int]], dim: int, advic
     missing = [text for text in wanted if text not in found]
     if not vectors:
         raise DataError(
-            f"none of the {len(wanted):,} words of the vocabulary has a vector here; is it another language, or case?", path
+            f"none of the {len(wanted):,} words of the vocabulary has a vector here; is it another language, or case?",
+            path,
         )
     return WordVectors(vectors, missing)
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from anyseq.nn.emissions import Attention, Categorical, Discrete, Table
+from anyseq.nn.emissions import Categorical, Discrete, Table
 from anyseq.nn.losses import linear_mixture_cross_entropy
 
 NOTHING = -1
@@ -80,10 +80,11 @@ class Copying(Discrete):
         # Places that hold nothing new go to a column of their own, which is left off.
         new = (self.first == torch.arange(shape[-1], device=first.device)) & (self.symbols != NOTHING)
         column = self.symbols.where(new, last)[spread].expand(shape)
-        table = self.generated.log_probs() + F.logsigmoid(self.gate)[..., None]
+        table, share = self.generated.log_probs(), F.logsigmoid(self.gate)[..., None]
         generated = table.gather(-1, column.clamp(max=size - 1)).masked_fill(column >= size, -torch.inf)
-        both = torch.logaddexp(generated, _log(mass) + F.logsigmoid(-self.gate)[..., None])
-        return F.pad(table, (0, self.own + 1), value=-torch.inf).scatter_(-1, column, both)[..., :last]
+        both = torch.logaddexp(generated + share, _log(mass) + F.logsigmoid(-self.gate)[..., None])
+        wide = F.pad(table, (0, self.own + 1), value=-torch.inf).add_(share)
+        return wide.scatter_(-1, column, both)[..., :last]
 
     def log_prob(self, x: Int[Tensor, "row *time"]) -> Float[Tensor, "row *time"]:
         """Log-probability of given symbols, in nats; 0 where not valid. A column of the table, no more."""

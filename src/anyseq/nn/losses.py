@@ -17,15 +17,9 @@ CHUNK_ELEMENTS = 2**20
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        hidden: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        target: Tensor,
-        smoothing: float,
-        share: Tensor | None,
-        other: Tensor | None,
-    ) -> Tensor:
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, smoothing: float,
+        share: Tensor | None, other: Tensor | None,
+    ) -> Tensor:  # fmt: skip
         symbols = weight.shape[0]
         rows = max(1, CHUNK_ELEMENTS // symbols)
         # `hidden` settles the type of the products; softmax and sums are of the weights' own (autocast: bf16, float32).
@@ -51,20 +45,24 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 continue
             # In the same place: softmax minus the target. What smoothing takes from every symbol alike is taken
             # below, from sums, which spares a pass over the table.
-            table = log_probs.exp_()
+            table, scale = log_probs.exp_(), None
             if of_softmax is None:
                 table.scatter_add_(1, right, weight.new_full(right.shape, smoothing - 1))
-            else:
+            else:  # rows have shares of their own: they fall on what is multiplied with the table, not on the table
                 pull = (1 - smoothing) * of_softmax[first : first + rows, None]
-                table.mul_(pull + smoothing).scatter_add_(1, right, -pull)
+                scale = pull + smoothing
+                table.scatter_add_(1, right, -pull / scale.clamp(min=torch.finfo(scale.dtype).tiny))
             narrow = table.to(hidden.dtype)
             torch.mm(narrow, narrow_weight, out=grad_hidden[first : first + rows])
+            if scale is not None:
+                grad_hidden[first : first + rows] *= scale
+                part = part * scale.to(part.dtype)
             if narrow is table:
                 grad_weight.addmm_(table.t(), part)
             else:
                 grad_weight += narrow.t() @ part
             if grad_bias is not None:
-                grad_bias += table.sum(0)
+                grad_bias += table.sum(0) if scale is None else table.t().mv(scale.squeeze(1))
         if smoothing and grad_hidden is not None and grad_weight is not None:
             grad_hidden -= smoothing / symbols * weight.sum(0)
             grad_weight -= smoothing / symbols * hidden.sum(0, dtype=weight.dtype)

@@ -184,13 +184,15 @@ class TextToText(Task):
 
     def _encode_copied(self, copying: CopyCodec, item: Item, seed: int | None) -> Mapping[str, Tensor]:
         """The target in the symbols of the vocabulary, and of its source where the vocabulary has none."""
-        given, target = item.raw["source"], self.codecs["target"]
-        source = self.encode_source(item).values if seed is None else self.codecs["source"].augment(given, seed)
-        varied = seed is not None and self.codecs["source"].augments
-        copied = copying.read_symbols(source) if varied else copying.read(given)
-        varies = seed is not None and target.augments
-        symbols = target.augment(item.raw["target"], seed) if varies else copying.encode(item.raw["target"], copied)
-        return {"source": source, **copying.fields(copied), "target": symbols}
+        given, wanted = item.raw["source"], item.raw["target"]
+        if seed is None:
+            copied = copying.read(given)
+            return {**self.encode_source(item).fields, "target": copying.encode(wanted, copied)}
+        source, target = self.codecs["source"], self.codecs["target"]
+        symbols = source.augment(given, seed)
+        copied = copying.read_symbols(symbols) if source.augments else copying.read(given)
+        encoded = target.augment(wanted, seed) if target.augments else copying.encode(wanted, copied)
+        return {"source": symbols, **copying.fields(copied), "target": encoded}
 
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch of sources."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from anyseq.core import Codec
+from anyseq.core import Codec, Symbols
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.text import Case, Normalise, UnicodeForm
 from anyseq.errors import ModelFolderError
@@ -30,6 +30,7 @@ class TextCodec(Codec):
         normalise: Makes the canonical form.
     """
 
+    stream: Symbols
     normalise: Normalise
 
     @property

@@ -229,7 +229,8 @@ DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     "constrained transformer": constrained(TransformerDecoderConfig(positions="rotary", **BLOCKS)),
     "constrained copying": constrained(CopyingDecoderConfig(decoder=AttentionDecoderConfig(**STACK))),
     "copying own symbols, attention": copying_own(AttentionDecoderConfig(input_feeding=True, **STACK)),
-    "copying own symbols, transformer": copying_own(TransformerDecoderConfig(positions="learned", **BLOCKS)),
+    # One head: two that look at different places for good are a dead end that law 17 meets now and then.
+    "copying own symbols, transformer": copying_own(TransformerDecoderConfig(**{**BLOCKS, "num_heads": 1})),
 }
 
 

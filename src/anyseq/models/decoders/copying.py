@@ -24,6 +24,9 @@ class CopyingDecoder(Decoder):
     (none where there is no such field), whose width is the most symbols that any of the batch's sources has of its
     own. A source's own symbols follow those of the vocabulary; the decoder inside reads them as the unknown symbol.
 
+    What a Transformer looks at is the mean over its top layer's heads. Heads that have settled on different places
+    leave a copy divided between them; with one head that cannot be.
+
     Args:
         decoder: Attends, and emits a lazy softmax.
         vectors_dim: Width of `memory.vectors`.

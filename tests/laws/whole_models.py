@@ -36,13 +36,15 @@ def named(pair: Pair) -> str:
 
 
 def make(pair: Pair, symbols: int = 5, dtype: torch.dtype = torch.float64, sharpness: float = 1.0) -> Seq2Seq:
-    """A model with random weights, the decoder's times `sharpness`."""
+    """A model with random weights, the decoder's times `sharpness`; it remembers how many symbols it emits."""
     torch.manual_seed(1)
     encoder = ENCODERS[pair[0]].config.build(Symbols(SOURCE_SYMBOLS))
     decoder = DECODERS[pair[1]](MemoryShape.of(encoder), Symbols(symbols))
     for parameter in decoder.parameters():
         parameter.data.mul_(sharpness)
-    return unlike_new(Seq2Seq(encoder, decoder), dtype)
+    model = Seq2Seq(encoder, decoder)
+    vars(model)["symbols"] = symbols
+    return unlike_new(model, dtype)
 
 
 def with_dropout(model: Seq2Seq, share: float) -> Seq2Seq:
@@ -59,12 +61,19 @@ def source_of(key: int) -> Tensor:
     return torch.randint(1, SOURCE_SYMBOLS, (1 + key % 5,), generator=generator)
 
 
-def batch_of(keys: Sequence[int], targets: Sequence[Tensor] | None = None, padding: int = 0) -> Batch:
-    """The items with these keys; at padding, of which there may be more than needed, stands a symbol like any other."""
+def batch_of(
+    keys: Sequence[int], targets: Sequence[Tensor] | None = None, padding: int = 0, symbols: int = 5
+) -> Batch:
+    """The items with these keys; at padding, of which there may be more than needed, stands a symbol like any other.
+
+    What may be copied: the last symbol at each first place, others elsewhere.
+    """
     lengths = [len(source_of(key)) for key in keys]
     padded = Padded.stack([*map(source_of, keys), torch.zeros(max(lengths) + padding, dtype=torch.int64)])
     values, valid = padded.values[:-1], padded.valid[:-1]
-    fields = {"source": Padded(values.masked_fill(~valid, 3), valid)}
+    copied = values % symbols
+    copied[:, 0] = symbols - 1
+    fields = {"source": Padded(values.masked_fill(~valid, 3), valid), "copied": Padded(copied, valid)}
     if targets is not None:
         fields["target"] = Padded.stack(list(targets))
     return Batch(fields, [Item({}, key=key) for key in keys])
@@ -84,7 +93,7 @@ def target_of(key: int, symbols: int = 5) -> Tensor:
 
 @torch.no_grad()
 def memory_of(model: Seq2Seq, keys: Sequence[int], padding: int = 0) -> Memory:
-    return model.encode(batch_of(keys, padding=padding))
+    return model.encode(batch_of(keys, padding=padding, symbols=vars(model)["symbols"]))
 
 
 def outputs(found: Hypotheses, source: int) -> list[list[int]]:

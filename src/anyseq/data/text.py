@@ -40,10 +40,13 @@ class Normalise:
         """
         if not isinstance(raw, str):
             raise DataError(f"a text is expected, {raw!r:.80} is a {type(raw).__name__}; give a str")
-        text = self._compose(_SURROGATE.sub("\ufffd", raw))
-        if self.case == "lower":
-            text = self._compose(text.lower())  # ẖ is one character, H̱ is two
+        text = self.fold(raw)
         return " ".join(text.split()) if self.squeeze else text
+
+    def fold(self, text: str) -> str:
+        """The canonical form of a text but for its white space."""
+        text = self._compose(_SURROGATE.sub("\ufffd", text))
+        return self._compose(text.lower()) if self.case == "lower" else text  # ẖ is one character, H̱ is two
 
     def _compose(self, text: str) -> str:
         if self.unicode == "none" or text.isascii():

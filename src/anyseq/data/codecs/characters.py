@@ -13,14 +13,15 @@ from jaxtyping import Int
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Symbols
-from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
+from anyseq.core import Item, Symbols, Units
+from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodec, TextCodecConfig, read_codec, write_codec
+from anyseq.data.codecs.vocabulary import read_characters
 from anyseq.data.text import Normalise
 from anyseq.errors import DataError
 
 
 @final
-class Characters(Codec):
+class Characters(TextCodec):
     """One symbol a character (code point): 0 the end, 1 unknown, then the known ones.
 
     decode(encode(x)) is x normalised, with U+FFFD for each unknown symbol.
@@ -49,6 +50,23 @@ class Characters(Codec):
         end = symbols.index(0) if 0 in symbols else len(symbols)
         return "".join(self._shown[symbol] for symbol in symbols[:end])
 
+    @property
+    def shown(self) -> Sequence[str]:
+        """What each symbol is shown as."""
+        return self._shown
+
+    def parts(self, raw: Any) -> list[str]:
+        """The characters of a text, unknown ones as they are spelt."""
+        return list(self._parts(self.normalise(raw)))
+
+    def join(self, parts: Sequence[str]) -> str:
+        """The text that some characters make."""
+        return "".join(parts)
+
+    def units_of(self, parts: Sequence[str], symbols: int) -> Units:
+        """The characters."""
+        return Units(parts, [range(place, place + (place < len(parts))) for place in range(symbols)])
+
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
         write_codec(folder, self.normalise, {"characters": self.characters, "whole": self.whole})
@@ -64,6 +82,9 @@ class CharactersConfig(TextCodecConfig):
     """A text as its characters; those seen too rarely are unknown."""
 
     min_count: int = Field(1, ge=1, description="characters seen less often than this are unknown")
+    vocabulary: str | None = Field(
+        None, description="file of the characters to know, one a line, instead of learning them; min_count is not used"
+    )
     whole: str = Field("", description="regular expression: what it matches is one symbol (a tag, a language's code)")
 
     @field_validator("whole")
@@ -76,12 +97,14 @@ class CharactersConfig(TextCodecConfig):
         return whole
 
     def fit(self, raws: Iterable[Any]) -> Characters:
-        """Learn the characters, the most frequent first.
+        """Learn the characters, the most frequent first, or read those brought along.
 
         Raises:
-            DataError: no text has a character.
+            DataError: no text has a character, or the file of the vocabulary is not right.
         """
         normalise, parts = self.normalise, parts_of(self.whole)
+        if self.vocabulary is not None:
+            return Characters(read_characters(self.vocabulary, normalise, parts), normalise, self.whole)
         counts = Counter[str]()
         for raw in raws:
             counts.update(parts(normalise(raw)))

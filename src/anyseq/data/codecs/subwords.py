@@ -6,7 +6,7 @@ import io
 import math
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, final
@@ -17,8 +17,8 @@ from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Symbols, Units
-from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, words_of, write_codec
+from anyseq.core import Item, Symbols, Units
+from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodec, TextCodecConfig, read_codec, words_of, write_codec
 from anyseq.data.lines import read_bytes
 from anyseq.data.text import Normalise
 from anyseq.errors import DataError, ModelFolderError
@@ -40,7 +40,7 @@ class _Choices(NamedTuple):
 
 
 @final
-class Subwords(Codec):
+class Subwords(TextCodec):
     """One symbol a subword: 0 the end, 1 unknown, then the model's pieces in the model's order.
 
     decode(encode(x)) is x normalised where all characters are known (with byte fallback: always); a run of unknown
@@ -175,15 +175,12 @@ class Subwords(Codec):
         as_bytes = [f"<0x{byte:02X}>" for byte in "".join(parts).encode()]
         return [self._bytes[byte] for byte in as_bytes] if self._bytes else [UNKNOWN]
 
-    def units(self, values: Int[Tensor, " time"]) -> Units:
+    def units_of(self, parts: Sequence[str], symbols: int) -> Units:
         """The words between white space, each with its punctuation."""
-        symbols = values.tolist()
-        end = symbols.index(0) if 0 in symbols else len(symbols)
-        pieces = [self._pieces[symbol] for symbol in symbols[:end]]
         surfaces = [
-            bytes([int(piece[3:5], 16)]) if piece in self._bytes else piece.replace(_SPACE, " ") for piece in pieces
+            bytes([int(part[3:5], 16)]) if part in self._bytes else part.replace(_SPACE, " ") for part in parts
         ]
-        return words_of(surfaces, len(symbols))
+        return words_of(surfaces, symbols)
 
     def decode(self, values: Int[Tensor, " time"], item: Item | None = None) -> str:
         """Return the text up to the end symbol."""
@@ -191,6 +188,19 @@ class Subwords(Codec):
         end = symbols.index(0) if 0 in symbols else len(symbols)
         text = self._processor.decode([self._pieces[symbol] for symbol in symbols[:end]]) if end else ""
         return self.normalise(text)  # a model that puts spaces behind words leaves one at the end
+
+    @property
+    def shown(self) -> Sequence[str]:
+        """What each symbol is shown as."""
+        return self._pieces
+
+    def parts(self, raw: Any) -> list[str]:
+        """The subwords of a text, unknown ones as they are spelt."""
+        return list(self._processor.encode(self._canonical(raw), out_type=str))
+
+    def join(self, parts: Sequence[str]) -> str:
+        """The text that some subwords make."""
+        return self.normalise(self._processor.decode(list(parts))) if parts else ""
 
     def save(self, folder: Path) -> None:
         """Write `codec.json` and `subwords.model`, a plain SentencePiece model."""

@@ -144,7 +144,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             CopyingDecoderConfig, *(
                 {"decoder": decoder} for decoder in (
                     AttentionDecoderConfig(**STACK), AttentionDecoderConfig(input_feeding=True, tied=False, **STACK),
-                    TransformerDecoderConfig(**BLOCKS),
+                    TransformerDecoderConfig(**BLOCKS), ConvDecoderConfig(**KERNELS[0]),
                 )
             ),
         ),

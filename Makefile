@@ -13,7 +13,9 @@ ANYSEQ_DATA ?= $(abspath ../shared/data)
 export ANYSEQ_DATA
 endif
 
-.PHONY: demo test full benchmark docs clean
+CLAIMS := gradients memory one_vector reversed_and_ensembles depth speed
+
+.PHONY: demo test full benchmark claims docs clean
 
 demo: $(STAMP)  ## dates in 48 languages to ISO 8601, trained in about two minutes
 	$(BIN)/anyseq demo --output demo --overwrite
@@ -29,6 +31,9 @@ full: test $(PEERS)  ## also with varying seeds, against other libraries, end to
 
 benchmark: $(STAMP)  ## speed and quality, as ratios
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+claims: $(STAMP)  ## what the lectures say, measured: an hour or two; figures and plots in docs/claims
+	for script in $(CLAIMS); do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/claims/$$script.py || exit 1; done
 
 docs: $(STAMP)  ## write docs/reference.md anew
 	mkdir -p docs

@@ -53,6 +53,7 @@ PARTS: dict[str, dict[str, str]] = {
         "dates": "anyseq.data.synthetic.dates:DatesConfig",
         "phrases": "anyseq.data.synthetic.phrases:PhrasesConfig",
         "introductions": "anyseq.data.synthetic.introductions:IntroductionsConfig",
+        "origins": "anyseq.data.synthetic.origins:OriginsConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",

@@ -20,6 +20,7 @@ from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.introductions import IntroductionsConfig
+from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.errors import ConfigError
@@ -190,6 +191,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "dates": variants(DatesConfig, {}),
         "phrases": variants(PhrasesConfig, {}),
         "introductions": variants(IntroductionsConfig, {}),
+        "origins": variants(OriginsConfig, {}),
     },
 }  # fmt: skip
 

@@ -31,6 +31,7 @@ PARTS: dict[str, dict[str, str]] = {
         "attention": "anyseq.models.decoders.attention:AttentionDecoderConfig",
         "transformer": "anyseq.models.decoders.transformer:TransformerDecoderConfig",
         "conv": "anyseq.models.decoders.conv:ConvDecoderConfig",
+        "copying": "anyseq.models.decoders.copying:CopyingDecoderConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
@@ -51,6 +52,7 @@ PARTS: dict[str, dict[str, str]] = {
         "expand": "anyseq.data.synthetic.strings:ExpandConfig",
         "dates": "anyseq.data.synthetic.dates:DatesConfig",
         "phrases": "anyseq.data.synthetic.phrases:PhrasesConfig",
+        "introductions": "anyseq.data.synthetic.introductions:IntroductionsConfig",
         "origins": "anyseq.data.synthetic.origins:OriginsConfig",
     },
     "tasks": {
@@ -116,6 +118,12 @@ RECIPES: dict[str, Recipe] = {
         "text → text",
         "GRU encoder; GRU decoder that reads the source's one vector at every step, maxout output",
         "generated phrases",
+    ),
+    "translate/copying": Recipe(
+        "anyseq.tasks.translate:copying.yaml",
+        "text → text",
+        "recurrent, whole words; what no vocabulary has is copied from the source (pointer-generator)",
+        "generated sentences with invented names",
     ),
     "transduce/dates": Recipe(
         "anyseq.tasks.transduce:dates.yaml",

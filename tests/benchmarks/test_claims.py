@@ -17,7 +17,9 @@ NAMES = sorted(path.stem for path in SCRIPTS.glob("*.py") if path.stem != "repor
 PAGE = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(each, marks=() if each == "gradients" else pytest.mark.full) for each in NAMES]
+)
 def test_a_claim_runs_quickly(name: str, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("ANYSEQ_DATA", None)

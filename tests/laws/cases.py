@@ -14,11 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Memory, PartConfig, Symbols, Tree
+from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.introductions import IntroductionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
@@ -30,6 +31,7 @@ from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentio
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape
 from anyseq.models.decoders.context import ContextDecoderConfig
 from anyseq.models.decoders.conv import ConvDecoderConfig
+from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
@@ -140,6 +142,14 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             **BLOCKS,
         ),
         "conv": variants(ConvDecoderConfig, *KERNELS, {**KERNELS[0], "tied": False}),
+        "copying": variants(
+            CopyingDecoderConfig, *(
+                {"decoder": decoder} for decoder in (
+                    AttentionDecoderConfig(**STACK), AttentionDecoderConfig(input_feeding=True, tied=False, **STACK),
+                    TransformerDecoderConfig(**BLOCKS), ConvDecoderConfig(**KERNELS[0]),
+                )
+            ),
+        ),
     },
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
@@ -181,6 +191,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "expand": variants(ExpandConfig, {}),
         "dates": variants(DatesConfig, {}),
         "phrases": variants(PhrasesConfig, {}),
+        "introductions": variants(IntroductionsConfig, {}),
         "origins": variants(OriginsConfig, {}),
     },
 }  # fmt: skip
@@ -255,6 +266,22 @@ def ensemble(*configs: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decode
     return lambda memory, target: OverOneMemory([config.build(memory, target) for config in configs])
 
 
+class CopyingOwn(CopyingDecoder):
+    """The last symbol is each source's own: the decoder inside does not have it."""
+
+    def prepare(self, memory: Memory) -> Memory:
+        one = memory.item[:, None]
+        return super().prepare(memory.replace(own=Padded(one, torch.ones_like(one, dtype=torch.bool))))
+
+
+def copying_own(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+    def build(memory: MemoryShape, target: Symbols) -> Decoder:
+        fewer = Symbols(target.vocab_size - 1)
+        return CopyingOwn(config.build(memory, fewer), memory.vectors_dim, fewer)
+
+    return build
+
+
 # The catalogue's decoders, and what can be built of them.
 DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     **{name: variant.config.build for name, variant in named("decoders").items()},
@@ -263,6 +290,10 @@ DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     "constrained transformer": constrained(TransformerDecoderConfig(positions="rotary", **BLOCKS)),
     "ensemble": ensemble(AttentionDecoderConfig(cell="lstm", **STACK), TransformerDecoderConfig(**BLOCKS)),
     "ensemble that does not attend": ensemble(TransformerDecoderConfig(**BLOCKS), RnnDecoderConfig(**STACK)),
+    "constrained copying": constrained(CopyingDecoderConfig(decoder=AttentionDecoderConfig(**STACK))),
+    "copying own symbols, attention": copying_own(AttentionDecoderConfig(input_feeding=True, **STACK)),
+    # One head: two that look at different places for good are a dead end that law 17 meets now and then.
+    "copying own symbols, transformer": copying_own(TransformerDecoderConfig(**{**BLOCKS, "num_heads": 1})),
 }
 
 

@@ -34,9 +34,14 @@ class Case:
         torch.testing.assert_close(one, two, rtol=0.0, atol=BOUNDS[self.memory.vectors.dtype])
 
 
-def make_memory(shape: MemoryShape, dtype: torch.dtype = torch.float64) -> Memory:
-    """Four sources of 5, 1, 3 and 4 places; what stands at padding is as large as the rest."""
+def make_memory(shape: MemoryShape, dtype: torch.dtype = torch.float64, vocab_size: int = 7) -> Memory:
+    """Four sources of 5, 1, 3 and 4 places; what stands at padding is as large as the rest.
+
+    Copies: each first place holds the last symbol; of the others two hold the same, and one holds what the first does.
+    """
     torch.manual_seed(5)
+    copied = vocab_size - 1 - torch.tensor([0, 1, 1, 2, 0]).repeat(4, 1)
+    valid = torch.arange(5) < torch.tensor([5, 1, 3, 4])[:, None]
 
     def drawn(*size: int) -> Tensor:
         return torch.randn(4, *size, dtype=torch.float64).to(dtype)
@@ -44,7 +49,8 @@ def make_memory(shape: MemoryShape, dtype: torch.dtype = torch.float64) -> Memor
     return Memory(
         item=torch.arange(4),
         vectors=drawn(5, shape.vectors_dim),
-        valid=torch.arange(5) < torch.tensor([5, 1, 3, 4])[:, None],
+        valid=valid,
+        copied=Padded(copied, valid),
         summary=drawn(shape.summary_dim),
         states=Tree(
             **{
@@ -220,7 +226,8 @@ def check_padding_and_neighbours(case: Case) -> None:
         for row in range(target.rows):
             alone = case.memory.select(torch.tensor([row]))
             places, length = int(alone.valid.sum()), int(target.lengths[row])
-            alone = alone.replace(vectors=alone.vectors[:, :places], valid=alone.valid[:, :places])
+            copied = Padded(alone.copied.values[:, :places], alone.valid[:, :places])
+            alone = alone.replace(vectors=alone.vectors[:, :places], valid=copied.valid, copied=copied)
             own = Padded(target.values[row : row + 1, :length], target.valid[row : row + 1, :length])
             single, _ = case.decoder.unroll(case.decoder.prepare(alone), own)
             case.near(single.log_prob(own.values)[0], together[row, :length])

@@ -11,6 +11,7 @@ from torch import nn
 
 from anyseq.core import Decoder, Symbols
 from anyseq.models.decoders.base import MemoryShape
+from anyseq.models.decoders.copying import CopyingDecoder
 from anyseq.models.ensemble import EnsembleDecoder
 from anyseq.search import Constrained
 from laws import decoder_laws as laws
@@ -37,7 +38,8 @@ def make(name: str, dtype: torch.dtype = torch.float64) -> laws.Case:
 def embedding(decoder: Decoder) -> nn.Module:
     if isinstance(decoder, EnsembleDecoder):
         return embedding(decoder.members[0])
-    return embedding(decoder.decoder) if isinstance(decoder, Constrained) else decoder.fed_back.embed
+    inside = isinstance(decoder, (Constrained, CopyingDecoder))
+    return embedding(decoder.decoder) if inside else decoder.fed_back.embed
 
 
 @unchecked

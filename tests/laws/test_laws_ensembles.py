@@ -20,8 +20,12 @@ STRATEGIES = pytest.mark.parametrize("strategy", [Greedy(), Beam(3), Sampling(3)
 
 def doubled(batch: Batch) -> Batch:
     """The same sources in another encoding: every element twice."""
-    values, valid = (table.repeat_interleave(2, 1) for table in (batch.source.values, batch.source.valid))
-    return Batch({"source": Padded(values, valid)}, batch.items)
+    fields = {name: getattr(batch, name) for name in ("source", "copied")}
+    twice = {
+        name: Padded(*(table.repeat_interleave(2, 1) for table in (field.values, field.valid)))
+        for name, field in fields.items()
+    }
+    return Batch(twice, batch.items)
 
 
 def unlike(*, one_source: bool = True) -> Ensemble:

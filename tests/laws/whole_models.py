@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anyseq.core import Batch, Hypotheses, Item, Memory, Padded, Symbols
+from anyseq.core import Batch, Hypotheses, Item, Memory, Model, Padded, Symbols
 from anyseq.models.decoders.base import MemoryShape
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.nn.dropout import Dropout
 from laws.cases import DECODERS, ENCODERS, rotated, unlike_new
 
 SOURCE_SYMBOLS = 9
+SYMBOLS = 5
 BOUND = {"rtol": 0.0, "atol": 1e-9}
 Pair = tuple[str, str]
 
@@ -35,14 +36,16 @@ def named(pair: Pair) -> str:
     return " × ".join(pair)
 
 
-def make(pair: Pair, symbols: int = 5, dtype: torch.dtype = torch.float64, sharpness: float = 1.0) -> Seq2Seq:
-    """A model with random weights, the decoder's times `sharpness`."""
+def make(pair: Pair, symbols: int = SYMBOLS, dtype: torch.dtype = torch.float64, sharpness: float = 1.0) -> Seq2Seq:
+    """A model with random weights, the decoder's times `sharpness`; it remembers how many symbols it emits."""
     torch.manual_seed(1)
     encoder = ENCODERS[pair[0]].config.build(Symbols(SOURCE_SYMBOLS))
     decoder = DECODERS[pair[1]](MemoryShape.of(encoder), Symbols(symbols))
     for parameter in decoder.parameters():
         parameter.data.mul_(sharpness)
-    return unlike_new(Seq2Seq(encoder, decoder), dtype)
+    model = Seq2Seq(encoder, decoder)
+    vars(model)["symbols"] = symbols
+    return unlike_new(model, dtype)
 
 
 def with_dropout(model: Seq2Seq, share: float) -> Seq2Seq:
@@ -59,18 +62,25 @@ def source_of(key: int) -> Tensor:
     return torch.randint(1, SOURCE_SYMBOLS, (1 + key % 5,), generator=generator)
 
 
-def batch_of(keys: Sequence[int], targets: Sequence[Tensor] | None = None, padding: int = 0) -> Batch:
-    """The items with these keys; at padding, of which there may be more than needed, stands a symbol like any other."""
+def batch_of(
+    keys: Sequence[int], targets: Sequence[Tensor] | None = None, padding: int = 0, symbols: int = SYMBOLS
+) -> Batch:
+    """The items with these keys; at padding, of which there may be more than needed, stands a symbol like any other.
+
+    What may be copied: the last symbol at each first place, others elsewhere.
+    """
     lengths = [len(source_of(key)) for key in keys]
     padded = Padded.stack([*map(source_of, keys), torch.zeros(max(lengths) + padding, dtype=torch.int64)])
     values, valid = padded.values[:-1], padded.valid[:-1]
-    fields = {"source": Padded(values.masked_fill(~valid, 3), valid)}
+    copied = values % symbols
+    copied[:, 0] = symbols - 1
+    fields = {"source": Padded(values.masked_fill(~valid, 3), valid), "copied": Padded(copied, valid)}
     if targets is not None:
         fields["target"] = Padded.stack(list(targets))
     return Batch(fields, [Item({}, key=key) for key in keys])
 
 
-def target_of(key: int, symbols: int = 5) -> Tensor:
+def target_of(key: int, symbols: int = SYMBOLS) -> Tensor:
     """One to four symbols and the end; a model's constraint of the table allows them."""
     generator = torch.Generator().manual_seed(2000 + key)
     body: list[int] = []
@@ -83,8 +93,8 @@ def target_of(key: int, symbols: int = 5) -> Tensor:
 
 
 @torch.no_grad()
-def memory_of(model: Seq2Seq, keys: Sequence[int], padding: int = 0) -> Memory:
-    return model.encode(batch_of(keys, padding=padding))
+def memory_of(model: Model, keys: Sequence[int], padding: int = 0) -> Memory:
+    return model.encode(batch_of(keys, padding=padding, symbols=vars(model).get("symbols", SYMBOLS)))
 
 
 def outputs(found: Hypotheses, source: int) -> list[list[int]]:

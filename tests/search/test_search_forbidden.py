@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from random import Random
 
 import pytest
 import torch
@@ -246,7 +247,7 @@ def test_a_prefix_is_gone_on_with() -> None:
 )  # fmt: skip
 def test_a_prefix_that_holds_what_is_forbidden_is_known(codec: Codec, prefix: str, holds: bool) -> None:
     constraint = ForbiddenTexts(["cat"], codec.spelling)
-    assert constraint.holds(codec.encode(prefix)[:-1].tolist()) == holds
+    assert constraint.rules_out(codec.encode(prefix)[:-1].tolist()) == holds
 
 
 def test_beside_another_constraint_only_what_is_blocked_may_end_in_it() -> None:
@@ -256,6 +257,23 @@ def test_beside_another_constraint_only_what_is_blocked_may_end_in_it() -> None:
     found = search(decoder, memory, strategy=Beam(4), stop=stop, constraint=both, n_best=4)
     for values, why in texts_of(found, LATIN):
         assert why == Stopped.BLOCKED or not occurs(LATIN, ("cat", "at"), values)
+
+
+def test_symbols_behind_the_vocabulary_are_as_good_as_those_in_it() -> None:
+    """Also where the tables are shared by several batches, with other symbols behind."""
+    stop, own = EndSymbol(5), ["Cats", " ca", "té", ".", "cat"]
+    for base in (LATIN, LOWER):
+        alone = ForbiddenTexts(["cat", "s."], base.spelling)
+        for some in (own[:2], own, own[::-1]):
+            surfaces = [*base.spelling.surfaces, *map(base.spelling.fold, some)]
+            whole = ForbiddenTexts(["cat", "s."], replace(base.spelling, surfaces=surfaces)).within(stop)
+            beside, memory = alone.beside(some).within(stop), memory_of([1])
+            paths = list(itertools.product(range(1, len(surfaces)), repeat=3))
+            for path in Random(0).sample(paths, 60):
+                chosen = Padded.stack([torch.tensor([*path, 0])])
+                tables = [each.unroll(memory, each.start(memory), chosen)[0] for each in (whole, beside)]
+                assert torch.equal(*tables)
+                assert whole.holds([*path, 0]) == beside.holds([*path, 0])
 
 
 def test_nonsense_is_refused() -> None:

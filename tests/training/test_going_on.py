@@ -236,7 +236,7 @@ def test_a_run_that_is_incomplete(tmp_path: Path) -> None:
     state = folder / "checkpoints" / f"step_{steps(folder)[-1]}" / "training"
     optimiser = (state / "optimiser.safetensors").read_bytes()
     (state / "optimiser.safetensors").write_bytes(optimiser[:-10])
-    with pytest.raises(ModelFolderError, match=r"optimiser.safetensors: damaged"):
+    with pytest.raises(ModelFolderError, match=r"optimiser.safetensors: .*damaged"):
         api.resume(folder)
     (state / "optimiser.safetensors").unlink()
     with pytest.raises(ModelFolderError, match="incomplete"):

@@ -64,5 +64,6 @@ def check(
         return CheckReport(by_severity([*findings, Finding("error", str(error))]), splits.notes, None)
     torch.manual_seed(config.training.seed)
     task.build_model()
+    notes = [*splits.notes, *task.initialise()]
     task.model.to(where)
-    return CheckReport(by_severity(findings), splits.notes, estimate(task, splits, test))
+    return CheckReport(by_severity(findings), notes, estimate(task, splits, test))

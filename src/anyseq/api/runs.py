@@ -200,6 +200,7 @@ def _prepare(config: TaskConfig, start_from: str | Path | None, notes: Sequence[
     torch.manual_seed(config.training.seed)
     if start_from is None:
         task.build_model()
+        notes = [*notes, *task.initialise()]
     else:
         notes = [*notes, *build_from(Path(start_from), task)]
     return _Run(task, splits, test, [*notes, *splits.notes])

@@ -108,7 +108,12 @@ class Decoder(nn.Module, ABC):
         quantiles: Its emission has quantiles.
         attends: Its emission offers `attention`.
         constrained: What has come before may make a symbol impossible.
+
+    Attributes:
+        output_dim: Width of the vectors in its emissions, a lazy softmax over symbols; 0: its emissions are others.
     """
+
+    output_dim: int = 0
 
     discrete: ClassVar[bool] = True
     whole: ClassVar[bool] = False

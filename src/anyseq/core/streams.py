@@ -15,10 +15,12 @@ class Symbols:
     Attributes:
         vocab_size: Number of symbols, the end included.
         end: The end symbol.
+        unknown: What stands for all that has no symbol, in a codec that does not know everything.
     """
 
     vocab_size: int
     end: int = 0
+    unknown: int = 1
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,8 @@ class EnsembleDecoder(Decoder):
 class Ensemble(Model):
     """Several models whose probabilities are averaged.
 
-    The Memory has the members' Memories as `member0`, `member1`, ..., and `item` and `valid` of the first on top: a
-    limit on the output's length that follows the source's counts the first member's elements.
+    The Memory has the members' Memories as `member0`, `member1`, ..., and `item`, `valid` and, where it copies, `own`
+    of the first on top: a limit on the output's length that follows the source's counts the first member's elements.
 
     Args:
         members: At least one, over the same target symbols; they may differ in all else.
@@ -127,7 +127,7 @@ class Ensemble(Model):
             for member, reader in zip(self.members, self.readers, strict=True)
         ]
         first = memories[0]
-        top: dict[str, Any] = {"valid": first.valid} if "valid" in first else {}
+        top: dict[str, Any] = {name: getattr(first, name) for name in ("valid", "own") if name in first}
         members = {f"member{number}": memory for number, memory in enumerate(memories)}
         return Memory(item=first.item, **top, **members)
 

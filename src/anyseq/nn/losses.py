@@ -17,49 +17,67 @@ CHUNK_ELEMENTS = 2**20
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, smoothing: float
-    ) -> Tensor:
+        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, smoothing: float,
+        share: Tensor | None, other: Tensor | None,
+    ) -> Tensor:  # fmt: skip
         symbols = weight.shape[0]
         rows = max(1, CHUNK_ELEMENTS // symbols)
         # `hidden` settles the type of the products; softmax and sums are of the weights' own (autocast: bf16, float32).
         narrow_weight, narrow_bias = weight.to(hidden.dtype), None if bias is None else bias.to(hidden.dtype)
         total = weight.new_zeros(())
-        wanted = any(ctx.needs_input_grad[:3])
+        wanted = any(ctx.needs_input_grad)
         grad_hidden = torch.empty_like(hidden) if wanted else None
         grad_weight = torch.zeros_like(weight) if wanted else None
         grad_bias = torch.zeros_like(weight[:, 0]) if wanted and bias is not None else None
+        of_softmax = None if share is None else torch.empty_like(share)
         for first in range(0, hidden.shape[0], rows):
             part, right = hidden[first : first + rows], target[first : first + rows, None]
             log_probs = F.linear(part, narrow_weight, narrow_bias).log_softmax(1, dtype=weight.dtype)
-            total -= (1 - smoothing) * log_probs.gather(1, right).sum()
+            chosen = log_probs.gather(1, right)
+            if share is not None and other is not None and of_softmax is not None:
+                own = chosen + share[first : first + rows, None]
+                chosen = torch.logaddexp(own, other[first : first + rows, None])
+                of_softmax[first : first + rows] = (own - chosen).exp().squeeze(1)
+            total -= (1 - smoothing) * chosen.sum()
             if smoothing:
                 total -= smoothing * log_probs.mean(1).sum()
             if grad_hidden is None or grad_weight is None:
                 continue
             # In the same place: softmax minus the target. What smoothing takes from every symbol alike is taken
             # below, from sums, which spares a pass over the table.
-            table = log_probs.exp_().scatter_add_(1, right, weight.new_full(right.shape, smoothing - 1))
+            table, scale = log_probs.exp_(), None
+            if of_softmax is None:
+                table.scatter_add_(1, right, weight.new_full(right.shape, smoothing - 1))
+            else:  # rows have shares of their own: they fall on what is multiplied with the table, not on the table
+                pull = (1 - smoothing) * of_softmax[first : first + rows, None]
+                scale = pull + smoothing
+                table.scatter_add_(1, right, -pull / scale.clamp(min=torch.finfo(scale.dtype).tiny))
             narrow = table.to(hidden.dtype)
             torch.mm(narrow, narrow_weight, out=grad_hidden[first : first + rows])
+            if scale is not None:
+                grad_hidden[first : first + rows] *= scale
+                part = part * scale.to(part.dtype)
             if narrow is table:
                 grad_weight.addmm_(table.t(), part)
             else:
                 grad_weight += narrow.t() @ part
             if grad_bias is not None:
-                grad_bias += table.sum(0)
+                grad_bias += table.sum(0) if scale is None else table.t().mv(scale.squeeze(1))
         if smoothing and grad_hidden is not None and grad_weight is not None:
             grad_hidden -= smoothing / symbols * weight.sum(0)
             grad_weight -= smoothing / symbols * hidden.sum(0, dtype=weight.dtype)
             if grad_bias is not None:
                 grad_bias -= smoothing / symbols * hidden.shape[0]
-        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias)
+        grad_share = None if of_softmax is None else of_softmax * (smoothing - 1)
+        grad_other = None if of_softmax is None else (1 - of_softmax) * (smoothing - 1)
+        ctx.save_for_backward(grad_hidden, grad_weight, grad_bias, grad_share, grad_other)
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         gradients = [None if saved is None else saved * grad for saved in ctx.saved_tensors]
-        return (*gradients, None, None)
+        return (*gradients[:3], None, None, *gradients[3:])
 
 
 def linear_cross_entropy(
@@ -88,8 +106,39 @@ def linear_cross_entropy(
     Source:
         Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing).
     """
+    return _apply(hidden, weight, bias, target, label_smoothing, None, None)
+
+
+def linear_mixture_cross_entropy(
+    hidden: Float[Tensor, "place dim"],
+    weight: Float[Tensor, "symbol dim"],
+    bias: Float[Tensor, " symbol"] | None,
+    target: Int[Tensor, " place"],
+    share: Float[Tensor, " place"],
+    other: Float[Tensor, " place"],
+    label_smoothing: float = 0.0,
+) -> Float[Tensor, ""]:
+    """The same where the softmax is one of two ways to the target: -log(exp(share) softmax(...)[target] + exp(other)).
+
+    Args:
+        hidden: One vector for each valid place.
+        weight: The output embedding.
+        bias: One number a symbol, or None.
+        target: The right symbol at each place; any where `share` is -inf.
+        share: Log of the softmax's weight; -inf where the target is none of its symbols.
+        other: Log-probability of the target by the other way, its weight included; -inf where there is none.
+        label_smoothing: Share of the target's probability spread over the softmax, as if it were the only way: the
+            mean over symbols of -log softmax(...), in [0, 1).
+
+    Returns:
+        The sum over places, in nats.
+    """
+    return _apply(hidden, weight, bias, target, label_smoothing, share.to(weight.dtype), other.to(weight.dtype))
+
+
+def _apply(hidden: Tensor, *rest: Any) -> Tensor:
     device = hidden.device.type
     if torch.is_autocast_enabled(device):
         hidden = hidden.to(torch.get_autocast_dtype(device))
     with torch.autocast(device, enabled=False):  # what it would cast is settled here
-        return _LinearCrossEntropy.apply(hidden, weight, bias, target, label_smoothing)
+        return _LinearCrossEntropy.apply(hidden, *rest)

@@ -39,17 +39,31 @@ class ForbiddenTexts(Constraint):
         for text in texts:
             if not spelling.canonical(text):
                 raise UsageError(f"{text!r} is empty to the codec, so every output holds it: forbid something else")
-        self._rows, self._stop = _Rows(Occurrences(texts, spelling), len(spelling.surfaces)), stop
+        self._rows, self._stop = _Rows(Occurrences(texts, spelling)), stop
 
-    def within(self, stop: Stop) -> ForbiddenTexts:
+    def within(self, stop: Stop | None) -> ForbiddenTexts:
         """The same where `stop` cuts the outputs; what one finds out, both know."""
         same = object.__new__(ForbiddenTexts)
         same._rows, same._stop = self._rows, stop
         return same
 
+    def beside(self, own: Sequence[str]) -> ForbiddenTexts:
+        """The same where there are symbols behind the vocabulary that spell this, such as a source has of its own.
+
+        What may follow a symbol is found in the vocabulary alone, for not every source has these.
+        """
+        same = self.within(self._stop)
+        fold = self._rows.occurrences.spelling.fold
+        same._rows = _Rows(self._rows.occurrences, [fold(each) for each in own], self._rows)
+        return same
+
     def holds(self, symbols: Iterable[int]) -> bool:
-        """Whether a text occurs in what these symbols (without end) spell, or will whatever follows them."""
-        return self._rows.occurrences.holds(symbols)
+        """Whether a text occurs in an output of these symbols."""
+        return self._rows.occurrences.hold(map(self._rows.surface, symbols)).found
+
+    def rules_out(self, symbols: Iterable[int]) -> bool:
+        """Whether no output is left that begins with these symbols."""
+        return self._rows.occurrences.hold(map(self._rows.surface, symbols)).inevitable
 
     def start(self, memory: Memory) -> State:
         """The beginning of a text."""
@@ -97,14 +111,26 @@ class _Known(NamedTuple):
 
 
 class _Rows:
-    """Tables that grow with the places reached."""
+    """Tables that grow with the places reached.
 
-    def __init__(self, occurrences: Occurrences, vocab_size: int) -> None:
-        self.occurrences, self._rows = occurrences, 0
+    Args:
+        occurrences: Who knows of a place.
+        own: What symbols behind the vocabulary spell.
+        base: The tables of the vocabulary alone, where there are such symbols.
+    """
+
+    def __init__(self, occurrences: Occurrences, own: Sequence[str] = (), base: _Rows | None = None) -> None:
+        self.occurrences, self._own, self._base, self._rows = occurrences, own, base, 0
+        symbols = len(occurrences.spelling.surfaces) + len(own)
         self._row_of, self._needs = np.empty(0, np.int64), np.empty(0, np.int64)
-        self._after, self._allowed = np.empty((0, vocab_size), np.int32), np.empty((0, vocab_size), bool)
+        self._after, self._allowed = np.empty((0, symbols), np.int32), np.empty((0, symbols), bool)
         self._most = np.empty(0, np.int64)
         self.known = self._tables(torch.device("cpu"))
+
+    def surface(self, symbol: int) -> str | bytes:
+        """What a symbol spells."""
+        surfaces = self.occurrences.spelling.surfaces
+        return surfaces[symbol] if symbol < len(surfaces) else self._own[symbol - len(surfaces)]
 
     def find(self, places: Int[Tensor, " row"]) -> None:
         """See to it that these places have their rows."""
@@ -120,7 +146,7 @@ class _Rows:
         self.known = self._tables(places.device)
 
     def _add(self, place: int) -> None:
-        after, found = self.occurrences.row(place)
+        after, possible = self._follow(place)
         follow = np.zeros(len(self.occurrences), bool)
         follow[after] = True
         needs = {each: self.occurrences.needs(each) for each in follow.nonzero()[0].tolist()}
@@ -132,11 +158,27 @@ class _Rows:
         self._allowed = _grown(self._allowed, self._rows + 1, 0)
         self._most = _grown(self._most, self._rows + 1, 0)
         needed = self._needs[after]
-        allowed = ~found & (needed < NEVER)
+        allowed = possible & (needed < NEVER)
         self._after[self._rows], self._allowed[self._rows] = after, allowed
         self._most[self._rows] = needed[allowed].max(initial=0)
         self._row_of[place] = self._rows
         self._rows += 1
+
+    def _follow(self, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """For each symbol: the place after it, and whether nothing is found with it."""
+        if self._base is None:
+            after, found = self.occurrences.row(place)
+            return after, ~found
+        base, row = self._base, self._base._row(place)
+        after, found = self.occurrences.after(place, self._own)
+        return np.concatenate([base._after[row], after]), np.concatenate([base._allowed[row], ~found])
+
+    def _row(self, place: int) -> int:
+        """The row of a place, for those who need it outside a search."""
+        if place >= len(self._row_of) or self._row_of[place] < 0:
+            self._add(place)
+            self.known = self._tables(self.known.row_of.device)
+        return int(self._row_of[place])
 
     def _tables(self, device: torch.device) -> _Known:
         tables = (self._row_of, self._after, self._allowed, self._most, self._needs)

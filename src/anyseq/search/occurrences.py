@@ -56,7 +56,7 @@ class Occurrences:
     """
 
     def __init__(self, texts: Sequence[str], spelling: Spelling) -> None:
-        self._spelling = spelling
+        self.spelling = spelling
         self._moves: list[dict[str, set[int]]] = [{}, {}]
         self._complete: set[int] = set()
         self._whole: set[int] = set()
@@ -80,14 +80,14 @@ class Occurrences:
         node = _OUTSIDE if kind(text[0]) is Kind.LETTER else _ANYWHERE
         for letter in _letters(text):
             after = self._node()
-            for spelt in _spellings(letter, self._spelling.fold):
+            for spelt in _spellings(letter, self.spelling.fold):
                 before = node
                 for character in spelt[:-1]:
                     between = self._node()
                     self._moves[before].setdefault(character, set()).add(between)
                     before = between
                 self._moves[before].setdefault(spelt[-1], set()).add(after)
-            if letter == " " and self._spelling.squeeze:
+            if letter == " " and self.spelling.squeeze:
                 self._moves[after][" "] = {after}
             node = after
         last = next((each for character in reversed(text) if (each := kind(character)) is not Kind.MARK), Kind.BREAK)
@@ -123,7 +123,7 @@ class Occurrences:
         return Place(frozenset(begun - self._complete), in_word), found
 
     def _code(self, character: str) -> int:
-        if self._spelling.squeeze and character.isspace():
+        if self.spelling.squeeze and character.isspace():
             character = " "
         return self._codes.get(character, kind(character))
 
@@ -145,7 +145,7 @@ class Occurrences:
             if length > len(rest) and all(0x80 <= each < 0xC0 for each in rest[1:]):
                 break
             try:
-                text, taken = self._spelling.fold(rest[:length].decode()) if length else _REPLACEMENT, max(length, 1)
+                text, taken = self.spelling.fold(rest[:length].decode()) if length else _REPLACEMENT, max(length, 1)
             except UnicodeDecodeError:
                 text, taken = _REPLACEMENT, 1
             place, now = self._write(place._replace(rest=b"", fresh=False), text)
@@ -162,13 +162,14 @@ class Occurrences:
 
     # By symbols.
 
-    def holds(self, symbols: Iterable[int]) -> bool:
-        """Whether a text occurs in what these symbols spell, or cannot but occur whatever follows."""
+    def hold(self, surfaces: Iterable[str | bytes]) -> Held:
+        """Whether a text is found in what these surfaces, one behind the other, make."""
         place, found = self._places[0], False
-        for symbol in symbols:
-            place, now = self._take(place, self._spelling.surfaces[symbol])
+        for surface in surfaces:
+            place, now = self._take(place, surface)
             found = found or now
-        return found or self.needs(self._number(place)) == NEVER
+        number = self._number(place)
+        return Held(found or self.ends(number), found or self.needs(number) == NEVER)
 
     def ends(self, number: int) -> bool:
         """Whether a text is found if the output ends here."""
@@ -186,7 +187,7 @@ class Occurrences:
         entries = np.full(len(table.order), entry)
         for codes in table.columns:
             entries[: len(codes)] = self._step_all(entries[: len(codes)], codes, width)
-        after, hit = np.empty(len(self._spelling.surfaces), np.int64), np.empty(len(self._spelling.surfaces), bool)
+        after, hit = np.empty(len(self.spelling.surfaces), np.int64), np.empty(len(self.spelling.surfaces), bool)
         after[table.order], hit[table.order] = entries >> 1, entries & 1
         lone = self._byte_after(number, 0xFF)
         rest = self._places[number].rest
@@ -195,6 +196,12 @@ class Occurrences:
             after[symbol], hit[symbol] = known
         hit[0] = self.ends(number)
         return after, hit
+
+    def after(self, number: int, surfaces: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The same for a few symbols more, by their surfaces."""
+        taken = [self._take(self._places[number], surface) for surface in surfaces]
+        after = np.array([self._number(place) for place, _ in taken], np.int64)
+        return after, np.array([found for _, found in taken], bool)
 
     def _byte_after(self, number: int, byte: int) -> tuple[int, bool]:
         place, found = self._byte(self._places[number], byte)
@@ -224,11 +231,11 @@ class Occurrences:
     def _table(self) -> _Surfaces:
         texts: list[tuple[int, str]] = []
         of_bytes: list[tuple[int, int]] = []
-        for symbol, surface in enumerate(self._spelling.surfaces):
+        for symbol, surface in enumerate(self.spelling.surfaces):
             if isinstance(surface, str):
                 texts.append((symbol, surface))
             elif surface[0] < 0x80 and surface != b" ":  # a character by itself
-                texts.append((symbol, self._spelling.fold(surface.decode())))
+                texts.append((symbol, self.spelling.fold(surface.decode())))
             else:
                 of_bytes.append((symbol, surface[0]))
         texts.sort(key=lambda each: len(each[1]), reverse=True)
@@ -270,7 +277,7 @@ class Occurrences:
     @cached_property
     def _going_on(self) -> Sequence[str | bytes]:
         """The surfaces that may go on with a word, those that do so the soonest first."""
-        surfaces = self._spelling.surfaces
+        surfaces = self.spelling.surfaces
         texts = [text for text in surfaces if isinstance(text, str) and text and kind(text[0]) is not Kind.BREAK]
         of_bytes = [surface for surface in surfaces if isinstance(surface, bytes)]
         return [*sorted(texts, key=lambda text: (text[0] in self._codes, len(text))), *of_bytes]
@@ -278,7 +285,19 @@ class Occurrences:
     @cached_property
     def _continuing(self) -> Sequence[str | bytes]:
         """The bytes that go on with a character."""
-        return [each for each in self._spelling.surfaces if isinstance(each, bytes) and 0x80 <= each[0] < 0xC0]
+        return [each for each in self.spelling.surfaces if isinstance(each, bytes) and 0x80 <= each[0] < 0xC0]
+
+
+class Held(NamedTuple):
+    """What a text holds.
+
+    Attributes:
+        found: A sought text, if it ends here.
+        inevitable: A sought text, whatever follows.
+    """
+
+    found: bool
+    inevitable: bool
 
 
 class _Surfaces(NamedTuple):

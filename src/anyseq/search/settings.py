@@ -9,6 +9,7 @@ from anyseq.search.constraints import All, MinLength, NoRepeatNgram
 from anyseq.search.forbidden import ForbiddenTexts
 from anyseq.search.loop import search
 from anyseq.search.penalties import Penalties
+from anyseq.search.renumbered import Renumbered
 from anyseq.search.stops import EndSymbol
 from anyseq.search.strategies import Beam, Greedy, Sampling, Strategy
 
@@ -43,6 +44,9 @@ class SearchConfig(PartConfig):
         strict=False,
         description="words or texts that occur in no output, in whatever symbols it is written: `cat` forbids `cat.`, "
         "not `category`; Chinese, Japanese, Thai ... and punctuation are forbidden wherever they stand",
+    )
+    replace_unknown: bool = Field(
+        False, description="write the part of the source looked at most for each unknown one; needs attention"
     )
     batch_tokens: int = Field(4096, ge=1, description="source elements searched at a time, padding counted")
     seed: int = Field(0, ge=0, description="sampling: another seed gives other draws")
@@ -118,6 +122,7 @@ class SearchConfig(PartConfig):
         vocab_size: int,
         forbidden: ForbiddenTexts | None = None,
         prefix: Padded | None = None,
+        own: int = 0,
     ) -> Hypotheses:
         """Search with all of these settings.
 
@@ -127,11 +132,15 @@ class SearchConfig(PartConfig):
             vocab_size: Symbols of the target.
             forbidden: What `forbid` names, by the spelling of the target's codec.
             prefix: What `prefix` says, encoded, without end symbol; one row a source.
+            own: Symbols behind the vocabulary that sources of this batch have of their own; `forbidden` may name them,
+                and `memory.own` says which of them each source has.
 
         Raises:
             UsageError: this decoder cannot do what is asked.
         """
+        constraint = self.constraint(vocab_size + own, forbidden)
         return search(
             decoder, memory, strategy=self.strategy(), stop=self.stop(), penalties=self.penalties(),
-            constraint=self.constraint(vocab_size, forbidden), prefix=prefix, n_best=self.returned,
+            constraint=Renumbered(constraint, vocab_size) if own and constraint is not None else constraint,
+            prefix=prefix, n_best=self.returned,
         )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from anyseq.core import Alignment, Batch, Hypotheses, Padded
+from anyseq.core import Alignment, Batch, Hypotheses, Padded, Symbols, Units
 from anyseq.errors import UsageError
 from anyseq.tasks.base import Task
 
@@ -39,7 +39,8 @@ def align(
         places: Which hypotheses of each source.
     """
     decoder, chosen = task.model.decoder, _chosen(hypotheses, places)
-    emission, _ = decoder.unroll(decoder.prepare(task.model.encode(batch)), chosen)
+    read = Padded(_known(task, chosen.values), chosen.valid)
+    emission, _ = decoder.unroll(decoder.prepare(task.model.encode(batch)), read)
     assert emission.attention is not None
     looks = emission.attention().float().cpu()
     width = chosen.rows // batch.rows
@@ -47,7 +48,11 @@ def align(
     values, ends = chosen.values.cpu(), chosen.lengths.tolist()
     return [
         [
-            _aligned(task, sources[row, : lengths[row]], values[at, : ends[at]], looks[at, : ends[at], : lengths[row]])
+            _aligned(
+                task.codecs["source"].units(sources[row, : lengths[row]]),
+                task.units(values[at, : ends[at]], batch.items[row]),
+                looks[at, : ends[at], : lengths[row]],
+            )
             for at in range(row * width, row * width + len(own))
         ]
         for row, own in enumerate(places)
@@ -65,8 +70,13 @@ def _chosen(hypotheses: Hypotheses, places: Sequence[Sequence[int]]) -> Padded:
     return Padded(values, torch.arange(values.shape[1], device=device) < lengths[:, None])
 
 
-def _aligned(task: Task, source: Tensor, output: Tensor, looks: Tensor) -> Alignment:
-    columns, rows = task.codecs["source"].units(source), task.codecs["target"].units(output)
+def _known(task: Task, values: Tensor) -> Tensor:
+    """Symbols as every decoder can read them: what is only the source's own is unknown."""
+    target = task.codecs["target"].stream
+    return values.masked_fill(values >= target.vocab_size, target.unknown) if isinstance(target, Symbols) else values
+
+
+def _aligned(columns: Units, rows: Units, looks: Tensor) -> Alignment:
     members = rows.table()
     weights = members @ looks @ columns.table().T / members.sum(1, keepdim=True)
     return Alignment(columns.shown, rows.shown, weights.tolist())

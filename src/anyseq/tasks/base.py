@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Unknown
+from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Units, Unknown
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
@@ -62,11 +62,18 @@ class EncodedSource:
         values: At least one element, at most the limit.
         empty: There is nothing to be transformed: the output is empty too, and the model is not asked.
         cut: It was longer than the limit.
+        others: What else the model reads of it, by the name of the batch's field.
     """
 
     values: Tensor
     empty: bool
     cut: bool
+    others: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, Tensor]:
+        """All that the model reads, by the name of the batch's field."""
+        return {"source": self.values, **self.others}
 
 
 class Task(ABC):
@@ -115,6 +122,14 @@ class Task(ABC):
     def build_model(self) -> None:
         """Make the model for the codecs, with fresh weights from torch's random generator."""
 
+    def initialise(self) -> Sequence[str]:
+        """Put into the fresh weights what they start from besides chance; notes for the person who trains them.
+
+        Raises:
+            DataError: a file cannot be used.
+        """
+        return []
+
     @abstractmethod
     def select(self, splits: Splits) -> Splits:
         """Leave out what cannot be trained on, and say so in the notes."""
@@ -140,6 +155,11 @@ class Task(ABC):
         """What of an item's source the model has no symbol for."""
         return Unknown()
 
+    @property
+    def copied_length(self) -> int | None:
+        """How much of a source may be copied, in symbols, where the model copies; None where it does not."""
+        return None
+
     @abstractmethod
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch, which has no target."""
@@ -147,6 +167,10 @@ class Task(ABC):
     @abstractmethod
     def output(self, values: Tensor, item: Item) -> str:
         """What a person sees of one hypothesis."""
+
+    def units(self, values: Tensor, item: Item) -> Units:
+        """The same as units to be aligned with the source's."""
+        return self.codecs["target"].units(values)
 
     @property
     @abstractmethod

@@ -114,12 +114,12 @@ def predict(
         refuse_without_attention(task)
     sources = [task.encode_source(item) for item in items]
     full = [i for i, source in enumerate(sources) if not source.empty]
-    fields = [{"source": sources[i].values} for i in full]
+    fields = [sources[i].fields for i in full]
     found: dict[int, list[Alternative]] = {}
     task.model.eval()
     for rows in batches(fields, settings.batch_tokens):
         chosen = [full[row] for row in rows.tolist()]
-        batch = task.batch([items[i] for i in chosen], [{"source": sources[i].values} for i in chosen])
+        batch = task.batch([items[i] for i in chosen], [sources[i].fields for i in chosen])
         found.update(zip(chosen, _best(task, batch, settings, chooser, alignments), strict=True))
     nothing = [Alternative("", 0.0, 0.0, "end", alignment=Alignment((), (), ()) if alignments else None)]
     return [

@@ -25,7 +25,8 @@ def ensemble(tasks: Sequence[Task], names: Sequence[str]) -> Task:
         names: What to call each in an error.
 
     Raises:
-        UsageError: their target codecs do not have the same symbols; the text says which two, and what differs.
+        UsageError: their target codecs do not have the same symbols, or copying makes them differ; the text says which
+            two, and what differs.
     """
     first, *others = tasks
     for task, name in zip(others, names[1:], strict=True):
@@ -34,6 +35,12 @@ def ensemble(tasks: Sequence[Task], names: Sequence[str]) -> Task:
                 f"{names[0]} and {name} cannot be one ensemble, for their targets have other symbols: {difference[0]} "
                 f"in the first, {difference[1]} in the second; train them with one target codec (--from takes over a "
                 "model's), or choose with one among the outputs of the other (--rerank-with)"
+            )
+        if not _copy_alike(first, task):
+            raise UsageError(
+                f"{names[0]} and {name} cannot be one ensemble: a model that copies writes symbols of the source's "
+                "own, which others know only where they copy too, with the same codecs and data.max_length; choose "
+                "with one among the outputs of the other (--rerank-with)"
             )
     source = _content(first.codecs["source"])
     readers = [None if _content(task.codecs["source"]) == source else _reader(task) for task in tasks]
@@ -45,9 +52,18 @@ def _reader(task: Task) -> Callable[[Batch], Batch]:
     """Encodes a batch's items as this task does."""
 
     def read(batch: Batch) -> Batch:
-        return task.batch(batch.items, [{"source": task.encode_source(item).values} for item in batch.items])
+        return task.batch(batch.items, [task.encode_source(item).fields for item in batch.items])
 
     return read
+
+
+def _copy_alike(one: Task, other: Task) -> bool:
+    """Whether the same symbol of a source's own is the same to both, if there are any."""
+    if one.copied_length is None and other.copied_length is None:
+        return True
+    return one.copied_length == other.copied_length and all(
+        _content(codec) == _content(other.codecs[name]) for name, codec in one.codecs.items()
+    )
 
 
 def _content(codec: Codec) -> dict[str, bytes]:

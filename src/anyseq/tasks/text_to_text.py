@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symbols, Unknown
+from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symbols, Units, Unknown
 from anyseq.data.codecs.base import CodecConfig
+from anyseq.data.codecs.copying import CopyCodec
 from anyseq.data.files import read_items, select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
-from anyseq.errors import DataError, UsageError
-from anyseq.models.seq2seq import Seq2SeqConfig
-from anyseq.search.forbidden import ForbiddenTexts
+from anyseq.errors import DataError
+from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import EncodedSource, Splits, Task, TaskConfig
+from anyseq.tasks.text_limits import TextLimits
+from anyseq.tasks.unknown_words import replace_unknown
+from anyseq.tasks.word_vectors import start_from
 
 SIDES = ("source", "target")
 
@@ -45,6 +48,15 @@ class TextCodecs(PartConfig):
     target: CodecConfig | None = Field(None, description="codec of the target; none: as the source's")
     joint: bool = Field(False, description="one codec, learnt from both sides, for both sides")
 
+    @model_validator(mode="after")
+    def _whose_vocabulary(self) -> Self:
+        if self.target is None and not self.joint and dict(self.source).get("vocabulary") is not None:
+            raise ValueError(
+                "codec.source.vocabulary is the source's; give the target's codec too (codec.target.kind=..., with a "
+                "vocabulary of its own or none), or set codec.joint=true where the file is for both sides"
+            )
+        return self
+
 
 class TextToTextConfig(TaskConfig):
     """Text in, text out."""
@@ -58,14 +70,6 @@ class TextToTextConfig(TaskConfig):
         return TextToText(self)
 
 
-class _Forbids(NamedTuple):
-    """Forbidden texts, and whose symbols spell them."""
-
-    texts: tuple[str, ...]
-    codec: Codec
-    constraint: ForbiddenTexts
-
-
 class TextToText(Task):
     """Pairs of lines, a codec for each side, an encoder-decoder.
 
@@ -75,7 +79,8 @@ class TextToText(Task):
 
     def __init__(self, config: TextToTextConfig) -> None:
         self._config = config
-        self._forbids: _Forbids | None = None
+        self._copying: CopyCodec | None = None  # where the model copies
+        self._naming: CopyCodec | None = None  # where unknown words are to be replaced
         self.metrics = [metric.build() for metric in config.metrics]
 
     @property
@@ -113,13 +118,12 @@ class TextToText(Task):
         codec = self._config.codec
         if codec.joint:
             shared = codec.source.fit(chain.from_iterable((item.raw["source"], item.raw["target"]) for item in items))
-            self.codecs = dict.fromkeys(SIDES, shared)
+            self._use_codecs(shared, shared)
             return
         target = codec.source if codec.target is None else codec.target
-        self.codecs = {
-            "source": codec.source.fit(item.raw["source"] for item in items),
-            "target": target.fit(item.raw["target"] for item in items),
-        }
+        self._use_codecs(
+            codec.source.fit(item.raw["source"] for item in items), target.fit(item.raw["target"] for item in items)
+        )
 
     def save_codecs(self, folder: Path) -> None:
         """One folder for each codec."""
@@ -132,11 +136,32 @@ class TextToText(Task):
         codec = self._config.codec
         source = codec.source.load(folder / "source")
         target = codec.source if codec.target is None else codec.target
-        self.codecs = {"source": source, "target": source if codec.joint else target.load(folder / "target")}
+        self._use_codecs(source, source if codec.joint else target.load(folder / "target"))
+
+    def _use_codecs(self, source: Codec, target: Codec) -> None:
+        self.codecs = {"source": source, "target": target}
+        copies = self._config.model.decoder.copies
+        self._copying, self._naming = CopyCodec(source, target, self._limit) if copies else None, None
+        self._limits = TextLimits(target, self._copying)
+
+    @property
+    def _limit(self) -> int:
+        """The longest source, in symbols."""
+        return self._config.data.max_length
+
+    @property
+    def copied_length(self) -> int | None:
+        """The longest source, where the model copies."""
+        return None if self._copying is None else self._limit
 
     def build_model(self) -> None:
         """Make the model for the codecs' streams."""
-        self.model = self._config.model.build(self.codecs["source"].stream, self.codecs["target"].stream)
+        self.model: Seq2Seq = self._config.model.build(self.codecs["source"].stream, self.codecs["target"].stream)
+
+    def initialise(self) -> Sequence[str]:
+        """Word vectors into the embeddings, where the recipe has some."""
+        files = self._config.model.vectors.files
+        return [start_from(path, side, self.model, self.codecs[side]) for side, path in files.items()]
 
     def select(self, splits: Splits) -> Splits:
         """Leave out pairs that are empty on a side or too long."""
@@ -152,70 +177,76 @@ class TextToText(Task):
     def encode_source(self, item: Item) -> EncodedSource:
         """Symbols up to the end symbol; what is cut keeps its end."""
         symbols = self.codecs["source"].encode(item.raw["source"])
-        limit = self._config.data.max_length
+        others = {} if self._copying is None else self._copying.fields(self._copying.read(item.raw["source"]))
+        limit = self._limit
         if len(symbols) > limit:
-            return EncodedSource(torch.cat([symbols[: limit - 1], symbols[-1:]]), empty=False, cut=True)
-        return EncodedSource(symbols, empty=len(symbols) == 1, cut=False)
+            return EncodedSource(torch.cat([symbols[: limit - 1], symbols[-1:]]), False, True, others)
+        return EncodedSource(symbols, len(symbols) == 1, False, others)
 
     def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
-        """Symbols of each side, ending with the end symbol."""
+        """Symbols of each side, ending with the end symbol; what else the model reads of the source."""
+        if self._copying is not None:
+            return self._encode_copied(self._copying, item, seed)
         if seed is None:
-            return {
-                "source": self.encode_source(item).values,
-                "target": self.codecs["target"].encode(item.raw["target"]),
-            }
+            return {**self.encode_source(item).fields, "target": self.codecs["target"].encode(item.raw["target"])}
         return {side: self.codecs[side].augment(item.raw[side], seed) for side in SIDES}
 
+    def _encode_copied(self, copying: CopyCodec, item: Item, seed: int | None) -> Mapping[str, Tensor]:
+        """The target in the symbols of the vocabulary, and of its source where the vocabulary has none."""
+        given, wanted = item.raw["source"], item.raw["target"]
+        if seed is None:
+            copied = copying.read(given)
+            return {**self.encode_source(item).fields, "target": copying.encode(wanted, copied)}
+        source, target = self.codecs["source"], self.codecs["target"]
+        symbols = source.augment(given, seed)
+        copied = copying.read_symbols(symbols) if source.augments else copying.read(given)
+        encoded = target.augment(wanted, seed) if target.augments else copying.encode(wanted, copied)
+        return {"source": symbols, **copying.fields(copied), "target": encoded}
+
     def unknown(self, item: Item) -> Unknown:
-        """The characters or words of the source that are unknown to its codec."""
-        return self.codecs["source"].unknown(item.raw["source"])
+        """The characters or words of the source that its codec does not know; nothing where the model copies them."""
+        return Unknown() if self._copying is not None else self.codecs["source"].unknown(item.raw["source"])
 
     def refuse(self, settings: SearchConfig) -> None:
         """Refuse a prefix that the target's codec does not know or that holds what is forbidden."""
-        prefix, forbidden = self._prefix(settings), self._forbidden(settings)
-        if prefix is not None and forbidden is not None and forbidden.holds(prefix.tolist()):
-            raise UsageError(
-                f"search.prefix={settings.prefix!r} holds a text that search.forbid forbids "
-                f"({', '.join(map(repr, settings.forbid))}), so no output is left: change one of them"
-            )
+        self._limits.refuse(settings)
 
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch of sources."""
-        stream, prefix = self.codecs["target"].stream, self._prefix(settings)
-        return settings.run(
+        target, prefix, keys = self.codecs["target"].stream, None, []
+        if settings.prefix is not None:
+            prefix = Padded.stack([self._limits.prefix(settings.prefix, item).to(self.device) for item in batch.items])
+        memory = self.model.encode(batch)
+        if self._copying is not None:
+            found, numbers = memory.own.values.unique(return_inverse=True)
+            memory, keys = memory.replace(own=Padded(numbers, memory.own.valid)), found.tolist()
+        found = settings.run(
             self.model.decoder,
-            self.model.encode(batch),
-            vocab_size=stream.vocab_size if isinstance(stream, Symbols) else 0,
-            forbidden=self._forbidden(settings),
-            prefix=None if prefix is None else Padded.stack([prefix.to(self.device)] * batch.rows),
+            memory,
+            vocab_size=target.vocab_size if isinstance(target, Symbols) else 0,
+            forbidden=self._limits.forbidden_among(settings.forbid, batch.items, keys),
+            prefix=prefix,
+            own=len(keys),
         )
-
-    def _prefix(self, settings: SearchConfig) -> Tensor | None:
-        """The symbols every output begins with."""
-        if settings.prefix is None:
-            return None
-        target = self.codecs["target"]
-        if (unknown := target.unknown(settings.prefix)).parts:
-            raise UsageError(
-                f"search.prefix={settings.prefix!r} holds what the model has no symbol for: {unknown.named()}; "
-                "a prefix is made of what stood in the training targets"
-            )
-        return target.encode(settings.prefix)[:-1]
-
-    def _forbidden(self, settings: SearchConfig) -> ForbiddenTexts | None:
-        """What may not occur in an output; kept from batch to batch, for it learns as it is used."""
-        if not settings.forbid:
-            return None
-        target = self.codecs["target"]
-        if self._forbids is None or (self._forbids.texts, self._forbids.codec) != (settings.forbid, target):
-            if (spelling := target.spelling) is None:
-                raise UsageError(f"search.forbid: the symbols of {type(target).__name__} spell no text; leave it out")
-            self._forbids = _Forbids(settings.forbid, target, ForbiddenTexts(settings.forbid, spelling))
-        return self._forbids.constraint
+        if not (settings.replace_unknown and isinstance(target, Symbols)):
+            return found
+        naming = self._naming = self._naming or self._copying or CopyCodec(**self.codecs, max_length=self._limit)
+        copied = [naming.read(item.raw["source"]) for item in batch.items]
+        symbols = Padded.stack([torch.tensor(each.symbols) for each in copied]).to(self.device)
+        replaced = replace_unknown(self.model.decoder, memory, found, symbols, target)
+        return self._limits.spare(settings.forbid, found, replaced, [each.own for each in copied])
 
     def output(self, values: Tensor, item: Item) -> str:
         """The text of one hypothesis."""
+        codec = self._copying or self._naming
+        if codec is not None:
+            return codec.decode(values, item.raw["source"])
         return str(self.codecs["target"].decode(values, item))
+
+    def units(self, values: Tensor, item: Item) -> Units:
+        """The words or characters of one hypothesis."""
+        codec = self._copying or self._naming
+        return super().units(values, item) if codec is None else codec.units(values, item.raw["source"])
 
     @property
     def augments(self) -> bool:

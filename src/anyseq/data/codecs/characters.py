@@ -13,14 +13,15 @@ from jaxtyping import Int
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Spelling, Symbols, Unknown
-from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
+from anyseq.core import Item, Spelling, Symbols, Units
+from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodec, TextCodecConfig, read_codec, write_codec
+from anyseq.data.codecs.vocabulary import read_characters
 from anyseq.data.text import Normalise
 from anyseq.errors import DataError
 
 
 @final
-class Characters(Codec):
+class Characters(TextCodec):
     """One symbol a character (code point): 0 the end, 1 unknown, then the known ones.
 
     decode(encode(x)) is x normalised, with U+FFFD for each unknown symbol.
@@ -54,10 +55,22 @@ class Characters(Codec):
         """Each symbol is its character."""
         return Spelling(self._shown, self.normalise.fold, self.normalise.squeeze)
 
-    def unknown(self, raw: Any) -> Unknown:
-        """The characters (and what is whole) that are unknown."""
-        text = self.normalise(raw)
-        return Unknown.of(text, (part for part in self._parts(text) if part not in self._symbols))
+    @property
+    def shown(self) -> Sequence[str]:
+        """What each symbol is shown as."""
+        return self._shown
+
+    def parts(self, raw: Any) -> list[str]:
+        """The characters of a text, unknown ones as they are spelt."""
+        return list(self._parts(self.normalise(raw)))
+
+    def join(self, parts: Sequence[str]) -> str:
+        """The text that some characters make."""
+        return "".join(parts)
+
+    def units_of(self, parts: Sequence[str], symbols: int) -> Units:
+        """The characters."""
+        return Units(parts, [range(place, place + (place < len(parts))) for place in range(symbols)])
 
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
@@ -74,6 +87,9 @@ class CharactersConfig(TextCodecConfig):
     """A text as its characters; those seen too rarely are unknown."""
 
     min_count: int = Field(1, ge=1, description="characters seen less often than this are unknown")
+    vocabulary: str | None = Field(
+        None, description="file of the characters to know, one a line, instead of learning them; min_count is not used"
+    )
     whole: str = Field("", description="regular expression: what it matches is one symbol (a tag, a language's code)")
 
     @field_validator("whole")
@@ -86,12 +102,14 @@ class CharactersConfig(TextCodecConfig):
         return whole
 
     def fit(self, raws: Iterable[Any]) -> Characters:
-        """Learn the characters, the most frequent first.
+        """Learn the characters, the most frequent first, or read those brought along.
 
         Raises:
-            DataError: no text has a character.
+            DataError: no text has a character, or the file of the vocabulary is not right.
         """
         normalise, parts = self.normalise, parts_of(self.whole)
+        if self.vocabulary is not None:
+            return Characters(read_characters(self.vocabulary, normalise, parts), normalise, self.whole)
         counts = Counter[str]()
         for raw in raws:
             counts.update(parts(normalise(raw)))

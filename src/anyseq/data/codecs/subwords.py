@@ -6,8 +6,8 @@ import io
 import math
 import random
 import re
-from collections.abc import Iterable, Iterator
-from itertools import accumulate, chain, groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, final
 
@@ -17,8 +17,8 @@ from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Spelling, Symbols, Units, Unknown
-from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, words_of, write_codec
+from anyseq.core import Item, Spelling, Symbols, Units
+from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodec, TextCodecConfig, read_codec, words_of, write_codec
 from anyseq.data.lines import read_bytes
 from anyseq.data.text import Normalise
 from anyseq.errors import DataError, ModelFolderError
@@ -40,7 +40,7 @@ class _Choices(NamedTuple):
 
 
 @final
-class Subwords(Codec):
+class Subwords(TextCodec):
     """One symbol a subword: 0 the end, 1 unknown, then the model's pieces in the model's order.
 
     decode(encode(x)) is x normalised where all characters are known (with byte fallback: always); a run of unknown
@@ -112,9 +112,10 @@ class Subwords(Codec):
     def encode(self, raw: Any) -> Int[Tensor, " time"]:
         """Encode a text in its one best segmentation; the end comes last."""
         symbols = self._symbols
-        return torch.tensor([symbols[piece] for piece in self._processor.encode(self._canonical(raw))] + [0])
+        return torch.tensor([symbols[piece] for piece in self._processor.encode(self.canonical(raw))] + [0])
 
-    def _canonical(self, raw: Any) -> str:
+    def canonical(self, raw: Any) -> str:
+        """The canonical form of a text, before SentencePiece sees it: ▁ is a space."""
         text = self.normalise(raw)
         return self.normalise(text.replace(_SPACE, " ")) if _SPACE in text else text
 
@@ -129,7 +130,7 @@ class Subwords(Codec):
             return self.encode(raw)
         draw = random.Random(seed)
         segment = self._sample if self.model_type == "unigram" else self._merge
-        words = self._processor.normalize(self._canonical(raw)).split(_SPACE)[1:]
+        words = self._processor.normalize(self.canonical(raw)).split(_SPACE)[1:]
         return torch.tensor([symbol for word in words for symbol in segment(word, draw)] + [0])
 
     def _sample(self, word: str, draw: random.Random) -> list[int]:
@@ -175,15 +176,12 @@ class Subwords(Codec):
         as_bytes = [f"<0x{byte:02X}>" for byte in "".join(parts).encode()]
         return [self._bytes[byte] for byte in as_bytes] if self._bytes else [UNKNOWN]
 
-    def units(self, values: Int[Tensor, " time"]) -> Units:
+    def units_of(self, parts: Sequence[str], symbols: int) -> Units:
         """The words between white space, each with its punctuation."""
-        symbols = values.tolist()
-        end = symbols.index(0) if 0 in symbols else len(symbols)
-        pieces = [self._pieces[symbol] for symbol in symbols[:end]]
         surfaces = [
-            bytes([int(piece[3:5], 16)]) if piece in self._bytes else piece.replace(_SPACE, " ") for piece in pieces
+            bytes([int(part[3:5], 16)]) if part in self._bytes else part.replace(_SPACE, " ") for part in parts
         ]
-        return words_of(surfaces, len(symbols))
+        return words_of(surfaces, symbols)
 
     def decode(self, values: Int[Tensor, " time"], item: Item | None = None) -> str:
         """Return the text up to the end symbol."""
@@ -206,16 +204,22 @@ class Subwords(Codec):
     def _fold(self, text: str) -> str:
         return self.normalise.fold(text.replace(_SPACE, " "))
 
-    def unknown(self, raw: Any) -> Unknown:
-        """The characters that are unknown."""
-        text, processor = self._canonical(raw), self._processor
-        unknown = processor.unk_id()
-        pieces = processor.encode(text)
-        if unknown not in pieces:
-            return Unknown.of(text, ())
-        shown = zip(pieces, processor.encode(text, out_type=str), strict=True)
-        runs = (run.replace(_SPACE, "") for piece, run in shown if piece == unknown)
-        return Unknown.of(text, chain.from_iterable(runs))
+    def spelt(self, part: str) -> Sequence[str]:
+        """The characters of an unknown part, each by itself."""
+        return part.replace(_SPACE, "")
+
+    @property
+    def shown(self) -> Sequence[str]:
+        """What each symbol is shown as."""
+        return self._pieces
+
+    def parts(self, raw: Any) -> list[str]:
+        """The subwords of a text, unknown ones as they are spelt."""
+        return list(self._processor.encode(self.canonical(raw), out_type=str))
+
+    def join(self, parts: Sequence[str]) -> str:
+        """The text that some subwords make."""
+        return self.normalise(self._processor.decode(list(parts))) if parts else ""
 
     def save(self, folder: Path) -> None:
         """Write `codec.json` and `subwords.model`, a plain SentencePiece model."""

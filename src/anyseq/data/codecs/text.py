@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import Int
 from pydantic import Field
+from torch import Tensor
 
-from anyseq.core import Units
+from anyseq.core import Codec, Symbols, Units, Unknown
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.text import Case, Normalise, UnicodeForm
 from anyseq.errors import ModelFolderError
@@ -21,6 +25,57 @@ REPLACEMENT = "\ufffd"
 """What an unknown character or word is shown as."""
 
 _FILE = "codec.json"
+
+
+class TextCodec(Codec):
+    """A codec that cuts a text into parts, each of which is a symbol: 0 the end, 1 unknown, then the known ones.
+
+    Attributes:
+        normalise: Makes the canonical form.
+    """
+
+    stream: Symbols
+    normalise: Normalise
+
+    @property
+    @abstractmethod
+    def shown(self) -> Sequence[str]:
+        """What each symbol is shown as; of a known one, the part itself."""
+
+    @abstractmethod
+    def parts(self, raw: Any) -> list[str]:
+        """The parts that `encode` makes symbols of, one each, without the end; unknown ones as they are spelt."""
+
+    @abstractmethod
+    def join(self, parts: Sequence[str]) -> str:
+        """The text that some parts make, one behind the other."""
+
+    def canonical(self, raw: Any) -> str:
+        """The canonical form of a text."""
+        return self.normalise(raw)
+
+    def unknown(self, raw: Any, also: Collection[str] = ()) -> Unknown:
+        """The characters or words that are no symbols, nor among some other parts (a source's own)."""
+        known = self.encode(raw)[:-1] != self.stream.unknown
+        parts: list[str] = []
+        if not bool(known.all()):
+            pairs = zip(self.parts(raw), known.tolist(), strict=True)
+            parts = [part for part, is_known in pairs if not is_known and part not in also]
+        return Unknown.of(self.canonical(raw), chain.from_iterable(map(self.spelt, parts)))
+
+    def spelt(self, part: str) -> Sequence[str]:
+        """What a person reads in a part that is unknown: without the space before it."""
+        return [part.removeprefix(" ") or part]
+
+    @abstractmethod
+    def units_of(self, parts: Sequence[str], symbols: int) -> Units:
+        """What a person sees as one thing, of the parts up to the end; `symbols` counts the end and what follows."""
+
+    def units(self, values: Int[Tensor, " time"]) -> Units:
+        """What a person sees as one thing: words or characters."""
+        symbols = values.tolist()
+        end = symbols.index(self.stream.end) if self.stream.end in symbols else len(symbols)
+        return self.units_of([self.shown[symbol] for symbol in symbols[:end]], len(symbols))
 
 
 class TextCodecConfig(CodecConfig):

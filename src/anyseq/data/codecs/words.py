@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import count, groupby
 from pathlib import Path
 from typing import Any, Self, final
@@ -14,9 +14,10 @@ from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Spelling, Symbols, Units, Unknown
+from anyseq.core import Item, Spelling, Symbols, Units
 from anyseq.data.codecs.characters import frequent
-from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, words_of, write_codec
+from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodec, TextCodecConfig, read_codec, words_of, write_codec
+from anyseq.data.codecs.vocabulary import read_words
 from anyseq.data.text import Normalise
 from anyseq.errors import DataError
 
@@ -46,7 +47,7 @@ def _in_word(character: str) -> bool:
 
 
 @final
-class Words(Codec):
+class Words(TextCodec):
     """One symbol a word or punctuation mark, the space before it included: 0 the end, 1 unknown, then the known ones.
 
     decode(encode(x)) is x normalised where all words are known. An unknown one is shown as " " and U+FFFD.
@@ -77,11 +78,9 @@ class Words(Codec):
                 self._chunks[chunk] = symbols
         return symbols
 
-    def units(self, values: Int[Tensor, " time"]) -> Units:
+    def units_of(self, parts: Sequence[str], symbols: int) -> Units:
         """The words between white space, each with its punctuation."""
-        symbols = values.tolist()
-        end = symbols.index(0) if 0 in symbols else len(symbols)
-        return words_of([self._shown[symbol] for symbol in symbols[:end]], len(symbols))
+        return words_of(parts, symbols)
 
     def decode(self, values: Int[Tensor, " time"], item: Item | None = None) -> str:
         """Return the text up to the end symbol."""
@@ -94,11 +93,18 @@ class Words(Codec):
         """Each symbol is its word, with the space before it."""
         return Spelling(self._shown, self.normalise.fold, self.normalise.squeeze, first_space=False)
 
-    def unknown(self, raw: Any) -> Unknown:
-        """The words and punctuation marks that are unknown."""
-        text = self.normalise(raw)
-        tokens = (token for token in tokenise(text) if token not in self._symbols)
-        return Unknown.of(text, (token.removeprefix(" ") or token for token in tokens))
+    @property
+    def shown(self) -> Sequence[str]:
+        """What each symbol is shown as."""
+        return self._shown
+
+    def parts(self, raw: Any) -> list[str]:
+        """The words of a text, unknown ones as they are spelt."""
+        return tokenise(self.normalise(raw))
+
+    def join(self, parts: Sequence[str]) -> str:
+        """The text that some words make."""
+        return "".join(parts).removeprefix(" ")
 
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
@@ -119,11 +125,17 @@ class WordsConfig(TextCodecConfig):
         50_000, ge=3, description="largest vocabulary, end and unknown included; null for no limit"
     )
 
+    vocabulary: str | None = Field(
+        None,
+        description="file of the words to know, one a line, instead of learning them; min_count and max_size are not "
+        "used. A word is known behind a space, a mark without one; the other way too where the data have it so",
+    )
+
     def fit(self, raws: Iterable[Any]) -> Words:
-        """Learn the words, the most frequent first.
+        """Learn the words, the most frequent first, or read those brought along, in the file's order.
 
         Raises:
-            DataError: no text has a word, or all are rarer than `min_count`.
+            DataError: no text has a word, all are rarer than `min_count`, or the file of the vocabulary is not right.
         """
         normalise = self.normalise
         chunks, words = Counter[str](), Counter[str]()
@@ -133,6 +145,8 @@ class WordsConfig(TextCodecConfig):
         for chunk, number in chunks.items():
             for token in _split(chunk):
                 words[token] += number
+        if self.vocabulary is not None:
+            return Words(_forms(read_words(self.vocabulary, normalise, tokenise), words), normalise)
         kept = frequent(words, self.min_count)
         if not words:
             raise DataError("there are no words to learn: every text is empty; look at data.train")
@@ -143,3 +157,12 @@ class WordsConfig(TextCodecConfig):
     def load(self, folder: Path) -> Words:
         """Read a codec of this kind that `Words.save` wrote."""
         return Words.load(folder)
+
+
+def _forms(words: Sequence[str], seen: Collection[str]) -> list[str]:
+    """Each word behind a space, each mark without one; and the other way too where it was seen so."""
+    forms = []
+    for word in words:
+        usual, other = (" " + word, word) if _in_word(word[0]) else (word, " " + word)
+        forms += [usual, other] if other in seen else [usual]
+    return forms

@@ -54,6 +54,7 @@ class RnnAttentionDecoder(Decoder):
     ) -> None:
         super().__init__()
         self.fed_back, self.stack, self.first, self.reader, self.head = fed_back, stack, first, reader, head
+        self.output_dim = head.output.in_features
 
     def prepare(self, memory: Memory) -> Memory:
         """Add the reader's keys and values."""

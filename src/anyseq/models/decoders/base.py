@@ -35,9 +35,14 @@ class MemoryShape:
 
 
 class DecoderConfig(PartConfig):
-    """Settings of a decoder."""
+    """Settings of a decoder.
+
+    Class attributes:
+        copies: It reads what it may copy from the source: the memory's fields `copied` and `own`.
+    """
 
     section: ClassVar[str] = "decoders"
+    copies: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> Decoder:

@@ -63,6 +63,7 @@ class ConvDecoder(Decoder):
         self.fed_back, self.positions, self.bottom, self.layers = fed_back, positions, bottom, nn.ModuleList(layers)
         self.reach, self.hidden_dim = layers[0].block.reach, layers[0].dim
         self.top, self.query, self.head, self.dropout = top, query, head, Dropout(dropout)
+        self.output_dim = head.output.in_features
 
     def prepare(self, memory: Memory) -> Memory:
         """Add every layer's keys and values, once per source."""

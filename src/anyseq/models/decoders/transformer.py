@@ -59,6 +59,7 @@ class TransformerDecoder(Decoder):
         self.fed_back, self.positions, self.layers, self.norm = fed_back, positions, nn.ModuleList(layers), norm
         self.rotary, self.num_heads = rotary, layers[0].self_attention.num_heads
         self.output, self.dim, self.dropout = output, dim, Dropout(dropout)
+        self.output_dim = dim
 
     def prepare(self, memory: Memory) -> Memory:
         """Project the keys and values of every layer, once per source."""

@@ -20,11 +20,12 @@ from anyseq.api.folders import (
     load_weights,
     refuse_existing,
 )
+from anyseq.api.preparing import Tell, prepare
 from anyseq.api.use import Predictor
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item
 from anyseq.errors import ModelFolderError, UsageError
-from anyseq.tasks.base import Splits, Task, TaskConfig
+from anyseq.tasks.base import AtFaults, Splits, Task, TaskConfig
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import trainer
@@ -82,7 +83,7 @@ def train(
 
     Raises:
         ConfigError: the recipe or an override is wrong; all faults at once.
-        DataError: a file, or a line of it, cannot be used.
+        DataError: a file, or a line of it, cannot be used; or the data hold errors, as `check` finds them.
         OutputExistsError: the folder holds a run and `overwrite` is off.
     """
     folder = default_folder(recipe) if output is None else Path(output)
@@ -94,9 +95,8 @@ def train(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    run = _prepare(config, start_from)
+    run = _prepare(config, start_from, listener.noted, "stop")
     refuse_recurrent(precision, run.task.model)
-    run.tell(listener)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
     # Nothing was written so far: whatever could be refused has been.
     clear(folder)
@@ -151,11 +151,10 @@ def resume(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    run = _prepare(config, folder)
+    run = _prepare(config, folder, listener.noted, "off")  # what there is to say was said when it began
     refuse_recurrent(precision, run.task.model)
     if about.get("data") != fingerprint(run.splits):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
-    run.tell(listener)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
     loop.restore(step)
     write_atomically(folder / "config.yaml", dump(config, about))
@@ -170,27 +169,19 @@ class _Run:
     splits: Splits
     test: Sequence[Item] | None
 
-    def tell(self, listener: Listener) -> None:
-        """What a person should know about the data."""
-        for note in self.splits.notes:
-            listener.noted(note)
 
-
-def _prepare(config: TaskConfig, start_from: str | Path | None) -> _Run:
+def _prepare(config: TaskConfig, start_from: str | Path | None, tell: Tell, at_faults: AtFaults) -> _Run:
     """Data read, codecs learnt (or taken over), model made (or taken over); the seed settles fresh weights."""
-    task = config.build()
     home = None if start_from is None else home_and_about(Path(start_from))[0]
-    splits, test = task.read(), task.read_test()
-    if home is None:
-        task.fit_codecs(splits.train)
-    else:
-        task.load_codecs(home / "codecs")
-    splits = task.select(splits)
+    data = prepare(config, home, tell, at_faults)
+    task, splits = data.task, data.task.select(data.splits)
+    for note in splits.notes[len(data.splits.notes) :]:
+        tell(note, "note")
     torch.manual_seed(config.training.seed)
     task.build_model()
     if start_from is not None:
         load_weights(task, Path(start_from))
-    return _Run(task, splits, test)
+    return _Run(task, splits, data.test)
 
 
 def _finish(run: _Run, folder: Path, ended: str) -> Trained:

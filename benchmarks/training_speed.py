@@ -13,10 +13,13 @@ import time
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from anyseq.core import Batch, Item, Padded, Symbols
 from anyseq.models.decoders.attention import AttentionDecoderConfig
+from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
+from anyseq.models.encoders.conv import ConvEncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -30,10 +33,14 @@ from limit import limit_gflops
 
 @dataclass(frozen=True)
 class Shape:
-    """A model and a batch: `rows` sentences of `time` symbols on both sides."""
+    """A model with tied output weights, and a batch: `rows` sentences of `time` symbols on both sides.
+
+    `looks` is the width of every attention, summed: a place of both sides costs 4 * time * looks.
+    """
 
     name: str
     config: Seq2SeqConfig
+    looks: int
     vocab_size: int
     rows: int
     time: int
@@ -53,29 +60,30 @@ def attention() -> Seq2SeqConfig:
     )
 
 
+def conv(embed_dim: int, hidden_dim: int, layers: int) -> Seq2SeqConfig:
+    sizes = {"embed_dim": embed_dim, "hidden_dim": hidden_dim, "num_layers": layers}
+    return Seq2SeqConfig(encoder=ConvEncoderConfig(**sizes), decoder=ConvDecoderConfig(**sizes), share_embeddings=True)
+
+
+# A Transformer's layer pair looks three times; a convolution's once, and all of them once at half the price.
 SHAPES = (
-    Shape("Transformer 256 wide, 3+3 layers", transformer(256, 1024, 3), 8000, 256, 16),
-    Shape("Transformer 128 wide, 4+4 layers", transformer(128, 512, 4), 8000, 256, 16),
-    Shape("GRU with attention, 256/512", attention(), 8000, 256, 16),
+    Shape("Transformer 256 wide, 3+3 layers", transformer(256, 1024, 3), 3 * 3 * 256, 8000, 256, 16),
+    Shape("Transformer 128 wide, 4+4 layers", transformer(128, 512, 4), 3 * 4 * 128, 8000, 256, 16),
+    Shape("GRU with attention, 256/512", attention(), 512, 8000, 256, 16),
+    Shape("convolutions 192 wide, 4+4 layers", conv(128, 192, 4), 4 * 192 + 128 // 2, 8000, 256, 16),
 )
 
 
 def flop_per_update(model: Seq2Seq, shape: Shape) -> float:
     """Multiplications and additions of the matrix products, forward and backward (three times the forward).
 
-    A matrix of n weights costs 2n a position: the encoder's at each source place, the decoder's and the output
-    embedding's at each target place. Attention costs 4 * time * width a position and look on top.
+    A matrix of n weights costs 2n a position, be it of the encoder or of the decoder; a table that is looked up costs
+    nothing, but as output weights.
     """
-    embedding = shape.vocab_size * model.encoder.embed.weight.shape[1]
-    shared = model.encoder.embed.weight is model.decoder.fed_back.embed.weight
-    encoder = sum(p.numel() for p in model.encoder.parameters() if p.dim() == 2) - embedding
-    decoder = sum(p.numel() for p in model.decoder.parameters() if p.dim() == 2) - embedding
-    looks = 4 * shape.time * model.encoder.output_dim
-    layers = len(model.decoder.layers) if hasattr(model.decoder, "layers") else 0
-    attended = (3 * layers if layers else 1) * looks
-    places = shape.rows * shape.time
-    assert shared == bool(layers)
-    return 3.0 * places * (2 * (encoder + decoder + embedding) + attended)
+    tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    matrices = sum(p.numel() for p in model.parameters() if p.dim() == 2 and id(p) not in tables)
+    output = shape.vocab_size * model.encoder.embed.weight.shape[1]
+    return 3.0 * shape.rows * shape.time * (2 * (matrices + output) + 4 * shape.time * shape.looks)
 
 
 def measure(shape: Shape, updates: int) -> None:

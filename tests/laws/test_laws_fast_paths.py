@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from anyseq.nn import attention
 from anyseq.nn.cells import AffineCell, Cell, ElmanCell, GruCell, LstmCell
+from anyseq.nn.convolution import GatedConvolution
 from anyseq.training.loop import noise_of
 from anyseq.training.objectives.cross_entropy import CrossEntropy
 from laws.whole_models import BOUND, EVERY, Pair, batch_of, make, named, target_of
@@ -60,9 +62,45 @@ def fused_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "LONGEST_EXPLICIT", 0)
 
 
+def rotation_in_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries and keys turned by their positions as complex numbers, by each layer for itself."""
+    plain = attention.SelfAttention.forward
+
+    def forward(
+        self: Any, x: Tensor, positions: Tensor, bias: Any, cache: Any = None, layer: int = 0, rotation: Any = None
+    ) -> Any:
+        if rotation is None:
+            return plain(self, x, positions, bias, cache, layer)
+        half = self.head_dim // 2
+        angles = positions[:, :, None, None] * 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+        turns = torch.polar(torch.ones_like(angles), angles)
+
+        def turned(vectors: Tensor) -> Tensor:
+            both = torch.complex(*vectors.chunk(2, -1)) * turns
+            return torch.cat([both.real, both.imag], -1)
+
+        return plain(self, x, positions, bias, cache, layer, turned)
+
+    monkeypatch.setattr(attention.SelfAttention, "forward", forward)
+
+
+def by_the_kernel_of_torch(self: GatedConvolution, x: Tensor) -> Tensor:
+    """A convolution that is called one."""
+    kernel = self.linear.weight.view(2 * self.dim, self.kernel_width, self.dim).transpose(1, 2)
+    left, right = F.conv1d(x.transpose(1, 2), kernel, self.linear.bias).transpose(1, 2).chunk(2, 2)
+    return left * right.sigmoid()
+
+
+def textbook_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GatedConvolution, "forward", by_the_kernel_of_torch)
+
+
 # Each path with the models that have it.
-CASES = [(pair, textbook_cells) for pair in EVERY if "rnn" in pair[0] or "rnn" in pair[1] or "attention" in pair[1]]
+RECURRENT = ("rnn", "context", "attention")
+CASES = [(pair, textbook_cells) for pair in EVERY if any(kind in "".join(pair) for kind in RECURRENT)]
 CASES += [(pair, path) for path in (explicit_attention, fused_attention) for pair in EVERY if "transf" in "".join(pair)]
+CASES += [(pair, rotation_in_every_layer) for pair in EVERY if "rotary" in "".join(pair)]
+CASES += [(pair, textbook_convolution) for pair in EVERY if "conv" in "".join(pair)]
 
 
 @pytest.mark.parametrize(("pair", "path"), CASES, ids=lambda x: named(x) if isinstance(x, tuple) else x.__name__)

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 
 from anyseq.core import Codec, Item
-from anyseq.data.alignment import AROUND, FEWEST, Order, Stretch, learn
+from anyseq.data.order import AROUND, FEWEST, Order, Stretch, learn
 
 SIDES = ("source", "target")
 Severity = Literal["error", "warning", "note"]

@@ -17,6 +17,7 @@ from anyseq.data.batching import Packed
 from anyseq.data.check import Finding
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
+from anyseq.tasks.choosing import DecodingConfig
 from anyseq.training.objectives.base import ObjectiveConfig
 from anyseq.training.settings import TrainingConfig
 
@@ -34,7 +35,7 @@ class TaskConfig(PartConfig):
     description: str = Field("", description="one line for `anyseq recipes`")
     objective: ObjectiveConfig = Field(description="what training minimises")
     training: TrainingConfig = Field(description="how long and how hard to train")
-    search: SearchConfig = Field(default_factory=SearchConfig, description="how outputs are searched for")
+    search: DecodingConfig = Field(default_factory=DecodingConfig, description="how outputs are searched for")
     metrics: tuple[MetricConfig, ...] = Field(min_length=1, description="how good an output is; the first decides")
 
     @abstractmethod

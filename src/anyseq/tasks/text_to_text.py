@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -44,7 +44,9 @@ class TextData(PartConfig):
 
 
 class TextCodecs(PartConfig):
-    """How text becomes symbols."""
+    """How text becomes symbols. A bare name (`codec=words`) is the kind of codec on both sides."""
+
+    named: ClassVar[tuple[str, ...]] = ("source", "target")
 
     source: CodecConfig = Field(description="codec of the source")
     target: CodecConfig | None = Field(None, description="codec of the target; none: as the source's")

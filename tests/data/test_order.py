@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from anyseq.core import Item
-from anyseq.data.alignment import FEWEST, learn
 from anyseq.data.check import Finding, examine
+from anyseq.data.order import FEWEST, learn
 from anyseq.data.synthetic.base import SizedGeneratorConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig

@@ -18,8 +18,10 @@ from anyseq.data.check import Finding, examine
 from anyseq.data.order import FEWEST, learn
 from anyseq.data.synthetic.base import SizedGeneratorConfig
 from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
+from anyseq.data.words_together import order_by_words
 
 Texts = tuple[list[str], list[str]]
 DATA = Path(os.environ.get("ANYSEQ_DATA", "."))
@@ -192,6 +194,33 @@ def test_generators(config: type[SizedGeneratorConfig]) -> None:
     assert near(found(source, lose(target, 0)), [(1, 1500, -1)])
     assert near(found(lose(source, 600), target), [(600, 1499, 1)])
     assert near(found(source, target[750:] + target[:750]), [(0, 750, 750), (750, 1500, -750)])
+
+
+def test_one_word_of_many_that_matters() -> None:
+    """Where somebody grew up, in much small talk, and the language they speak: nothing but these words tells."""
+    made = OriginsConfig(train=4000).generate("train")
+    source, target = ([item.raw[side] for item in made] for side in ("source", "target"))
+    assert learn(source, target).relation is None
+    assert faults(items(source, target)) == faults(items(source[:1000], target[:1000])) == []
+    [finding] = faults(items(source, lose(target, 1000)))
+    assert finding.severity == "error"
+    assert "from about train:1001 to about train:4000 the target that fits stands 1 line earlier" in finding.message
+    [finding] = faults(items(source, target[2000:] + target[:2000]))
+    assert "from about train:1 to about train:2000 the target that fits stands 2,000 lines later" in finding.message
+    [finding] = faults(items(source, random.Random(0).sample(target, 4000)))
+    assert finding.severity == "warning" and "is one side in another order?" in finding.message
+    [finding] = faults(items(source[:3000], target[:3000]), items(source[3000:], [*target[3001:], "x"], "dev"))
+    assert finding.message.startswith("dev: 1,000 of 1,000 (100.00%) pairs do not belong together")
+
+
+@pytest.mark.parametrize("lines", [300, 2000])
+def test_words_come_together_by_chance_only(lines: int) -> None:
+    source, target = languages(lines, 16)
+    assert order_by_words(source, random.Random(0).sample(target, lines)) is None
+    assert order_by_words(["a"] * lines, ["b c"] * lines) is None
+    assert order_by_words([""] * lines, target) is None
+    found = order_by_words(source, target)
+    assert found is not None and found.as_they_stand and found.stretches == []
 
 
 # Findings

@@ -15,6 +15,7 @@ import torch
 
 from anyseq.core import Codec, Item
 from anyseq.data.order import AROUND, FEWEST, Order, Stretch, learn
+from anyseq.data.words_together import order_by_words
 
 SIDES = ("source", "target")
 Severity = Literal["error", "warning", "note"]
@@ -264,14 +265,19 @@ def _orders(splits: Mapping[str, Sequence[Item]], held_out: bool) -> Iterator[Fi
         train = sorted([*train, *texts.pop("dev", ())], key=lambda item: item.key)
     if len(train) < FEWEST:
         return
-    found = learn(*_sides(train))
-    if found.relation is None:
+    found: Order | None = learn(*_sides(train))
+    relation = None if found is None else found.relation
+    if relation is None:
+        found = order_by_words(*_sides(train))
+    if found is None:
         yield from _unrelated(train)
         return
     yield from _misplaced("train", train, found)
     for name, items in texts.items():
-        if len(items) >= _FEWEST_OTHERS:
-            yield from _misplaced(name, items, found.relation.order(*_sides(items)))
+        if relation is not None and len(items) >= _FEWEST_OTHERS:
+            yield from _misplaced(name, items, relation.order(*_sides(items)))
+        elif relation is None and len(items) >= FEWEST and (other := order_by_words(*_sides(items))) is not None:
+            yield from _misplaced(name, items, other)
 
 
 def _sides(items: Sequence[Item]) -> list[list[str]]:
@@ -279,7 +285,7 @@ def _sides(items: Sequence[Item]) -> list[list[str]]:
 
 
 def _unrelated(train: Sequence[Item]) -> Iterator[Finding]:
-    """Sides that have nothing in common, or only what goes with the order in which the pairs stand."""
+    """Sides that have nothing in common, but for what goes with the order in which the pairs stand."""
     if len(train) < _FEWEST_UNRELATED or learn(*_sides(Random(0).sample(train, len(train)))).relation is not None:
         return
     yield Finding(
@@ -336,7 +342,8 @@ def _of_stretches(
 
 
 def _stretch(items: Sequence[Item], stretch: Stretch) -> str:
-    where = f"from {items[stretch.first].place} to {items[stretch.last - 1].place}"
+    about = "about " if stretch.about else ""
+    where = f"from {about}{items[stretch.first].place} to {about}{items[stretch.last - 1].place}"
     if stretch.offset is None:
         return where
     distance = abs(stretch.offset)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from jaxtyping import Complex, Float, Int, UInt
 from torch import Tensor
 
 FEWEST = 200
@@ -35,16 +36,17 @@ _LARGEST_COUNT = 3  # a character that comes oftener in a line says no more
 _SMALLEST_VARIANCE = 1e-3  # relative to the largest
 _SCANNED, _SCANNED_OF_MANY, _MANY = 16, 8, 40_000  # numbers compared at all offsets; of so many lines fewer suffice
 _HIGHEST_PEAK = 4.0  # of a spectrum, relative to its mean
-_STANDS_OUT = 8.0  # standard deviations; the most that chance made, of some 10,000 offsets, was below
+STANDS_OUT = 8.0  # standard deviations; the most that chance made, of some 10,000 offsets, was below
 _SHARE_OF_BEST = 0.1  # that an offset must stand out
-_NEAR = (0, 1, -1, 2, -2, 3, -3)  # offsets always tried
+NEAR = (0, 1, -1, 2, -2, 3, -3)  # offsets always tried
 _OFFSETS = 10  # offsets that are tried because they stand out
 _VARIATES, _LARGEST_VARIATE = 32, 3.0
 _ABOVE_CHANCE, _LARGEST_CORRELATION = 1.2, 0.95
 _LARGEST_SCORE = 4.0  # nats; one pair alone proves nothing
 _CHANGE = 20.0  # nats that a change of offset must be worth, besides the logarithm of its possible places
 
-Matrix = np.ndarray
+Lines = Float[np.ndarray, "line _"]
+"""The numbers (or the canonical variates) of each line."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,14 @@ class Stretch:
         offset: Line n of the source fits line n + offset of the target; None: no offset fits, the pairs are as lines
             drawn at random.
         gain: How much more likely (in nats) than that the lines belong together as they stand.
+        about: Whether first and last are known roughly only.
     """
 
     first: int
     last: int
     offset: int | None
     gain: float = 0.0
+    about: bool = False
 
     @property
     def count(self) -> int:
@@ -94,12 +98,12 @@ class Numbers:
         whiten: From the columns to the numbers.
     """
 
-    columns: Matrix
-    mean: Matrix
-    whiten: Matrix
+    columns: Int[np.ndarray, " bucket"]
+    mean: Float[np.ndarray, " column"]
+    whiten: Float[np.ndarray, "column number"]
 
     @classmethod
-    def of(cls, lines: Sequence[str], most: int) -> tuple[Numbers, Matrix]:
+    def of(cls, lines: Sequence[str], most: int) -> tuple[Numbers, Lines]:
         """Learn from lines what their numbers are, at most so many; gives those of these lines, too."""
         sample = lines[:: max(1, len(lines) // _SAMPLE)]
         seen = np.zeros(_BUCKETS, np.int64)
@@ -118,15 +122,15 @@ class Numbers:
         whiten = (directions[:, kept] / np.sqrt(variances[kept])).astype(np.float32)
         return cls(columns, mean, whiten), raw @ whiten
 
-    def __call__(self, lines: Sequence[str]) -> Matrix:
-        """Float32[line, number]."""
+    def __call__(self, lines: Sequence[str]) -> Lines:
+        """The numbers of some lines."""
         numbers = np.empty((len(lines), self.whiten.shape[1]), np.float32)
         for at in range(0, len(lines), _CHUNK):
             numbers[at : at + _CHUNK] = (self._raw(lines[at : at + _CHUNK]) - self.mean) @ self.whiten
         return numbers
 
-    def _raw(self, lines: Sequence[str]) -> Matrix:
-        """Float32[line, column]: length and counts, less their means over the lines around."""
+    def _raw(self, lines: Sequence[str]) -> Float[np.ndarray, "line column"]:
+        """Length and counts, less their means over the lines around."""
         grams, rows, lengths = _grams(lines)
         columns, width = self.columns[grams], len(self.mean)
         places = rows[columns > 0] * width + columns[columns > 0]
@@ -140,7 +144,9 @@ class Numbers:
         return raw
 
 
-def _grams(lines: Sequence[str]) -> tuple[Matrix, Matrix, Matrix]:
+def _grams(
+    lines: Sequence[str],
+) -> tuple[UInt[np.ndarray, " gram"], Int[np.ndarray, " gram"], Int[np.ndarray, " line"]]:
     """Hashes of all characters and trigrams, the line of each, and the lengths of the lines."""
     lines = [line.lower() for line in lines]
     lengths = np.fromiter(map(len, lines), np.int64, len(lines))
@@ -167,42 +173,42 @@ class Relation:
     """
 
     numbers: tuple[Numbers, Numbers]
-    directions: tuple[Matrix, Matrix]
-    correlations: Matrix
+    directions: tuple[Float[np.ndarray, "number variate"], Float[np.ndarray, "another variate"]]
+    correlations: Float[np.ndarray, " variate"]
     strength: float = 0.0
 
     def order(self, source: Sequence[str], target: Sequence[str]) -> Order:
         """Whether two other texts of the same kinds, of equally many lines, are in the same order."""
         variates = self.variates([self.numbers[0](source), self.numbers[1](target)])
-        as_they_stand = bool(self.standing(variates)[0] > _STANDS_OUT)
+        as_they_stand = bool(self.standing(variates)[0] > STANDS_OUT)
         return Order(self, self.unfit(variates, self.explain(variates)), as_they_stand)
 
-    def variates(self, sides: Sequence[Matrix]) -> list[Matrix]:
+    def variates(self, sides: Sequence[Lines]) -> list[Lines]:
         """Canonical variates of both sides, from their numbers."""
         pairs = zip(sides, self.directions, strict=True)
         return [np.clip(side @ direction, -_LARGEST_VARIATE, _LARGEST_VARIATE) for side, direction in pairs]
 
-    def scores(self, variates: Sequence[Matrix], offset: int) -> Matrix:
+    def scores(self, variates: Sequence[Lines], offset: int) -> Float[np.ndarray, " line"]:
         """How much likelier (in nats) each line of the source and that of the target are as a pair than drawn apart."""
         source, target, r = variates[0], np.roll(variates[1], -offset, 0), self.correlations
         both, own = r / (1 - r * r), r * r / (2 * (1 - r * r))
         scores = (source * target) @ both - (source * source + target * target) @ own
         return np.clip(scores - 0.5 * np.log1p(-r * r).sum(), -_LARGEST_SCORE, _LARGEST_SCORE)
 
-    def standing(self, variates: Sequence[Matrix]) -> Matrix:
+    def standing(self, variates: Sequence[Lines]) -> Float[np.ndarray, " offset"]:
         """How far each offset stands out from the others, in standard deviations."""
         source, target = (_spectrum(side) for side in variates)
         power = torch.from_numpy(self.correlations)[:, None] * source.conj() * target
         return _standing_out(torch.fft.irfft(power.sum(0), len(variates[0])).numpy())
 
-    def explain(self, variates: Sequence[Matrix], offsets: Sequence[int] = ()) -> list[Stretch]:
+    def explain(self, variates: Sequence[Lines], offsets: Sequence[int] = ()) -> list[Stretch]:
         """Explain all lines by as few stretches as can be.
 
         Args:
             variates: Of both sides.
             offsets: To be tried besides those near 0 and those that stand out.
         """
-        tried = list(dict.fromkeys([*_NEAR, *offsets, *_highest(self.standing(variates))]))
+        tried = list(dict.fromkeys([*NEAR, *offsets, *_highest(self.standing(variates))]))
         by_chance = np.zeros(len(variates[0]), np.float32)
         scores = np.stack([*(self.scores(variates, offset) for offset in tried), by_chance])
         change = _CHANGE + math.log(scores.shape[1])
@@ -223,7 +229,7 @@ class Relation:
             for first, last in itertools.pairwise([0, *ends.tolist(), len(path)])
         ]
 
-    def unfit(self, variates: Sequence[Matrix], stretches: Sequence[Stretch]) -> list[Stretch]:
+    def unfit(self, variates: Sequence[Lines], stretches: Sequence[Stretch]) -> list[Stretch]:
         """Those stretches whose lines fit elsewhere, or nowhere.
 
         A part of another kind, whose lines belong together in another way, fits nowhere either; so lines that fit
@@ -231,9 +237,9 @@ class Relation:
         """
         return [each for each in stretches if each.offset or (each.offset is None and self._random(variates, each))]
 
-    def _random(self, variates: Sequence[Matrix], stretch: Stretch) -> bool:
+    def _random(self, variates: Sequence[Lines], stretch: Stretch) -> bool:
         standing = self.standing([side[stretch.first : stretch.last] for side in variates])
-        return self.strength * math.sqrt(stretch.count) > 2 * _STANDS_OUT and bool(standing[0] < _STANDS_OUT / 2)
+        return self.strength * math.sqrt(stretch.count) > 2 * STANDS_OUT and bool(standing[0] < STANDS_OUT / 2)
 
 
 def learn(source: Sequence[str], target: Sequence[str]) -> Order:
@@ -256,10 +262,10 @@ def learn(source: Sequence[str], target: Sequence[str]) -> Order:
         if not pairs or stretches == [Stretch(0, lines, 0)]:
             break
     relation = replace(relation, strength=float(relation.standing(variates).max()) / math.sqrt(lines))
-    return Order(relation, relation.unfit(variates, stretches), bool(standing[0] > _STANDS_OUT))
+    return Order(relation, relation.unfit(variates, stretches), bool(standing[0] > STANDS_OUT))
 
 
-def _correlate(numbers: tuple[Numbers, Numbers], sides: Sequence[Matrix], pairs: Sequence[Stretch]) -> Relation:
+def _correlate(numbers: tuple[Numbers, Numbers], sides: Sequence[Lines], pairs: Sequence[Stretch]) -> Relation:
     """Canonical correlations of the lines that some stretches, each with an offset, put together."""
     source, target = sides
     covariance = np.zeros((source.shape[1], target.shape[1]))
@@ -275,7 +281,7 @@ def _correlate(numbers: tuple[Numbers, Numbers], sides: Sequence[Matrix], pairs:
     return Relation(numbers, directions, correlations.astype(np.float32))
 
 
-def _scan(source: Matrix, target: Matrix) -> Matrix:
+def _scan(source: Lines, target: Lines) -> Float[np.ndarray, " line"]:
     """How far each offset stands out by the squared covariances of all numbers of one side with all of the other."""
     if not source.shape[1] or not target.shape[1]:  # a side whose lines are all alike
         return np.zeros(len(source))
@@ -286,34 +292,34 @@ def _scan(source: Matrix, target: Matrix) -> Matrix:
     return _standing_out(power.numpy())
 
 
-def _spectrum(numbers: Matrix) -> Tensor:
-    """Complex[number, frequency], without what comes back regularly (every second line is longer, say)."""
+def _spectrum(numbers: Lines) -> Complex[Tensor, "number frequency"]:
+    """The Fourier transform of each number, without what comes back regularly (every second line is longer, say)."""
     spectrum = torch.fft.rfft(torch.from_numpy(np.ascontiguousarray(numbers.T)))
     heights = spectrum.abs()
     return spectrum * (_HIGHEST_PEAK * heights.mean(1, keepdim=True) / heights.clamp(min=1e-12)).clamp(max=1)
 
 
-def _standing_out(values: Matrix) -> Matrix:
+def _standing_out(values: Float[np.ndarray, " offset"]) -> Float[np.ndarray, " offset"]:
     """Distance from the median, in robust standard deviations."""
     middle = np.median(values)
     deviation = max(1.4826 * float(np.median(np.abs(values - middle))), 0.1 * float(values.std()))
     return (values - middle) / (deviation or 1.0)
 
 
-def _highest(standing: Matrix) -> list[int]:
+def _highest(standing: Float[np.ndarray, " offset"]) -> list[int]:
     """The offsets that stand out most, as numbers around 0, the best first."""
-    best = [place for place in np.argsort(-standing)[:_OFFSETS].tolist() if standing[place] > _STANDS_OUT]
+    best = [place for place in np.argsort(-standing)[:_OFFSETS].tolist() if standing[place] > STANDS_OUT]
     return [place if place <= len(standing) // 2 else place - len(standing) for place in best]
 
 
-def _any_gain(gains: Matrix, change: float) -> bool:
+def _any_gain(gains: Float[np.ndarray, "row line"], change: float) -> bool:
     """Whether any run of lines of any row gains the two changes it costs, or the one where it lasts to the end."""
     sums = np.cumsum(np.pad(gains, ((0, 0), (1, 0))), 1, dtype=np.float64)
     lows = np.minimum.accumulate(sums, 1)
     return bool((sums - lows).max() > 2 * change or (sums[:, -1] - lows[:, -1]).max() > change)
 
 
-def _likeliest_path(scores: Matrix, change: float) -> Matrix:
+def _likeliest_path(scores: Float[np.ndarray, "row line"], change: float) -> Int[np.ndarray, " line"]:
     """The row of each line such that the scores add up to most; a change of row costs, and not beginning in row 0."""
     rows, lines = scores.shape
     stay = np.arange(rows, dtype=np.int16)

@@ -81,7 +81,8 @@ def predict(
                 number += 1
                 cut += prediction.cut
                 if prediction.cut and cut == 1:
-                    _warn(f"line {number} is longer than the model's limit and was cut")
+                    limit = predictor.task.source_limit
+                    _warn(f"line {number} is longer than the model's limit{f' ({limit})' if limit else ''} and was cut")
                 sink.write(write(number, prediction))
             sink.flush()
     if cut > 1:

@@ -14,8 +14,8 @@ SMALLER = {
         *("model.decoder.model_dim=64", "model.decoder.num_layers=2", "model.decoder.ffn_dim=128"),
     ),
     "translate/conv": (
-        *("model.encoder.embed_dim=64", "model.encoder.num_layers=2", "model.encoder.hidden_dim=64"),
-        *("model.decoder.embed_dim=64", "model.decoder.num_layers=2", "model.decoder.hidden_dim=64"),
+        *("model.encoder.embed_dim=128", "model.encoder.num_layers=3", "model.encoder.hidden_dim=64"),
+        *("model.decoder.embed_dim=128", "model.decoder.num_layers=3", "model.decoder.hidden_dim=64"),
     ),
     "translate/plain": ("model.encoder.hidden_dim=64", "model.decoder.hidden_dim=128"),
     "translate/cho": ("model.encoder.hidden_dim=128", "model.decoder.hidden_dim=128", "training.learning_rate=0.006"),

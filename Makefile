@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 BIN := $(abspath $(VENV)/bin)
 # One process a core, one thread each: small products gain nothing from a second thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
@@ -12,7 +13,9 @@ ANYSEQ_DATA ?= $(abspath ../shared/data)
 export ANYSEQ_DATA
 endif
 
-.PHONY: demo test full benchmark docs clean
+CLAIMS := gradients memory one_vector reversed_and_ensembles depth speed
+
+.PHONY: demo test full benchmark claims docs clean
 
 demo: $(STAMP)  ## dates in 48 languages to ISO 8601, trained in about two minutes
 	$(BIN)/anyseq demo --output demo --overwrite
@@ -23,11 +26,14 @@ test: $(STAMP)  ## everything that must hold, in a few minutes
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not full"
 
-full: test  ## also with varying seeds, against other libraries, end to end
+full: test $(PEERS)  ## also with varying seeds, against other libraries, end to end
 	$(PYTEST) -m full
 
 benchmark: $(STAMP)  ## speed and quality, as ratios
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+claims: $(STAMP)  ## what the lectures say, measured: an hour or two; figures and plots in docs/claims
+	for script in $(CLAIMS); do OMP_NUM_THREADS=1 $(BIN)/python benchmarks/claims/$$script.py || exit 1; done
 
 docs: $(STAMP)  ## write docs/reference.md anew
 	mkdir -p docs
@@ -40,4 +46,8 @@ clean:  ## remove the environment
 $(STAMP): pyproject.toml constraints.txt
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -e '.[examples,dev]' -c constraints.txt
+	touch $@
+
+$(PEERS): $(STAMP)
+	$(BIN)/python -m pip install -e '.[parity]' -c constraints.txt
 	touch $@

@@ -6,28 +6,24 @@ Fold a sequence into memory, unfold it into another until a condition is met. Fr
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from anyseq.lazy import attributes
 
 if TYPE_CHECKING:
     from anyseq.api import Predictor, average, check, info, load, resume, train
     from anyseq.core import Batch, Item, Padded
     from anyseq.models.seq2seq import Seq2Seq
-
-# Where each public name lives. Importing anyseq must stay cheap: torch comes with the first name that needs it.
-_HOMES = {
-    "Batch": "anyseq.core",
-    "Item": "anyseq.core",
-    "Padded": "anyseq.core",
-    "Predictor": "anyseq.api",
-    "Seq2Seq": "anyseq.models.seq2seq",
-    "average": "anyseq.api",
-    "check": "anyseq.api",
-    "info": "anyseq.api",
-    "load": "anyseq.api",
-    "resume": "anyseq.api",
-    "train": "anyseq.api",
-}
+else:
+    # Importing anyseq must stay cheap: torch comes with the first name that needs it.
+    __getattr__ = attributes(
+        __name__,
+        {
+            "anyseq.api": "Predictor average check info load resume train",
+            "anyseq.core": "Batch Item Padded",
+            "anyseq.models.seq2seq": "Seq2Seq",
+        },
+    )
 
 __all__ = [
     "Batch",
@@ -42,12 +38,6 @@ __all__ = [
     "resume",
     "train",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"anyseq has no {name!r}; it has {', '.join(__all__)}")
-    return vars(import_module(_HOMES[name]))[name]
 
 
 def __dir__() -> list[str]:

@@ -27,12 +27,14 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "decoders": {
         "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
+        "context": "anyseq.models.decoders.context:ContextDecoderConfig",
         "attention": "anyseq.models.decoders.attention:AttentionDecoderConfig",
         "transformer": "anyseq.models.decoders.transformer:TransformerDecoderConfig",
         "conv": "anyseq.models.decoders.conv:ConvDecoderConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
+        "scheduled_sampling": "anyseq.training.objectives.scheduled_sampling:ScheduledSamplingConfig",
     },
     "metrics": {
         "bleu": "anyseq.metrics.surface:BleuConfig",
@@ -49,6 +51,7 @@ PARTS: dict[str, dict[str, str]] = {
         "expand": "anyseq.data.synthetic.strings:ExpandConfig",
         "dates": "anyseq.data.synthetic.dates:DatesConfig",
         "phrases": "anyseq.data.synthetic.phrases:PhrasesConfig",
+        "origins": "anyseq.data.synthetic.origins:OriginsConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
@@ -99,7 +102,19 @@ RECIPES: dict[str, Recipe] = {
     "translate/plain": Recipe(
         "anyseq.tasks.translate:plain.yaml",
         "text → text",
-        "recurrent encoder and decoder joined by the final state alone",
+        "recurrent encoder and decoder joined by one vector alone",
+        "generated phrases",
+    ),
+    "translate/sutskever": Recipe(
+        "anyseq.tasks.translate:sutskever.yaml",
+        "text → text",
+        "deep LSTM encoder and decoder, the source read backwards, all layers' states handed over",
+        "generated phrases",
+    ),
+    "translate/cho": Recipe(
+        "anyseq.tasks.translate:cho.yaml",
+        "text → text",
+        "GRU encoder; GRU decoder that reads the source's one vector at every step, maxout output",
         "generated phrases",
     ),
     "transduce/dates": Recipe(

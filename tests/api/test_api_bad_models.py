@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,9 +47,10 @@ def test_another_format(run: Run, own: Path) -> None:
     config = own / "config.yaml"
     config.write_text(config.read_text().replace("format: 1", "format: 9\n  later: key"))
     message = refuse(run, own)
-    assert "config.yaml is of format 9; this version of anyseq reads format 1" in message
+    assert "config.yaml is of format 9 (written by anyseq " in message
+    assert "this version of anyseq reads format 1: use the version that wrote it" in message
     config.write_text(config.read_text().replace("format: 9", "size: 9") + "new_key: 1\n")
-    assert "says no format" in refuse(run, own)
+    assert "says no format" in refuse(run, own) and "copy the model folder again, whole" in refuse(run, own)
     assert "says no format" in run("train", "--resume", own)[2]
 
 
@@ -59,7 +62,9 @@ def test_damaged_files(run: Run, own: Path) -> None:
         message = refuse(run, own)
         assert f"{best}: damaged" in message and "use another checkpoint" in message
     best.unlink()
-    assert f"{best}: no such file; the model folder is incomplete" in refuse(run, own)
+    others = ", ".join(str(own / "checkpoints" / f"step_{step}") for step in (12, 4, 8) if step != named(own, "best"))
+    assert f"{best}: no such file, the model folder is incomplete; copy" in refuse(run, own)
+    assert f"or use another checkpoint of it: {others}\n" in refuse(run, own)
     best.write_bytes(whole)
     codec = own / "codecs" / "source" / "codec.json"
     for text in ("{", "[]", "{}", '{"normalise": {"case": 1, "what": 2}}'):
@@ -67,6 +72,78 @@ def test_damaged_files(run: Run, own: Path) -> None:
         assert f"{codec} is no codec of this kind" in refuse(run, own)
     shutil.rmtree(own / "codecs")
     assert f"{codec} is no codec of this kind" in refuse(run, own)
+
+
+REMEDIES = re.compile(
+    "copy the model folder again, whole|write the name of a checkpoint into|the weights beside it can still predict"
+    r"|remove it|missing: |give the folder of a run|save the file as UTF-8"
+)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "gone": Path.unlink,
+    "empty": lambda file: file.write_bytes(b""),
+    "cut": cut,
+    "overwritten": lambda file: file.write_bytes(b"\xff\x00garbage\n" * 3),
+    "of another kind": lambda file: file.write_text("[1]\n"),
+}
+
+
+@pytest.mark.parametrize(
+    "damage", [pytest.param(name, marks=() if name in ("gone", "cut") else pytest.mark.full) for name in DAMAGES]
+)
+def test_any_file_may_be_damaged(run: Run, model: Path, tmp_path: Path, damage: str) -> None:
+    """Each verb works all the same, or says what to do."""
+    own, mean = tmp_path / "own", tmp_path / "mean"
+    shutil.copytree(model, own)
+    refused: Counter[str] = Counter()
+    for file in sorted(path for path in own.rglob("*") if path.is_file() and path.parent.parent.name != "step_4"):
+        whole = file.read_bytes()
+        DAMAGES[damage](file)
+        verbs: list[list[Any]] = [["predict", own, "--input", os.devnull], ["info", own]]
+        if file.parent.name != "training":
+            verbs.append(["average", own, "--output", mean])
+        elif file.parent.parent.name == "step_12":
+            verbs.append(["train", "--resume", own])
+        for verb in verbs:
+            code, _, err = run(*verb)
+            refused[verb[0]] += bool(code)
+            assert code == 0 or (code == 2 and REMEDIES.search(err)), f"{verb[0]} with {file} {damage}: {err}"
+            shutil.rmtree(mean, ignore_errors=True)
+        file.write_bytes(whole)
+    assert len(refused) == 4 and all(refused.values()), refused
+
+
+def test_records_may_be_damaged(run: Run, model: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(model, tmp_path / "own"))
+    (own / "metrics.jsonl").write_bytes(b'{"step": 3}\n\xff\n')
+    code, _, err = run("train", "--resume", own)
+    assert code == 2 and f"{own / 'metrics.jsonl'}:2: this line is damaged; remove it (or the file" in err
+    (own / "metrics.jsonl").unlink()
+    (own / "results.json").write_text("{")
+    assert run("train", "--resume", own)[0] == 0
+
+
+def test_names_that_lead_nowhere(run: Run, model: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(model, tmp_path / "own"))
+    (own / "checkpoints" / "step_old").mkdir()
+    (own / "best").write_text("step_500\n")
+    assert "step_500/weights.safetensors: no such file" in refuse(run, own)
+    (own / "best").unlink()
+    (own / "last").unlink()
+    remedy = f"write the name of a checkpoint into {own / 'best'} (there are: step_4, step_8, step_12)"
+    assert remedy in refuse(run, own)
+    assert f"write the name of a checkpoint into {own / 'last'}" in run("train", "--resume", own)[2]
+    (own / "last").write_text("step_8\n")
+    assert run("info", own)[0] == run("train", "--resume", own)[0] == 0, "an earlier checkpoint is one to go on from"
+    assert f"{own / 'config.yaml'} is a file; a model is the folder" in refuse(run, own / "config.yaml")
+    assert f"did you mean {own}?" in refuse(run, tmp_path / "onw")
+    code, _, err = run("average", own / "checkpoints" / "step_8", "--output", tmp_path / "mean")
+    assert code == 2 and f"is one checkpoint; an average is made of several: give its run, {own}" in err
 
 
 def test_a_config_of_another_model(run: Run, own: Path) -> None:
@@ -150,6 +227,6 @@ def test_average_and_info(run: Run, model: Path, tmp_path: Path) -> None:
     step = model / "checkpoints" / "step_8"
     for folder in (model, step, mean):
         code, out, err = run("info", folder)
-        assert (code, err) == (0, "") and "parameters: " in out and "format: 1" in out
+        assert (code, err) == (0, "") and "parameters" in out and "format 1" in out
         assert run("info", folder, "--json")[0] == 0
         assert api.load(folder).predict(["abc", ""])[1].output == ""

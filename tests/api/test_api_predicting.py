@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -108,11 +109,6 @@ def _sides(folder: Path) -> tuple[Path, Path]:
     return write(folder / "s.txt", "abc", "de"), write(folder / "t.txt", "abc", "de")
 
 
-def test_several_models_come_later(run: Run, model: Path) -> None:
-    code, out, err = run("predict", model, model, "--input", os.devnull)
-    assert (code, out) == (2, "") and "ensembles of several come later" in err
-
-
 @pytest.mark.parametrize("verb", ["predict", "evaluate", "score"])
 def test_devices_and_precision_that_are_not_there(
     run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
@@ -142,6 +138,56 @@ def test_evaluate_and_score_agree_with_validation(run: Run, model: Path, tmp_pat
     total = sum(float(line.split("\t")[0]) for line in out.splitlines())
     symbols = sum(len(item.raw["target"]) + 1 for item in items)
     assert -total / symbols == pytest.approx(results["metrics"]["loss"], rel=1e-5)
+
+
+def test_evaluate_and_score_take_the_same_inputs(run: Run, model: Path, tmp_path: Path) -> None:
+    rows = [("abc", "abc"), ("de", "ed"), ("f", "")]
+    forms = [["--source", tmp_path / "s.txt", "--target", tmp_path / "t.txt"]]
+    write(tmp_path / "s.txt", *(source for source, _ in rows))
+    write(tmp_path / "t.txt", *(target for _, target in rows))
+    (tmp_path / "s.txt.gz").write_bytes(gzip.compress((tmp_path / "s.txt").read_bytes()))
+    forms.append(["--source", tmp_path / "s.txt.gz", "--target", tmp_path / "t.txt"])
+    for name, lines in {
+        "p.tsv": [f"{source}\t{target}" for source, target in rows],
+        "p.csv": [f"{source},{target}" for source, target in rows],
+        "p.jsonl": [json.dumps({"source": source, "target": target}) for source, target in rows],
+    }.items():
+        forms.append(["--data", write(tmp_path / name, *lines)])
+    scores, figures = [], []
+    for form in forms:
+        code, out, err = run("score", model, *form)
+        assert (code, err, out.count("\n")) == (0, "", 3)
+        scores.append(out)
+        assert run("evaluate", model, *form, "--json", tmp_path / "out.json")[0] == 0
+        figures.append(json.loads((tmp_path / "out.json").read_text())["metrics"])
+    assert scores[1:] == scores[:-1] and figures[1:] == figures[:-1]
+    for verb in ("score", "evaluate"):
+        for words in ([], forms[0][:2], forms[0][2:], [*forms[0], *forms[2]], [*forms[0][:2], *forms[2]]):
+            code, out, err = run(verb, model, *words)
+            assert (code, out) == (2, "") and "--source FILE and --target FILE, or --data FILE alone" in err
+        code, _, err = run(verb, model, "--data", tmp_path / "q.tsv")
+        assert code == 2 and f"did you mean {tmp_path / 'p.tsv'}?" in err
+        code, _, err = run(verb, model, "--source", tmp_path / "s.txt", "--target", write(tmp_path / "u.txt", "a"))
+        assert code == 2 and "they must be pairs" in err
+
+
+def test_every_target_of_a_line_is_scored(run: Run, model: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "s.txt", "abc", "de")
+    many = write(tmp_path / "many.tsv", "abc\tcba\tb", "ed")
+    alone = [
+        run("score", model, "--data", write(tmp_path / "p.tsv", f"{source}\t{target}"))[1]
+        for source, target in (("abc", "abc"), ("abc", "cba"), ("abc", "b"), ("de", "ed"))
+    ]
+    code, out, _ = run("score", model, "--source", source, "--target", many)
+    lines = [line.split("\t", 1) for line in out.splitlines(keepends=True)]
+    assert code == 0 and [number for number, _ in lines] == ["1", "1", "1", "2"]
+    for (_, numbers), expected in zip(lines, alone, strict=True):
+        assert [*map(float, numbers.split())] == pytest.approx([*map(float, expected.split())], abs=2e-6)
+    out = run("score", model, "--source", source, "--target", many, "--format", "jsonl")[1]
+    assert [json.loads(line)["line"] for line in out.splitlines()] == [1, 1, 1, 2]
+    first, second = write(tmp_path / "1.txt", "abc", "ed"), write(tmp_path / "2.txt", "cba", "d")
+    out = run("score", model, "--source", source, "--target", first, "--target", second)[1]
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["1", "1", "2", "2"]
 
 
 def test_from_python(model: Path) -> None:

@@ -26,7 +26,9 @@ class Shouter(Predictor):
         self.searches: list[dict[str, Any]] = []
         self.keys: list[int] = []
 
-    def predict_items(self, items: Iterable[Item], window: int, **search: Any) -> Iterator[Prediction]:
+    def predict_items(
+        self, items: Iterable[Item], window: int, *, alignments: bool = False, **search: Any
+    ) -> Iterator[Prediction]:
         items = list(items)
         self.windows.append([item.raw["source"] for item in items])
         self.keys += [item.key for item in items]
@@ -46,13 +48,16 @@ def shouter(monkeypatch: pytest.MonkeyPatch) -> Shouter:
     """Every folder called `shouter` is a model now; no other is."""
     model = Shouter()
 
-    def load(folder: Path, *, device: str, precision: str, trust: tuple[str, ...]) -> Shouter:
+    def home_and_about(folder: Path) -> tuple[Path, dict[str, Any]]:
         if folder.name != "shouter":
             raise ModelFolderError(f"{folder} is no model folder")
+        return folder, {}
+
+    def load(folder: Path, *, device: str, threads: int | None, precision: str, trust: tuple[str, ...]) -> Shouter:
         return model
 
     api = ModuleType("anyseq.api")
-    vars(api)["load"] = load
+    vars(api).update(load=load, home_and_about=home_and_about)
     monkeypatch.setitem(sys.modules, "anyseq.api", api)
     monkeypatch.setattr(anyseq, "api", api, raising=False)
     return model

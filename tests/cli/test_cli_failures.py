@@ -149,5 +149,5 @@ def test_options_of_every_verb_arrive() -> None:
     line = "probe --device cpu --seed 4 --trust a --trust b --precision bf16 --debug"
     app(line.split(), standalone_mode=False)
     assert seen == [Everywhere("cpu", None, "bf16", 4, True, ["a", "b"])]
-    assert seen[0].loading == {"device": "cpu", "precision": "bf16", "trust": ("a", "b")}
+    assert seen[0].loading == {"device": "cpu", "threads": None, "precision": "bf16", "trust": ("a", "b")}
     assert seen[0].overrides(["x=1"]) == ["x=1", "training.seed=4"]

@@ -13,6 +13,7 @@ import pytest
 
 from anyseq.cli import lines
 from anyseq.cli.lines import windows
+from anyseq.errors import DataError
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -84,10 +85,32 @@ def test_a_terminal_is_answered_line_by_line(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_stood_before_a_bad_line_is_not_lost(run: Run, shouter: Any, tmp_path: Path) -> None:
     source = tmp_path / "in.txt"
-    source.write_bytes(b"one\ntwo\n\xff\xfe\nfour\n")
+    source.write_bytes(b"one\ntwo\nth\xff\xfe\nfour\n")
     code, out, err = run("predict", "shouter", "--input", source)
     assert (code, out) == (2, "ONE\nTWO\n")
-    assert f"{source}:3: this line is no UTF-8" in err and err.count("\n") == 1
+    assert f"{source}:3: byte 3 of the line is no UTF-8; convert the file" in err and err.count("\n") == 1
+
+
+def test_bad_lines_of_stdin_are_told_as_those_of_files(pipe: int) -> None:
+    os.write(pipe, "eins\n".encode("utf-16"))
+    os.close(pipe)
+    with pytest.raises(DataError, match=r"standard input:1: byte 1 of the line.* from UTF-16 with iconv"):
+        list(windows("-"))
+
+
+def test_what_stood_before_the_damage_of_a_gz_is_not_lost(run: Run, shouter: Any, tmp_path: Path) -> None:
+    whole = gzip.compress("".join(f"line {number} {number * 7919 % 10007}\n" for number in range(5000)).encode())
+    (tmp_path / "cut.gz").write_bytes(whole[: len(whole) // 2])
+    code, out, err = run("predict", "shouter", "--input", tmp_path / "cut.gz")
+    lines = out.splitlines()
+    assert code == 2 and "cut.gz: the .gz is damaged or cut short" in err
+    assert lines == [f"LINE {number} {number * 7919 % 10007}" for number in range(len(lines))] and len(lines) > 1000
+
+
+def test_a_misspelt_input_file_is_guessed(run: Run, shouter: Any, tmp_path: Path) -> None:
+    (tmp_path / "source.txt").touch()
+    code, _, err = run("predict", "shouter", "--input", tmp_path / "sorce.txt")
+    assert code == 2 and f"did you mean {tmp_path / 'source.txt'}?" in err
 
 
 def test_results_are_in_the_file_window_by_window(

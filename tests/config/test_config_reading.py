@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toy_task import Mood, Round, Square, ToyTask, ToyTraining
+from toy_task import Mood, Round, Square, ToyPair, ToyTask, ToyTraining
 
 from anyseq.config import load_recipe, load_resolved, read_about, read_flags
 from anyseq.errors import ConfigError, ModelFolderError
@@ -76,6 +76,43 @@ def test_another_kind_keeps_the_settings_it_shares_and_drops_the_rest(recipe: Wr
     assert toy(path, "codec.kind=square", "codec.side=7").codec == Square(colour="grey", side=7)
     assert toy(path, "codec.colour=pink", "codec=square").codec == Square(colour="pink")
     assert toy(path, "codec=square", "codec=round").codec == Round(radius=9, colour="grey")
+
+
+def test_one_kind_after_another(recipe: Write) -> None:
+    path = recipe("codec:\n  kind: round\n  radius: 9\n  colour: grey\n")
+    assert toy(path, "codec=square", "codec=square").codec == Square(colour="grey")
+    assert toy(path, "codec=square", "codec.inner=round", "codec.inner.radius=2", "codec.inner=square").codec == Square(
+        colour="grey", inner=Square()
+    )
+    found = faults(recipe("codec:\n  kind: round\n  radios: 9\n"), "codec=square", "codec=round")
+    assert len(found) == 1 and found[0].startswith("FILE:6: codec.radios")
+
+
+def test_an_override_inside_a_part_of_a_replaced_part_keeps_the_rest(recipe: Write) -> None:
+    path = recipe("codec: {kind: square, inner: {kind: round, radius: 4}}\n")
+    assert toy(path, "codec=square", "codec.inner.colour=pink").codec == Square(inner=Round(radius=4, colour="pink"))
+
+
+def test_a_bare_name_for_a_group_is_the_kind_of_its_named_parts(recipe: Write) -> None:
+    one = "pair: {left: {kind: round, radius: 9, colour: grey}, apart: 5}\n"
+    both = "pair: {left: {kind: round, radius: 9, colour: grey}, right: round}\n"
+    assert toy(recipe(""), "pair=square").pair == ToyPair(left=Square())
+    assert toy(recipe("pair: square\n")).pair == ToyPair(left=Square())
+    assert toy(recipe(one), "pair=square").pair == ToyPair(left=Square(colour="grey"), apart=5)
+    assert toy(recipe(both), "pair=square").pair == ToyPair(left=Square(colour="grey"), right=Square())
+    assert toy(recipe(both), "pair.right=null", "pair=square").pair == ToyPair(left=Square(colour="grey"))
+    assert toy(recipe(both), "pair=square", "pair.right.side=7", "pair.apart=2").pair == ToyPair(
+        left=Square(colour="grey"), right=Square(side=7), apart=2
+    )
+    assert toy(recipe(both), "pair=square", "pair=round").pair == toy(recipe(both)).pair
+    assert toy(recipe(both), "pair=square", "pair.left=round").pair == ToyPair(
+        left=Round(radius=9, colour="grey"), right=Square()
+    )
+    found = faults(recipe(both), "pair=squar")
+    assert len(found) == 1 and "pair=squar" in found[0] and "did you mean 'square'" in found[0]
+    one, other = faults(recipe(both), "pair=5", "training=square")
+    assert "one of round, square, or settings wanted here (pair.left, pair.right, pair.apart), not 5" in one + other
+    assert "training=square: settings wanted here (training.max_steps" in one + other
 
 
 def test_a_misspelt_setting_is_not_dropped_with_the_old_kind(recipe: Write) -> None:

@@ -12,6 +12,8 @@ from toy_task import Body, Mood, Round, Square, ToyData, ToyTask, ToyTraining
 
 from anyseq.catalogue import PARTS, kind_of, resolve
 from anyseq.config import describe, dump, load_recipe, read_about
+from anyseq.config import plain as plain_tree
+from anyseq.config.differences import differences, told
 from anyseq.errors import ConfigError
 
 PHASES = (Phase.generate, Phase.shrink)
@@ -109,3 +111,26 @@ def test_kinds_are_found_by_their_classes_and_back() -> None:
     for section, entries in PARTS.items():
         assert len(set(entries.values())) == len(entries), f"{section} names a class twice"
     assert issubclass(resolve("bodies", "toy_task:Round", trust=("toy_task",)), Body)
+
+
+def test_differences_are_told_as_the_words_that_undo_them(recipe: Callable[..., Path]) -> None:
+    words = ["training.max_steps=77", "training.mood=wild", "pair.right=square", "codec.colour='a b'"]
+    words += ["data.train=x.tsv", "model.inner=round", "words=[a, b]"]
+    there, here = load_recipe(recipe(""), words), load_recipe(recipe(""))
+    found = list(differences(plain_tree(there), plain_tree(here)))
+    assert load_recipe(recipe(""), [each.override for each in found]) == there
+    assert "training.max_steps is 77 there, 500 here" in map(str, found)
+    assert "pair.right is square there, null here" in map(str, found)
+    assert list(differences(plain_tree(here), plain_tree(here))) == []
+
+
+def test_of_two_kinds_the_kind_alone_differs(recipe: Callable[..., Path]) -> None:
+    there, here = load_recipe(recipe(""), ["codec=square", "codec.side=9"]), load_recipe(recipe(""))
+    assert [*map(str, differences(plain_tree(there), plain_tree(here)))] == ["codec.kind is square there, round here"]
+    assert [*differences({"a": 1}, {"b": 1})] == [], "one of them is of another version"
+
+
+def test_many_differences_are_counted() -> None:
+    found = list(differences(dict.fromkeys("abcdefghijkl", 1), dict.fromkeys("abcdefghijkl", 2)))
+    assert told(found).startswith("a is 1 there, 2 here; ")
+    assert told(found).endswith("; h is 1 there, 2 here and 4 more")

@@ -67,6 +67,14 @@ class ToyData(PartConfig):
     cache: Path | None = Field(None, description="Where to keep it.")
 
 
+class ToyPair(PartConfig):
+    named: ClassVar[tuple[str, ...]] = ("left", "right")
+
+    left: Body = Field(Round(), description="One side.")
+    right: Body | None = Field(None, description="The other; none: as the one.")
+    apart: int = Field(1, description="How far.")
+
+
 class ToyTask(TaskConfig):
     description: str = Field(description="One line.")
     data: ToyData = Field(ToyData(), description="Data.")
@@ -77,6 +85,7 @@ class ToyTask(TaskConfig):
     search: ToyTraining = Field(ToyTraining(), description="Search.")
     metrics: tuple[Body, ...] = Field((Round(),), description="Metrics.")
     heads: dict[str, Body] = Field({}, description="Named parts.")
+    pair: ToyPair = Field(ToyPair(), description="Two parts.")
     words: tuple[str, ...] = Field((), description="Words.")
 
 

@@ -28,3 +28,11 @@ def test_every_recipe_reads_and_is_commented(name: str) -> None:
     config = load_recipe(name)
     assert config.description
     assert "#" in show(name)
+
+
+def test_a_bare_codec_is_that_of_both_sides() -> None:
+    """Each side keeps what it was told besides its kind."""
+    codec: Any = dict(load_recipe("transduce/dates", ["codec=subwords", "codec.source.vocab_size=77"]))["codec"]
+    assert (codec.source.vocab_size, codec.source.case, codec.target.case) == (77, "lower", "keep")
+    codec = dict(load_recipe("translate/transformer", {"codec": "characters"}))["codec"]
+    assert (type(codec.source).__name__, codec.target, codec.joint) == ("CharactersConfig", None, True)

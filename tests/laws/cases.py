@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -13,32 +14,40 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, PartConfig, Symbols, Tree
+from anyseq.core import Decoder, Memory, PartConfig, Symbols, Tree
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
+from anyseq.errors import ConfigError
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentionDecoder
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.models.decoders.context import ContextDecoderConfig
 from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
-from anyseq.nn.attention_scores import AdditiveScores, Reader
+from anyseq.models.ensemble import EnsembleDecoder
+from anyseq.nn.attention_scores import AdditiveScores, Everywhere, Reader
 from anyseq.nn.cells import Cell
 from anyseq.nn.embeddings import FedBack, SymbolEmbedding
 from anyseq.nn.recurrent import Causal, RecurrentStack
 from anyseq.search import All, Constrained, Forbidden, NoRepeatNgram
 from anyseq.training.objectives.cross_entropy import CrossEntropyConfig
+from anyseq.training.objectives.scheduled_sampling import ScheduledSamplingConfig
 
 BOTH_WAYS = {"pieces": "it looks both ways, so a fold in pieces is refused"}
+BACKWARDS = {"pieces": "it begins with the source's end, so a fold in pieces is refused"}
+UNCONSTRAINED = {"constrained": "the target may be impossible after another symbol than its own: refused"}
+NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,8 @@ def variants(kind: type[PartConfig], *settings: Mapping[str, Any], **common: Any
 
 
 STACK = {"embed_dim": 4, "hidden_dim": 6, "num_layers": 2}
+# As wide as the recurrent encoders' states.
+HANDED_OVER = {"embed_dim": 4, "hidden_dim": 8, "num_layers": 2, "start": "states"}
 BLOCKS = {"model_dim": 8, "ffn_dim": 10, "num_layers": 2, "num_heads": 2}
 NORMS_AND_POSITIONS = [
     # More places than learned ones are tried too: they share the last.
@@ -78,11 +89,18 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "rnn": [
             *(
                 Variant(RnnEncoderConfig(embed_dim=4, hidden_dim=4, num_layers=2, **own), BOTH_WAYS)
-                for own in ({"cell": "gru"}, {"cell": "lstm", "residual": False}, {"gru_form": "reset_before"})
+                for own in ({"cell": "gru"}, {"cell": "lstm", "connections": "plain"}, {"gru_form": "reset_before"},
+                    {"connections": "dense"})
+            ),
+            Variant(
+                RnnEncoderConfig(
+                    cell="lstm", embed_dim=4, hidden_dim=8, num_layers=2, bidirectional=False, reverse=True
+                ), BACKWARDS,
             ),
             *variants(
-                RnnEncoderConfig, {"cell": "gru"}, {"cell": "lstm"}, {"cell": "elman", "residual": False},
+                RnnEncoderConfig, {"cell": "gru"}, {"cell": "lstm"}, {"cell": "elman", "connections": "plain"},
                 {"cell": "lstm", "activation": "relu"}, {"gru_form": "reset_before"},
+                {"cell": "lstm", "connections": "dense"},
                 embed_dim=4, hidden_dim=8, num_layers=2, bidirectional=False,
             ),
         ],
@@ -90,16 +108,27 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "conv": [Variant(ConvEncoderConfig(**own), BOTH_WAYS) for own in KERNELS],
     },
     "decoders": {
-        "rnn": variants(
-            RnnDecoderConfig, {}, {"cell": "lstm", "residual": False},
-            {"cell": "elman", "activation": "relu", "tied": False}, {"gru_form": "reset_before"},
-            {"activation": "identity"}, **STACK,
+        "rnn": [
+            *variants(
+                RnnDecoderConfig, {}, {"cell": "lstm", "connections": "plain"},
+                {"cell": "elman", "activation": "relu", "tied": False}, {"gru_form": "reset_before"},
+                {"activation": "identity"}, {"cell": "lstm", "connections": "dense"}, **STACK,
+            ),
+            *variants(RnnDecoderConfig, {"cell": "lstm"}, {"connections": "dense"}, **HANDED_OVER),
+        ],
+        "context": variants(
+            ContextDecoderConfig, {}, {"cell": "lstm", "connections": "dense", "tied": False},
+            {"gru_form": "reset_before", "connections": "plain"}, **STACK,
         ),
         "attention": [
             *variants(
                 AttentionDecoderConfig, {"cell": "lstm"}, {"scores": "additive", "attention_dim": 3, "tied": False},
-                {"input_feeding": True}, {"cell": "lstm", "input_feeding": True, "scores": "additive"}, **STACK,
+                {"input_feeding": True}, {"cell": "lstm", "input_feeding": True, "scores": "additive"},
+                {"input_feeding": True, "connections": "dense"}, {"local_window": 10},
+                {"local_window": 5, "input_feeding": True, "scores": "additive"}, **STACK,
             ),
+            Variant(AttentionDecoderConfig(local_window=1, **STACK), NARROW),
+            *variants(AttentionDecoderConfig, {"cell": "lstm", "input_feeding": True}, **HANDED_OVER),
             *variants(
                 AttentionDecoderConfig, {"num_layers": 2},
                 {"gru_form": "reset_before", "input_feeding": True}, scores="dot", embed_dim=4, hidden_dim=8,
@@ -113,6 +142,14 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
     },
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
+        "scheduled_sampling": [
+            Variant(ScheduledSamplingConfig(**own), UNCONSTRAINED)
+            for own in (
+                {"decay": "linear", "decay_steps": 9, "label_smoothing": 0.0},  # updates 7 of the laws: ε = 2/9
+                {"decay": "inverse_sigmoid", "decay_steps": 3, "sample": False, "least": 0.1},
+                {"decay": "exponential", "decay_steps": 9, "passes": 3},
+            )
+        ],
     },
     "codecs": {
         "characters": variants(CharactersConfig, {}, {"unicode": "nfkc", "case": "lower", "squeeze": False}),
@@ -143,6 +180,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "expand": variants(ExpandConfig, {}),
         "dates": variants(DatesConfig, {}),
         "phrases": variants(PhrasesConfig, {}),
+        "origins": variants(OriginsConfig, {}),
     },
 }  # fmt: skip
 
@@ -187,8 +225,8 @@ def own_cell(
     return kind(
         fed_back=FedBack(embed, 4),
         stack=stack,
-        bridge=Bridge(memory.summary_dim, stack),
-        reader=Reader(AdditiveScores(6, memory.vectors_dim, 3), 4),
+        first=Bridge(memory.summary_dim, stack),
+        reader=Reader(AdditiveScores(6, memory.vectors_dim, 3), Everywhere(), 4),
         head=SoftmaxHead(nn.Linear(4, target.vocab_size), 0.0),
     )
 
@@ -204,12 +242,26 @@ def constrained(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decod
     return build
 
 
+class OverOneMemory(EnsembleDecoder):
+    """An ensemble whose members read the one memory that the laws give to every decoder."""
+
+    def prepare(self, memory: Memory) -> Memory:
+        return super().prepare(memory.replace(**{f"member{i}": memory for i in range(len(self.members))}))
+
+
+def ensemble(*configs: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+    """The decoders of these configurations as one."""
+    return lambda memory, target: OverOneMemory([config.build(memory, target) for config in configs])
+
+
 # The catalogue's decoders, and what can be built of them.
 DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     **{name: variant.config.build for name, variant in named("decoders").items()},
     "own cell": own_cell,
     "constrained attention": constrained(AttentionDecoderConfig(input_feeding=True, **STACK)),
     "constrained transformer": constrained(TransformerDecoderConfig(positions="rotary", **BLOCKS)),
+    "ensemble": ensemble(AttentionDecoderConfig(cell="lstm", **STACK), TransformerDecoderConfig(**BLOCKS)),
+    "ensemble that does not attend": ensemble(TransformerDecoderConfig(**BLOCKS), RnnDecoderConfig(**STACK)),
 }
 
 
@@ -222,6 +274,21 @@ def unlike_new(module: nn.Module, dtype: torch.dtype = torch.float64) -> nn.Modu
 
 
 def rotated(firsts: Sequence[str], seconds: Sequence[str]) -> list[tuple[str, str]]:
-    """Pairs in which every name of both stands at least once."""
-    count = max(len(firsts), len(seconds))
-    return [(firsts[i % len(firsts)], seconds[i % len(seconds)]) for i in range(count)]
+    """Pairs in which every name of both stands at least once; a second that a first does not suit gets the next."""
+    pairs = []
+    for i in range(max(len(firsts), len(seconds))):
+        second = seconds[i % len(seconds)]
+        turned = [firsts[(i + further) % len(firsts)] for further in range(len(firsts))]
+        pairs.append((next(first for first in turned if fits(first, second)), second))
+    missing = [first for first in firsts if first not in dict(pairs)]
+    return pairs + [(first, next(second for second in seconds if fits(first, second))) for first in missing]
+
+
+@functools.cache
+def fits(encoder: str, decoder: str) -> bool:
+    """Whether the two can be put together."""
+    try:
+        DECODERS[decoder](MemoryShape.of(ENCODERS[encoder].config.build(Symbols(5))), Symbols(5))
+    except ConfigError:
+        return False
+    return True

@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Constraint, Decoder, Memory, Padded, State
+from anyseq.core import Constraint, Decoder, Memory, Padded, State, Tree
+from anyseq.models.decoders.base import MemoryShape
 from anyseq.search import Constrained
 
 BOUNDS = {torch.float64: 1e-9, torch.float32: 2e-5}
@@ -33,14 +34,24 @@ class Case:
         torch.testing.assert_close(one, two, rtol=0.0, atol=BOUNDS[self.memory.vectors.dtype])
 
 
-def make_memory(vectors_dim: int, summary_dim: int, dtype: torch.dtype = torch.float64) -> Memory:
+def make_memory(shape: MemoryShape, dtype: torch.dtype = torch.float64) -> Memory:
     """Four sources of 5, 1, 3 and 4 places; what stands at padding is as large as the rest."""
     torch.manual_seed(5)
+
+    def drawn(*size: int) -> Tensor:
+        return torch.randn(4, *size, dtype=torch.float64).to(dtype)
+
     return Memory(
         item=torch.arange(4),
-        vectors=torch.randn(4, 5, vectors_dim, dtype=torch.float64).to(dtype),
+        vectors=drawn(5, shape.vectors_dim),
         valid=torch.arange(5) < torch.tensor([5, 1, 3, 4])[:, None],
-        summary=torch.randn(4, summary_dim, dtype=torch.float64).to(dtype),
+        summary=drawn(shape.summary_dim),
+        states=Tree(
+            **{
+                f"layer{i}": Tree(**{name: drawn(width) for name, width in dims.items()})
+                for i, dims in enumerate(shape.state_dims)
+            }
+        ),
     )
 
 
@@ -168,12 +179,13 @@ def check_select_commutes_with_step(case: Case) -> None:
                 previous = (previous + 1) % case.vocab_size
 
 
-def check_causal(case: Case, inputs: Callable[[Decoder], nn.Module]) -> None:
+def check_causal(case: Case, inputs: Callable[[Decoder], nn.Module], everywhere: bool = True) -> None:
     """Law 3: the emission at t has no gradient from target >= t, but one from before; padding gives none.
 
     Args:
         case: The decoder and its memory.
         inputs: Finds the module whose output are the vectors of the fed back target, [row, time, dim] in `unroll`.
+        everywhere: A decoder that attends looks at all places of a source.
     """
     seen: list[Tensor] = []
     hook = inputs(case.decoder).register_forward_hook(lambda module, given, out: seen.append(out))
@@ -194,8 +206,8 @@ def check_causal(case: Case, inputs: Callable[[Decoder], nn.Module]) -> None:
     assert not by_input[~target.valid].any()
     if case.decoder.attends:
         assert not by_vectors[~case.memory.valid].any()
-        reached = target.lengths > 0
-        assert by_vectors[case.memory.valid & reached[:, None]].abs().sum(-1).all()
+        reached = by_vectors.abs().sum(-1)[case.memory.valid & (target.lengths > 0)[:, None]]
+        assert reached.all() if everywhere else reached.any() and not reached.all()
 
 
 def check_padding_and_neighbours(case: Case) -> None:

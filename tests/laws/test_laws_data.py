@@ -33,6 +33,27 @@ def test_a_metric_prefers_what_is_right(name: str) -> None:
     assert values[-1] == pytest.approx(100.0 if metric.higher_is_better else 0.0)
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_every_pair_is_valued_as_a_sentence(name: str) -> None:
+    metric = METRICS[name].config.build()
+    texts = [*OUTPUTS, *(own[0] for own in REFERENCES), "a  small DOG runs a small dog runs", "the"]
+    table = metric.pairwise(texts)
+    for i, output in enumerate(texts):
+        expected = metric.sentences([output] * len(texts), [[reference] for reference in texts])
+        assert table[i].tolist() == pytest.approx(expected, abs=1e-9)
+    own = [table[i, i] for i, text in enumerate(texts) if text]
+    assert own == pytest.approx([100.0 if metric.higher_is_better else 0.0] * len(own))
+    assert metric.pairwise(["one"]).shape == (1, 1)
+
+
+# Sentence BLEU leaves out the orders that an output is too short for (tests/metrics/test_surface.py).
+@pytest.mark.parametrize("name", [name for name in METRICS if not name.startswith("bleu")])
+def test_sentence_values_are_those_of_sets_of_one(name: str) -> None:
+    metric = METRICS[name].config.build()
+    expected = [metric.measure([one], [own]).value for one, own in zip(OUTPUTS, REFERENCES, strict=True)]
+    assert metric.sentences(OUTPUTS, REFERENCES) == pytest.approx(expected, abs=1e-9)
+
+
 def small(name: str):  # type: ignore[no-untyped-def]
     config = GENERATORS[name].config
     return config.model_copy(update={key: 40 for key in ("train", "dev", "test") if key in type(config).model_fields})

@@ -62,6 +62,28 @@ def fused_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "LONGEST_EXPLICIT", 0)
 
 
+def rotation_in_every_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries and keys turned by their positions as complex numbers, by each layer for itself."""
+    plain = attention.SelfAttention.forward
+
+    def forward(
+        self: Any, x: Tensor, positions: Tensor, bias: Any, cache: Any = None, layer: int = 0, rotation: Any = None
+    ) -> Any:
+        if rotation is None:
+            return plain(self, x, positions, bias, cache, layer)
+        half = self.head_dim // 2
+        angles = positions[:, :, None, None] * 10000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+        turns = torch.polar(torch.ones_like(angles), angles)
+
+        def turned(vectors: Tensor) -> Tensor:
+            both = torch.complex(*vectors.chunk(2, -1)) * turns
+            return torch.cat([both.real, both.imag], -1)
+
+        return plain(self, x, positions, bias, cache, layer, turned)
+
+    monkeypatch.setattr(attention.SelfAttention, "forward", forward)
+
+
 def by_the_kernel_of_torch(self: GatedConvolution, x: Tensor) -> Tensor:
     """A convolution that is called one."""
     kernel = self.linear.weight.view(2 * self.dim, self.kernel_width, self.dim).transpose(1, 2)
@@ -74,8 +96,10 @@ def textbook_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Each path with the models that have it.
-CASES = [(pair, textbook_cells) for pair in EVERY if "rnn" in pair[0] or "rnn" in pair[1] or "attention" in pair[1]]
+RECURRENT = ("rnn", "context", "attention")
+CASES = [(pair, textbook_cells) for pair in EVERY if any(kind in "".join(pair) for kind in RECURRENT)]
 CASES += [(pair, path) for path in (explicit_attention, fused_attention) for pair in EVERY if "transf" in "".join(pair)]
+CASES += [(pair, rotation_in_every_layer) for pair in EVERY if "rotary" in "".join(pair)]
 CASES += [(pair, textbook_convolution) for pair in EVERY if "conv" in "".join(pair)]
 
 

@@ -15,8 +15,9 @@ torch.set_num_threads(1)
 pytestmark = pytest.mark.usefixtures("unchecked")
 KEYS = [4, 0, 7, 13, 2, 1]
 OBJECTIVES = variants("objectives")
-# Every kind of model by the first objective, and every other objective. A constraint of the model learns nothing.
-FREE = [pair for pair in KINDS if "constrained" not in pair[1]]
+# Every kind of model by the first objective, and every other objective. A constraint of the model learns nothing, and
+# an ensemble is made of models that have learnt.
+FREE = [pair for pair in KINDS if "constrained" not in pair[1] and "ensemble" not in pair[1]]
 CASES = [(pair, next(iter(OBJECTIVES))) for pair in FREE] + [(KINDS[0], name) for name in list(OBJECTIVES)[1:]]
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from anyseq.core import Batch
+from anyseq.core import Batch, Objective
 from anyseq.data.batching import Position, TokenBatches
 from anyseq.errors import Interrupted
 from anyseq.models.seq2seq import Seq2Seq
@@ -24,6 +24,7 @@ from anyseq.training.checkpoint import WEIGHTS, Checkpoints, load_into, read_wei
 from anyseq.training.journal import Journal
 from anyseq.training.loop import Trainer, Validation
 from anyseq.training.objectives.cross_entropy import CrossEntropy
+from anyseq.training.objectives.scheduled_sampling import ScheduledSampling
 from anyseq.training.progress import Silent
 from anyseq.training.settings import TrainingConfig
 from laws.whole_models import EVERY, PLAIN, Pair, batch_of, make, named, target_of, with_dropout
@@ -50,6 +51,7 @@ class Run:
     folder: Path
     settings: TrainingConfig = SETTINGS
     stop_at: int | None = None
+    objective: Objective = field(default_factory=lambda: CrossEntropy(0.1))
     model: Seq2Seq = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,7 +62,7 @@ class Run:
         self.folder.mkdir(exist_ok=True)
         lengths = torch.tensor([max(1 + key % 5, 2 + key % 4) for key in KEYS])
         self.trainer = Trainer(
-            self.model, CrossEntropy(0.1), TokenBatches(lengths, self.settings.batch_tokens, self.settings.seed),
+            self.model, self.objective, TokenBatches(lengths, self.settings.batch_tokens, self.settings.seed),
             self.batch, self.validate, self.settings, Checkpoints(self.folder, 1), Journal(self.folder / "metrics"),
             Silent(),
         )  # fmt: skip
@@ -107,6 +109,53 @@ def test_10_and_12_stopped_and_resumed_is_never_stopped_bit_for_bit(pair: Pair, 
         assert lines == journal
         for name, tensor in expected.items():
             assert torch.equal(tensor, tensors[name]), name
+
+
+PLATEAU = SETTINGS.model_copy(
+    update={"schedule": "plateau", "plateau_patience": 1, "learning_rate": 0.5, "validate_every": 2, "max_steps": 17}
+)
+
+
+@pytest.mark.parametrize("stop_at", [11, 12, 13])
+def test_10_a_plateau_goes_on_bit_for_bit(stop_at: int, tmp_path: Path) -> None:
+    """Stopped before, at and after a validation."""
+    whole = Run(PLAIN[0], tmp_path / "whole", PLATEAU)
+    whole.trainer.run()
+    with pytest.raises(Interrupted):
+        Run(PLAIN[0], tmp_path / "stopped", PLATEAU, stop_at).trainer.run()
+    resumed = Run(PLAIN[0], tmp_path / "stopped", PLATEAU)
+    resumed.trainer.restore(stop_at)
+    assert 0 < resumed.trainer.standing.decays < whole.trainer.standing.decays
+    resumed.trainer.run()
+    same_end(resumed, whole)
+
+
+@pytest.mark.parametrize("pair", [PLAIN[0], PLAIN[-1]], ids=named)
+@pytest.mark.parametrize("sample", [True, False])
+def test_10_scheduled_sampling_goes_on_bit_for_bit(sample: bool, pair: Pair, tmp_path: Path) -> None:
+    """What is drawn goes by the update, and so does its share."""
+
+    def run(name: str, stop_at: int | None = None) -> Run:
+        objective = ScheduledSampling(0.1, "linear", 6, 0.2, sample, passes=2)
+        return Run(pair, tmp_path / name, stop_at=stop_at, objective=objective)
+
+    whole, taught = run("whole"), Run(pair, tmp_path / "taught")
+    whole.trainer.run()
+    with pytest.raises(Interrupted):
+        run("stopped", stop_at=5).trainer.run()
+    resumed = run("stopped")
+    resumed.trainer.restore(5)
+    resumed.trainer.run()
+    same_end(resumed, whole)
+    taught.trainer.run()
+    assert not torch.equal(next(taught.model.parameters()), next(whole.model.parameters()))
+
+
+def same_end(one: Run, other: Run) -> None:
+    (left, left_journal), (right, right_journal) = one.result(), other.result()
+    assert left_journal == right_journal
+    for name, tensor in left.items():
+        assert torch.equal(tensor, right[name]), name
 
 
 def test_12_the_seed_alone_decides(tmp_path: Path) -> None:

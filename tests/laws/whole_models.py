@@ -39,7 +39,7 @@ def make(pair: Pair, symbols: int = 5, dtype: torch.dtype = torch.float64, sharp
     """A model with random weights, the decoder's times `sharpness`."""
     torch.manual_seed(1)
     encoder = ENCODERS[pair[0]].config.build(Symbols(SOURCE_SYMBOLS))
-    decoder = DECODERS[pair[1]](MemoryShape(encoder.output_dim, encoder.summary_dim), Symbols(symbols))
+    decoder = DECODERS[pair[1]](MemoryShape.of(encoder), Symbols(symbols))
     for parameter in decoder.parameters():
         parameter.data.mul_(sharpness)
     return unlike_new(Seq2Seq(encoder, decoder), dtype)

@@ -18,6 +18,11 @@ SMALLER = {
         *("model.decoder.embed_dim=128", "model.decoder.num_layers=3", "model.decoder.hidden_dim=64"),
     ),
     "translate/plain": ("model.encoder.hidden_dim=64", "model.decoder.hidden_dim=128"),
+    "translate/cho": ("model.encoder.hidden_dim=128", "model.decoder.hidden_dim=128"),
+    "translate/sutskever": (
+        *("model.encoder.hidden_dim=96", "model.encoder.num_layers=2"),
+        *("model.decoder.hidden_dim=96", "model.decoder.num_layers=2"),
+    ),
 }
 
 

@@ -47,6 +47,34 @@ def test_equal_to_sacrebleu(most: int, lowercase: bool) -> None:
     assert all(0 < value < 100 for value in expected.values())
 
 
+@pytest.mark.parametrize("most", [1, 4], ids=["single", "ragged"])
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_sentences_are_those_of_sacrebleu(most: int, lowercase: bool) -> None:
+    outputs, references = corpus(7, 120, most)
+    outputs[:4], references[2:4] = ["", "the", "", "nothing at all"], [["", "a"], ["zzz"]]
+    chrf = [sacrebleu.metrics.CHRF(word_order=order, lowercase=lowercase) for order in (0, 2)]
+    theirs = {
+        "bleu": lambda *pair: sacrebleu.sentence_bleu(*pair, lowercase=lowercase).score,
+        "chrf": lambda *pair: chrf[0].sentence_score(*pair).score,
+        "chrf++": lambda *pair: chrf[1].sentence_score(*pair).score,
+        "ter": lambda *pair: sacrebleu.sentence_ter(*pair, case_sensitive=not lowercase).score,
+    }
+    metrics: list[Metric] = [Bleu(lowercase), Chrf(lowercase), Chrf(lowercase, word_order=2), Ter(lowercase)]
+    for metric in metrics:
+        expected = [theirs[metric.name](*pair) for pair in zip(outputs, references, strict=True)]
+        assert metric.sentences(outputs, references) == pytest.approx(expected, abs=1e-9), metric.name
+        assert len(set(expected)) > 20
+    if not lowercase:
+        defaults = [sacrebleu.sentence_chrf(*pair).score for pair in zip(outputs, references, strict=True)]
+        assert Chrf().sentences(outputs, references) == pytest.approx(defaults, abs=1e-9)
+
+
+def test_sentence_bleu_counts_the_orders_an_output_has() -> None:
+    """A right answer of one word is worth 100, though it has no 4-grams; over a corpus they are missed."""
+    assert Bleu().sentences(["yes"], [["yes"]]) == [pytest.approx(100.0)]
+    assert Bleu().measure(["yes"], [["yes"]]).value == 0.0
+
+
 @pytest.mark.parametrize("tokenize", ["13a", "intl", "char", "none", "zh"])
 def test_tokenizers(tokenize: str) -> None:
     outputs, references = corpus(5, 20, 2)

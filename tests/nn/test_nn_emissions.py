@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Categorical as Reference
 
 from anyseq.core import Noise
-from anyseq.nn.emissions import Categorical, Discrete, Table
+from anyseq.nn.emissions import Categorical, Discrete, Mixture, Table
 
 torch.set_num_threads(1)
 EXACT = {"rtol": 0.0, "atol": 1e-9}
@@ -21,14 +21,15 @@ def draw(*shape: int) -> Tensor:
 
 
 def emissions(*shape: int, valid: Tensor | None = None) -> list[Discrete]:
-    """The same distribution, lazy and as a table."""
+    """The same distribution, lazy, as a table, and as a mixture of itself."""
     torch.manual_seed(0)
     hidden, weight, bias = draw(*shape, 4), draw(SYMBOLS, 4), draw(SYMBOLS)
     lazy = Categorical(hidden, weight, bias, valid=valid)
-    return [lazy, Table(lazy.logits() + 3.0, valid)]  # logits are what they are up to a constant
+    table = Table(lazy.logits() + 3.0, valid)  # logits are what they are up to a constant
+    return [lazy, table, Mixture([lazy, table, lazy])]
 
 
-KINDS = pytest.mark.parametrize("kind", [0, 1], ids=["lazy", "table"])
+KINDS = pytest.mark.parametrize("kind", [0, 1, 2], ids=["lazy", "table", "mixture"])
 
 
 def some_allowed(rows: int) -> Tensor:
@@ -152,12 +153,13 @@ def test_a_temperature_divides_the_logits(kind: int) -> None:
 
 
 def test_a_mixture_is_the_mean_of_probabilities() -> None:
-    one, _ = emissions(3)
+    one, *_ = emissions(3)
     two = Table(draw(3, SYMBOLS), attention=lambda: torch.ones(3, 2))
-    mixed = Table.mix([one, two])
-    torch.testing.assert_close(
-        mixed.log_probs().exp(), (one.log_probs().exp() + two.log_probs().exp()) / 2, **EXACT
-    )
+    mixed, x = Table.mix([one, two]), torch.tensor([5, 0, 2])
+    expected = (one.log_probs().exp() + two.log_probs().exp()) / 2
+    torch.testing.assert_close(mixed.log_probs().exp(), expected, **EXACT)
+    torch.testing.assert_close(mixed.log_prob(x).exp(), expected[torch.arange(3), x], **EXACT)
+    torch.testing.assert_close(mixed.sharpen(0.5).log_probs(), (2 * expected.log()).log_softmax(1), **EXACT)
     assert mixed.attention is None
     both = Table.mix([Table(draw(3, SYMBOLS), attention=lambda: torch.zeros(3, 2)), two])
     assert both.attention is not None and torch.equal(both.attention(), torch.full((3, 2), 0.5))
@@ -169,11 +171,28 @@ def test_steps_side_by_side_are_one_emission(kind: int) -> None:
     whole = emissions(2, 2, valid=valid)[kind]
     look, steps = (lambda: torch.ones(2, 3)), list[Discrete]()
     for time in range(2):
+        step: Discrete = Table(whole.logits()[:, time], attention=look)
         if isinstance(whole, Categorical):
-            steps.append(Categorical(whole.hidden[:, time], whole.weight, whole.bias, attention=look))
-        else:
-            steps.append(Table(whole.logits()[:, time], attention=look))
+            step = Categorical(whole.hidden[:, time], whole.weight, whole.bias, attention=look)
+        elif isinstance(whole, Mixture):
+            step = Mixture([step, step])
+        steps.append(step)
     stacked = type(whole).stack(steps, valid)
     x = torch.tensor([[1, 2], [3, 4]])
     torch.testing.assert_close(stacked.log_prob(x), whole.log_prob(x), **EXACT)
     assert stacked.attention is not None and stacked.attention().shape == (2, 2, 3)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "table"])
+def test_at_some_places_an_emission_is_what_steps_there_would_give(kind: str) -> None:
+    torch.manual_seed(0)
+    hidden, weight, looks = torch.randn(3, 4, 5), torch.randn(6, 5), torch.rand(3, 4, 2)
+    valid, places = torch.ones(3, 4, dtype=torch.bool), torch.rand(3, 4) < 0.5
+    assert places.any() and not places.all()
+    emission = Categorical(hidden, weight, valid=valid, attention=lambda: looks)
+    if kind == "table":
+        emission = emission.restrict(torch.rand(3, 4, 6) < 0.7)
+    some = emission.at(places)
+    assert some.valid is None and some.log_probs().shape == (int(places.sum()), 6)
+    torch.testing.assert_close(some.log_probs(), emission.log_probs()[places])
+    assert some.attention is not None and torch.equal(some.attention(), looks[places])

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from anyseq.nn.positions import Learned, Rotary, Sinusoidal
+from anyseq.core import Padded, Symbols
+from anyseq.models.decoders.base import MemoryShape
+from anyseq.models.decoders.transformer import TransformerDecoderConfig
+from anyseq.models.encoders.transformer import TransformerEncoderConfig
+from anyseq.nn import positions
+from anyseq.nn.positions import Learned, Rotary, Sinusoidal, _angles
 
 torch.set_num_threads(1)
 PLACES = torch.tensor([[0, 1, 2, 7], [500, 40_000, 3, 1]])
@@ -40,7 +47,7 @@ def test_learned_positions_past_the_last_share_it() -> None:
 
 def test_rotary_is_a_multiplication_of_complex_numbers() -> None:
     x = torch.randn(2, 4, 3, 6, dtype=torch.float64)
-    turned = Rotary(6)(x, PLACES)
+    turned = Rotary(6)(PLACES, x)(x)
     rates = 10000.0 ** (-torch.arange(0, 6, 2, dtype=torch.float64) / 6)
     turns = torch.polar(torch.ones(2, 4, 1, 3).double(), PLACES[:, :, None, None] * rates)
     expected = torch.complex(x[..., :3], x[..., 3:]) * turns
@@ -53,11 +60,31 @@ def test_rotated_products_depend_on_the_distance_alone() -> None:
     rotary = Rotary(8)
 
     def product(at: int, to: int) -> float:
-        return float((rotary(query, torch.tensor([[at]])) * rotary(key, torch.tensor([[to]]))).sum())
+        turns = [rotary(torch.tensor([[place]]), query) for place in (at, to)]
+        return float((turns[0](query) * turns[1](key)).sum())
 
     assert product(3, 1) == pytest.approx(product(1002, 1000), abs=1e-9)
     assert abs(product(3, 1) - product(1, 3)) > 1e-3
     assert product(5, 5) == pytest.approx(float((query * key).sum()), abs=1e-9)
+
+
+def test_angles_are_computed_once_a_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[int] = []
+
+    def angles(places: Tensor, dim: int) -> Tensor:
+        computed.append(dim)
+        return _angles(places, dim)
+
+    monkeypatch.setattr(positions, "_angles", angles)
+    settings: dict[str, Any] = {"model_dim": 8, "num_heads": 2, "num_layers": 3, "positions": "rotary"}
+    encoder = TransformerEncoderConfig(**settings).build(Symbols(5)).eval()
+    decoder = TransformerDecoderConfig(**settings).build(MemoryShape(8, 8), Symbols(5)).eval()
+    source = Padded.stack([torch.tensor([1, 2, 0])])
+    memory = decoder.prepare(encoder(source))
+    assert computed == [4]
+    _, state = decoder.unroll(memory, source)
+    decoder.step(memory, state, torch.tensor([3]))
+    assert computed == [4] * 3
 
 
 def test_odd_widths_are_refused() -> None:

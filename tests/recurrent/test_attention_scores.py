@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import pytest
 import torch
 
 from anyseq.core import Memory
-from anyseq.nn.attention_scores import AdditiveScores, DotScores, GeneralScores, Reader, Scores
+from anyseq.nn.attention_scores import (
+    AdditiveScores,
+    AroundPredicted,
+    DotScores,
+    Everywhere,
+    GeneralScores,
+    Reader,
+    Scores,
+)
 
 
 def make(name: str) -> Scores:
@@ -21,7 +32,7 @@ def make(name: str) -> Scores:
 def test_reading_is_what_the_papers_print(name: str) -> None:
     """Rows 0, 1 look at source 0, rows 2, 3 at source 1, which has one place less."""
     scores = make(name)
-    reader = Reader(scores, 2).double()
+    reader = Reader(scores, Everywhere(), 2).double()
     torch.nn.init.normal_(reader.hidden.bias)
     memory = Memory(
         item=torch.arange(2),
@@ -49,6 +60,37 @@ def test_reading_is_what_the_papers_print(name: str) -> None:
                 assert not weights[row, time, len(vectors) :].any()
                 joined = reader.value.weight @ context + reader.hidden.weight @ query + reader.hidden.bias
                 torch.testing.assert_close(read[row, time], joined.tanh())
+
+
+@pytest.mark.parametrize("window", [1, 2, 9])
+@pytest.mark.parametrize("name", ["dot", "general", "additive"])
+def test_local_attention_is_what_the_paper_prints(name: str, window: int) -> None:
+    """Equations 9 and 10, with S each source's own length; here the weights sum to 1."""
+    torch.manual_seed(3)
+    reader = Reader(make(name), AroundPredicted(3, window), 2).double()
+    reader.focus.place.weight.data.mul_(4)  # so that the predicted places are far apart
+    lengths = [6, 3, 1]
+    memory = Memory(
+        item=torch.arange(3),
+        vectors=torch.randn(3, 6, 3, dtype=torch.float64),
+        valid=torch.arange(6) < torch.tensor(lengths)[:, None],
+    )
+    h = 3 * torch.randn(6, 4, 3, dtype=torch.float64)
+    shut = 0
+    with torch.no_grad():
+        _, plain = Reader(reader.scores, Everywhere(), 2).double()(h, reader.prepare(memory))
+        _, weights = reader(h, reader.prepare(memory))
+        for row, time in itertools.product(range(6), range(4)):
+            length = lengths[row // 2]
+            inner = (reader.focus.query.weight @ h[row, time]).tanh()
+            p = length * float((reader.focus.place.weight @ inner).sigmoid())
+            gaussian = torch.tensor([math.exp(-((s - p) ** 2) / (2 * (window / 2) ** 2)) for s in range(length)])
+            inside = torch.tensor([abs(s - p) <= window for s in range(length)])
+            expected = plain[row, time, :length] * gaussian * inside
+            torch.testing.assert_close(weights[row, time, :length], expected / expected.sum(), rtol=1e-6, atol=1e-9)
+            assert not weights[row, time, length:].any()
+            shut += int((~inside).sum())
+    assert (shut > 0) == (window < 6)
 
 
 def test_dot_scores_need_equal_widths() -> None:

@@ -111,7 +111,7 @@ class Gaussian(Emission):
         x = self.mean + torch.stack([radius * angle.cos(), radius * angle.sin()], 1)
         return Choice(x, self.log_prob(x))
 
-    mode = candidates = log_probs = restrict = sharpen = smooth = mix = stack = None  # type: ignore[assignment]
+    mode = candidates = log_probs = restrict = sharpen = smooth = at = mix = stack = None  # type: ignore[assignment]
 
 
 class Walk(Decoder):

@@ -30,7 +30,7 @@ def test_every_field_is_described() -> None:
     ("settings", "says"),
     [
         ({"n_best": 6}, "beam_size of 6 or more"),
-        ({"n_best": 2, "samples": 4}, "n_best 2 is for beams"),
+        ({"n_best": 5, "samples": 4}, "n_best 5 needs samples of 5 or more"),
         ({"top_k": 3}, "set samples to 1 or more"),
         ({"top_p": 0.5}, "set samples to 1 or more"),
         ({"temperature": 0.5}, "set samples to 1 or more"),
@@ -91,6 +91,8 @@ def test_run_is_the_search_with_these_settings() -> None:
     assert torch.equal(found.values, expected.values) and torch.equal(found.score, expected.score)
     samples = SearchConfig(samples=7).run(decoder, memory, vocab_size=5)
     assert samples.count.tolist() == [7, 7, 7]
+    best = SearchConfig(samples=7, n_best=2).run(decoder, memory, vocab_size=5)
+    assert best.count.tolist() == [2, 2, 2] and torch.equal(best.score, samples.score[:, :2])
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ from pydantic import ValidationError
 
 from anyseq.data.synthetic.base import SizedGeneratorConfig, split_of
 from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.errors import UsageError
 
 SIZES = {"train": 150, "dev": 30, "test": 40}
-EVERY = [CopyConfig, ReverseConfig, ExpandConfig, DatesConfig, PhrasesConfig]
+EVERY = [CopyConfig, ReverseConfig, ExpandConfig, DatesConfig, PhrasesConfig, OriginsConfig]
 
 
 def source_and_target(config: SizedGeneratorConfig, split: str) -> list[tuple[str, str]]:

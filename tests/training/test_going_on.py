@@ -180,11 +180,54 @@ def test_from_another_model(tmp_path: Path) -> None:
     assert listing(first) == before
     step = first / "checkpoints" / f"step_{named(first, 'best')}"
     assert train(tmp_path / "third", start_from=step).dev.count == 10
-    with pytest.raises(UsageError, match=r"first.* are not those of the model this recipe describes: "):
+    fault = (
+        r"first do not fit this recipe: model.encoder.hidden_dim is 8 there, 4 here; model.decoder.hidden_dim is 16 "
+        r"there, 8 here. To start from them, set as there model.encoder.hidden_dim=8 model.decoder.hidden_dim=16, or "
+        r"take that model's own recipe \(anyseq train .*first/config.yaml --from .*first"
+    )
+    with pytest.raises(UsageError, match=fault):
         train(tmp_path / "fourth", "model.encoder.hidden_dim=4", "model.decoder.hidden_dim=8", start_from=first)
+    fault = r"model.encoder.kind is rnn there, transformer here. .* model.encoder=rnn, or"
+    with pytest.raises(UsageError, match=fault):
+        train(tmp_path / "fourth", "model.encoder={kind: transformer, model_dim: 8}", start_from=first)
+    with pytest.raises(UsageError, match=r"model.share_embeddings is false there, true here. .*_embeddings=false"):
+        train(tmp_path / "fourth", "model.share_embeddings=true", "codec.joint=true", start_from=first)
     with pytest.raises(ModelFolderError, match="is no model folder"):
         train(tmp_path / "fifth", start_from=tmp_path)
     assert not (tmp_path / "fourth").exists() and not (tmp_path / "fifth").exists()
+
+
+def test_codecs_are_taken_over_and_what_the_recipe_said_of_them_is_noted(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert train(first, "codec.target={kind: words, min_count: 1}").notes == []
+    trained = train(second, "codec=subwords", "codec.source.case=lower", "model.decoder.dropout=0.5", start_from=first)
+    said = [note.replace(str(first), "FIRST") for note in trained.notes]
+    assert said == [
+        "the codecs of FIRST are taken over, not those of the recipe: codec.source.kind is characters there, subwords "
+        "here; codec.target is words there, null here",
+        "the weights of FIRST fit, though model.decoder.dropout is 0.0 there, 0.5 here; the recipe's settings are used",
+    ]
+    assert listing(first / "codecs") == listing(second / "codecs")
+    assert api.load(second).predict("abc")[0].output == trained.predictor.predict("abc")[0].output
+    trained = api.train(first / "config.yaml", tmp_path / "third", start_from=first)
+    assert trained.notes == [], "a model's own recipe differs in nothing"
+    step = second / "checkpoints" / f"step_{named(second, 'best')}"
+    words = ["codec.target=words", "codec.target.min_count=9", "codec.joint=true"]
+    notes = train(tmp_path / "fourth", *words, start_from=step).notes
+    assert [note for note in notes if "min_count is 1 there, 9" in note]
+
+
+def test_codecs_from_outside_are_not_run_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    mine = "from anyseq.data.codecs.characters import CharactersConfig\nclass Mine(CharactersConfig):\n    'Mine.'\n"
+    (tmp_path / "foreign_codec.py").write_text(mine)
+    first = tmp_path / "first"
+    train(first, "codec.source=foreign_codec:Mine")
+    with pytest.raises(UsageError, match=r"code from outside anyseq, 'foreign_codec:Mine'.* --trust foreign_codec"):
+        train(tmp_path / "second", start_from=first)
+    assert not (tmp_path / "second").exists()
+    train(tmp_path / "second", start_from=first, trust=["foreign_codec"])
+    assert train(tmp_path / "third", "codec=foreign_codec:Mine", start_from=first).notes == []
 
 
 def test_a_run_that_is_incomplete(tmp_path: Path) -> None:

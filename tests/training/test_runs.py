@@ -12,7 +12,8 @@ from torch import nn
 from anyseq import api
 from anyseq.core import Loss, LossPart
 from anyseq.training.gradients import backward
-from anyseq.training.schedules import learning_rate
+from anyseq.training.schedules import Moment, learning_rate
+from anyseq.training.settings import TrainingConfig
 from tiny_runs import events, listing, named, steps, tensors, train
 
 
@@ -103,13 +104,16 @@ def test_averaging(tmp_path: Path) -> None:
 
 def test_schedules() -> None:
     def rates(schedule: str, **settings: float) -> list[float]:
-        return [learning_rate(schedule, 2.0, step, 10, step / 100) for step in (1, 5, 10, 40, 55, 100)]
+        return [
+            learning_rate(schedule, 2.0, Moment(step, 10, step / 100, decay=0.3)) for step in (1, 5, 10, 40, 55, 100)
+        ]
 
+    assert rates("plateau") == pytest.approx([0.2, 1.0, 0.6, 0.6, 0.6, 0.6])
     assert rates("constant") == pytest.approx([0.2, 1.0, 2.0, 2.0, 2.0, 2.0])
     assert rates("inverse_sqrt") == pytest.approx([0.2, 1.0, 2.0, 1.0, 2 * (10 / 55) ** 0.5, 2 * 0.1**0.5])
     cosine = [2 * 0.5 * (1 + math.cos(math.pi * share)) for share in (0.1, 0.4, 0.55, 1.0)]
     assert rates("cosine") == pytest.approx([0.2, 1.0, *cosine])
-    assert learning_rate("inverse_sqrt", 2.0, 4, 0, 0.0) == pytest.approx(1.0)
+    assert learning_rate("inverse_sqrt", 2.0, Moment(4)) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "inverse_sqrt", "cosine"])
@@ -120,8 +124,54 @@ def test_the_schedule_is_what_training_uses(tmp_path: Path, schedule: str) -> No
     for event in events(folder)[::2]:
         # the report names the rate of the update that comes next
         assert event["learning_rate"] == pytest.approx(
-            learning_rate(schedule, 0.01, event["step"] + 1, 3, event["step"] / 6)
+            learning_rate(schedule, 0.01, Moment(event["step"] + 1, 3, event["step"] / 6))
         )
+
+
+PLATEAU = (
+    *("training.schedule=plateau", "training.plateau_patience=2", "training.plateau_factor=0.25"),
+    *("training.learning_rate=0.5", "training.warmup_steps=0", "training.validate_every=2", "training.max_steps=null"),
+)
+
+
+@pytest.mark.parametrize("metric", ["loss", "exact_match"])
+def test_the_learning_rate_falls_at_a_plateau_until_a_least_one_ends_training(tmp_path: Path, metric: str) -> None:
+    folder = tmp_path / "run"
+    trained = train(folder, *PLATEAU, "training.min_learning_rate=0.0078125", f"training.metric={metric}")
+    assert trained.ended == "the learning rate fell below 0.0078 (training.min_learning_rate)"
+    found = events(folder)
+    best, stale, decays = -math.inf, 0, 0
+    for report, validation in zip(found[::2], found[1::2], strict=True):
+        assert report["learning_rate"] == 0.5 * 0.25**decays, "what holds until this validation"
+        value = validation[metric] if metric == "exact_match" else -validation[metric]
+        stale = 0 if value > best else stale + 1
+        best = max(best, value)
+        decays += stale in (2, 4, 6, 8)
+    assert decays == 4, "0.5, 0.125, 0.03125 and the least itself, 0.0078125, are trained with; less is not"
+    if metric == "exact_match":
+        assert len(found) // 2 == 9
+
+
+def test_a_run_that_a_plateau_ended_goes_on_for_more_steps(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    train(folder, *PLATEAU, "training.min_learning_rate=0.2")
+    reached = named(folder, "last")
+    trained = api.resume(folder, more_steps=5)
+    assert named(folder, "last") == reached + 5 and "max_steps" in trained.ended
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"schedule": "plateau", "min_learning_rate": None}, "never end"),
+        ({"schedule": "plateau", "learning_rate": 1e-4, "min_learning_rate": 1e-3}, "above learning_rate 0.0001"),
+        ({"schedule": "constant"}, "never end"),
+    ],
+)
+def test_settings_without_an_end_are_refused(settings: dict[str, object], fault: str) -> None:
+    assert TrainingConfig(schedule="plateau").max_steps is None
+    with pytest.raises(ValueError, match=fault):
+        TrainingConfig(**settings)
 
 
 def test_accumulated_gradients_are_those_of_one_batch() -> None:

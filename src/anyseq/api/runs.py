@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +12,10 @@ from typing import Any
 
 import torch
 
-from anyseq.api.folders import (
-    FORMAT,
-    clear,
-    default_folder,
-    fingerprint,
-    home_and_about,
-    load_weights,
-    refuse_existing,
-)
+from anyseq.api.folders import FORMAT, clear, default_folder, home_and_about, refuse_existing
+from anyseq.api.transfer import build_from, with_codecs_of
 from anyseq.api.use import Predictor
+from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item
 from anyseq.errors import ModelFolderError, UsageError
@@ -39,7 +34,7 @@ class Trained:
     Attributes:
         folder: The model folder.
         ended: Why training ended.
-        notes: What a person should know about the data.
+        notes: What a person should know about the data, and about the model it started from.
         dev: The best checkpoint on dev, by the full search.
         test: The same on test, where the recipe has one.
         predictor: The best model, ready for use.
@@ -63,6 +58,7 @@ def train(
     threads: int | None = None,
     precision: Precision = "float32",
     listener: Listener | None = None,
+    trust: Collection[str] = (),
     overrides: Sequence[str] | Mapping[str, Any] = (),
     **sections: Any,
 ) -> Trained:
@@ -72,16 +68,18 @@ def train(
         recipe: A name of `anyseq recipes`, or a YAML file.
         output: The model folder to make; by default `runs/` and the recipe's name.
         overwrite: Remove a run that is already there.
-        start_from: A model folder whose weights and codecs to begin with.
+        start_from: A model folder whose weights and codecs to begin with; what differs is noted.
         device: `cpu`, `cuda`, `mps` or `auto`.
         threads: Processor threads.
         precision: Of the forward pass.
         listener: Is told how it goes.
+        trust: Modules that the codecs of `start_from` may come from, where they are from outside anyseq.
         overrides: `key=value` words, or a mapping of dotted keys.
         sections: The same as nested mappings: `training={"max_minutes": 5}`, `data={"train": pairs}`.
 
     Raises:
         ConfigError: the recipe or an override is wrong; all faults at once.
+        UsageError: the weights of `start_from` are of another shape.
         DataError: a file, or a line of it, cannot be used.
         OutputExistsError: the folder holds a run and `overwrite` is off.
     """
@@ -94,7 +92,10 @@ def train(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    run = _prepare(config, start_from)
+    notes: list[str] = []
+    if start_from is not None:
+        config, notes = with_codecs_of(Path(start_from), config, trust)
+    run = _prepare(config, start_from, notes)
     refuse_recurrent(precision, run.task.model)
     run.tell(listener)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
@@ -107,7 +108,7 @@ def train(
         lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
         write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
-    about = {"format": FORMAT, **versions, "data": fingerprint(run.splits)}
+    about = {"format": FORMAT, **versions, "recipe": _name(recipe), **run.about_data}
     write_atomically(folder / "config.yaml", dump(config, about))
     return _finish(run, folder, loop.run())
 
@@ -139,10 +140,11 @@ def resume(
     folder = Path(folder)
     _refuse_other_changes(overrides)
     _, about = home_and_about(folder)
-    step = Checkpoints(folder, keep=1).named("last")
+    checkpoints = Checkpoints(folder, keep=1)
+    step = checkpoints.named("last")
     config = load_resolved(folder, _with_more_steps(overrides, step, more_steps), trust=trust)
     if step is None:
-        raise ModelFolderError(f"{folder} holds no checkpoint to go on from: train it anew with --overwrite")
+        raise ModelFolderError(f"{folder} names no checkpoint to go on from; {checkpoints.how_to_name('last')}")
     if lost := given_from_python(config):
         raise ModelFolderError(
             f"{', '.join(lost)} of {folder} came from Python objects, which no file holds; go on from Python, giving "
@@ -153,7 +155,7 @@ def resume(
     cast = autocast(precision, where)
     run = _prepare(config, folder)
     refuse_recurrent(precision, run.task.model)
-    if about.get("data") != fingerprint(run.splits):
+    if about.get("data") != _fingerprint(run.splits):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
     run.tell(listener)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
@@ -169,14 +171,22 @@ class _Run:
     task: Task
     splits: Splits
     test: Sequence[Item] | None
+    notes: Sequence[str]
+
+    @property
+    def about_data(self) -> dict[str, Any]:
+        """What a model folder says of its data."""
+        test = None if self.test is None else len(self.test)
+        counts = {"train": len(self.splits.train), "dev": len(self.splits.dev), "test": test}
+        return {"data": _fingerprint(self.splits), "items": counts}
 
     def tell(self, listener: Listener) -> None:
-        """What a person should know about the data."""
-        for note in self.splits.notes:
+        """What a person should know about the data, and about where it starts from."""
+        for note in self.notes:
             listener.noted(note)
 
 
-def _prepare(config: TaskConfig, start_from: str | Path | None) -> _Run:
+def _prepare(config: TaskConfig, start_from: str | Path | None, notes: Sequence[str] = ()) -> _Run:
     """Data read, codecs learnt (or taken over), model made (or taken over); the seed settles fresh weights."""
     task = config.build()
     home = None if start_from is None else home_and_about(Path(start_from))[0]
@@ -187,10 +197,24 @@ def _prepare(config: TaskConfig, start_from: str | Path | None) -> _Run:
         task.load_codecs(home / "codecs")
     splits = task.select(splits)
     torch.manual_seed(config.training.seed)
-    task.build_model()
-    if start_from is not None:
-        load_weights(task, Path(start_from))
-    return _Run(task, splits, test)
+    if start_from is None:
+        task.build_model()
+    else:
+        notes = [*notes, *build_from(Path(start_from), task)]
+    return _Run(task, splits, test, [*notes, *splits.notes])
+
+
+def _name(recipe: str | Path) -> str:
+    """A recipe's name, as a model folder keeps it: of a file its own, for where it lay says nothing elsewhere."""
+    return Path(recipe).name if str(recipe).endswith((".yaml", ".yml")) else str(recipe)
+
+
+def _fingerprint(splits: Splits) -> str:
+    """A hash of what is trained on and chosen by."""
+    digest = hashlib.sha256()
+    for item in (*splits.train, *splits.dev):
+        digest.update(repr(sorted(item.raw.items())).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()[:32]
 
 
 def _finish(run: _Run, folder: Path, ended: str) -> Trained:
@@ -207,11 +231,11 @@ def _finish(run: _Run, folder: Path, ended: str) -> Trained:
         if found is not None
     }
     write_atomically(folder / "results.json", json.dumps({"ended": ended, **results}, indent=1, ensure_ascii=False))
-    return Trained(folder, ended, splits.notes, dev, test, Predictor(task))
+    return Trained(folder, ended, run.notes, dev, test, Predictor(task))
 
 
 MAY_CHANGE = (
-    *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "validate_every")),
+    *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "min_learning_rate", "validate_every")),
     *("search.", "data.train", "data.dev", "data.test"),
 )
 
@@ -241,7 +265,8 @@ def _with_more_steps(
     """So many steps more are the end then, whatever the recipe's end was."""
     if more_steps is None:
         return overrides
-    end = {"training.max_steps": (step or 0) + more_steps, "training.max_minutes": None, "training.patience": None}
+    others = ("max_minutes", "patience", "min_learning_rate")
+    end = {"training.max_steps": (step or 0) + more_steps, **{f"training.{key}": None for key in others}}
     if isinstance(overrides, Mapping):
         return {**overrides, **end}
     return [*overrides, *(f"{key}={'null' if value is None else value}" for key, value in end.items())]

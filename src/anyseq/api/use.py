@@ -2,143 +2,161 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+import torch
 
-from anyseq.api.folders import home_and_about, load_weights
-from anyseq.config import load_resolved
+from anyseq.api.folders import home_and_about
+from anyseq.api.weights import load_weights
+from anyseq.config import change, load_resolved
 from anyseq.core import Item
-from anyseq.data.files import read_lines, read_references
-from anyseq.errors import ConfigError, DataError, Fault
+from anyseq.errors import UsageError
 from anyseq.metrics.bootstrap import Comparison, paired_bootstrap
-from anyseq.search.settings import SearchConfig
+from anyseq.tasks.alignment import refuse_without_attention
 from anyseq.tasks.base import Task
+from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.decoding import Prediction, Scored, predict, score_pairs
-from anyseq.tasks.devices import Autocast, Precision, autocast, refuse_recurrent, resolve_device
+from anyseq.tasks.devices import Autocast, Precision, autocast, refuse_recurrent, resolve_device, use_threads
+from anyseq.tasks.ensemble import ensemble
 from anyseq.tasks.evaluation import Evaluation, evaluate
-from anyseq.training.checkpoint import Checkpoints, named_weights
+from anyseq.tasks.reranking import Reranking
 
 
 class Predictor:
-    """A trained model, ready for use.
+    """A trained model, or several as one, ready for use.
 
     Args:
         task: With codecs and weights.
         autocast: Lower precision for the forward passes, or nothing.
+        reranking: Other models that help to choose among the hypotheses, or nobody.
     """
 
-    def __init__(self, task: Task, autocast: Autocast = nullcontext) -> None:
-        self.task, self.autocast = task, autocast
+    def __init__(self, task: Task, autocast: Autocast = nullcontext, reranking: Reranking | None = None) -> None:
+        self.task, self.autocast, self.reranking = task, autocast, reranking
 
-    def settings(self, **search: Any) -> SearchConfig:
+    def settings(self, **search: Any) -> DecodingConfig:
         """The model's search settings with some exchanged, checked together.
 
         Raises:
             ConfigError: a name or a value is wrong, or two contradict each other; all of it at once.
+            UsageError: other models are to choose, and there is nothing to choose from, or something else chooses.
         """
-        try:
-            return SearchConfig(**{**dict(self.task.config.search), **search})
-        except ValidationError as wrong:
-            faults = [
-                Fault(".".join(map(str, ("search", *each["loc"]))), each["msg"].removeprefix("Value error, "))
-                for each in wrong.errors()
-            ]
-            raise ConfigError(faults) from None
+        settings = change(self.task.config.search, "search", search)
+        if self.reranking is not None and settings.mbr is not None:
+            raise UsageError("either other models choose among the hypotheses, or search.mbr does: set mbr to null")
+        if self.reranking is not None and settings.width < 2:
+            raise UsageError(
+                f"other models choose among several hypotheses: set samples or beam_size to 2 or more, "
+                f"not {settings.width}"
+            )
+        return settings
 
-    def predict(self, raws: str | Iterable[str], **search: Any) -> list[Prediction]:
-        """The best output for each raw source, in order; keyword arguments are search settings (`beam_size=1`)."""
+    def several(self, settings: DecodingConfig) -> bool:
+        """Whether more than one hypothesis is returned for an item."""
+        chosen = self.reranking is not None or settings.mbr is not None
+        return (settings.n_best if chosen else settings.returned) > 1
+
+    def predict(self, raws: str | Iterable[str], *, alignments: bool = False, **search: Any) -> list[Prediction]:
+        """The best output for each raw source, in order.
+
+        Args:
+            raws: The sources.
+            alignments: Whether to align each output with its source (`prediction.alignment`).
+            search: Search settings by name: `beam_size=1`, `mbr="chrf"`.
+        """
         raws = [raws] if isinstance(raws, str) else raws
         items = [Item({"source": raw}, key) for key, raw in enumerate(raws)]
-        with self.autocast():
-            return predict(self.task, items, self.settings(**search))
+        return list(self.predict_items(items, max(1, len(items)), alignments=alignments, **search))
 
-    def predict_items(self, items: Iterable[Item], window: int, **search: Any) -> Iterable[Prediction]:
+    def predict_items(
+        self, items: Iterable[Item], window: int, *, alignments: bool = False, **search: Any
+    ) -> Iterable[Prediction]:
         """The same for items that come one by one, a window at a time, so that a stream may be endless."""
         settings, source = self.settings(**search), iter(items)
         while chunk := list(islice(source, window)):
             with self.autocast():
-                found = predict(self.task, chunk, settings)
+                found = predict(self.task, chunk, settings, chooser=self.reranking, alignments=alignments)
             yield from found
+
+    def refuse_without_attention(self) -> None:
+        """Refuse alignments that this model cannot give.
+
+        Raises:
+            UsageError: its decoder does not attend.
+        """
+        refuse_without_attention(self.task)
 
     def evaluate(self, items: Sequence[Item], references: Sequence[Sequence[str]], **search: Any) -> Evaluation:
         """Search an output for each item and compare it with its references."""
         with self.autocast():
-            return evaluate(self.task, items, references, self.settings(**search))
+            return evaluate(self.task, items, references, self.settings(**search), chooser=self.reranking)
 
     def score(self, items: Sequence[Item], **search: Any) -> list[Scored]:
         """Log-probability and score of given pairs: the numbers search reports for them."""
         with self.autocast():
-            return score_pairs(self.task, items, self.settings(**search))
+            return score_pairs(self.task, items, change(self.task.config.search, "search", search))
 
 
 def load(
-    folder: str | Path, *, device: str = "auto", precision: Precision = "float32", trust: Collection[str] = ()
+    folder: str | Path | Sequence[str | Path],
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "float32",
+    trust: Collection[str] = (),
+    rerank_with: str | Path | Sequence[str | Path] = (),
+    rerank_weight: float = 0.5,
+    rerank_backwards: bool = False,
 ) -> Predictor:
-    """Load a model folder, a step's folder in it, or a flat exported folder.
+    """Load a model folder, a step's folder in it, or a flat exported folder; or several as an ensemble.
 
     Args:
-        folder: Where it is.
+        folder: Where it is. Of several the probabilities are averaged at every step; their target symbols must be the
+            same, search settings and metrics are the first's.
         device: `cpu`, `cuda`, `mps` or `auto`.
+        threads: Processor threads.
         precision: Of the forward passes.
         trust: Modules that parts from outside anyseq may come from.
+        rerank_with: Models whose score of each hypothesis counts, too, when one is chosen; their codecs may be others.
+        rerank_weight: The share of their mean score, in [0, 1]; the rest is the model's own.
+        rerank_backwards: They go from target to source, and score that (a noisy channel).
 
     Raises:
         ModelFolderError: it is no model folder, is of another format, or is incomplete.
+        UsageError: several models cannot work together, or a number is out of its range.
     """
+    use_threads(threads)
     where = resolve_device(device)
     cast = autocast(precision, where)
-    home, _ = home_and_about(Path(folder))
+    members, others = _several(folder), _several(rerank_with)
+    if not members:
+        raise UsageError("no model is given: name one folder or more")
+    tasks = [_load(Path(each), where, precision, trust) for each in (*members, *others)]
+    reranking = Reranking(tasks[len(members) :], rerank_weight, rerank_backwards) if others else None
+    own = tasks[: len(members)]
+    return Predictor(ensemble(own, list(map(str, members))) if len(own) > 1 else own[0], cast, reranking)
+
+
+def _several(folders: str | Path | Sequence[str | Path]) -> Sequence[str | Path]:
+    return [folders] if isinstance(folders, (str, Path)) else list(folders)
+
+
+def _load(folder: Path, where: torch.device, precision: Precision, trust: Collection[str]) -> Task:
+    home, _ = home_and_about(folder)
     task = load_resolved(home, trust=trust).build()
     task.load_codecs(home / "codecs")
     task.build_model()
     refuse_recurrent(precision, task.model)
-    load_weights(task, Path(folder))
+    load_weights(task, folder)
     task.model.to(where).eval()
-    return Predictor(task, cast)
-
-
-def pairs(source: Any, target: Any) -> tuple[list[Item], list[list[str]]]:
-    """Items and their references for `evaluate`; of several target files each holds one reference a line."""
-    targets = [target] if isinstance(target, (str, Path)) else list(target)
-    items = list(read_lines(source))
-    references = [list(each) for each in read_references(targets)]
-    if len(items) != len(references):
-        raise DataError(f"{source} has {len(items)} lines, its references have {len(references)}: they must be pairs")
-    return [
-        Item({**item.raw, "target": each[0]}, item.key, item.file, item.line)
-        for item, each in zip(items, references, strict=True)
-    ], references
+    return task
 
 
 def compare(base: Evaluation, other: Evaluation, task: Task, seed: int = 0) -> list[Comparison]:
     """Paired bootstrap of two systems on the same items, by every metric of the task."""
     outputs = [[prediction.output for prediction in each.predictions] for each in (base, other)]
     return [paired_bootstrap(metric, outputs[0], outputs[1], base.references, seed=seed) for metric in task.metrics]
-
-
-def info(folder: str | Path, *, trust: Collection[str] = ()) -> dict[str, Any]:
-    """What a model folder (or a step's folder in it) holds: recipe, size, where training stands, figures."""
-    predictor = load(folder, device="cpu", trust=trust)
-    folder, about = home_and_about(Path(folder))
-    weights = named_weights(predictor.task.model)
-    last = Checkpoints(folder, keep=1).named("last")
-    facts: dict[str, Any] = {
-        "description": predictor.task.config.description,
-        **about,
-        "parameters": sum(weight.numel() for weight in weights.values()),
-        "vocabulary": {name: asdict(codec.stream) for name, codec in predictor.task.codecs.items()},
-        "best_step": Checkpoints(folder, keep=1).named("best"),
-        "last_step": last,
-    }
-    if last is not None:
-        facts["training"] = Checkpoints(folder, keep=1).read_training(last)[1]
-    if (folder / "results.json").exists():
-        facts["results"] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    return facts

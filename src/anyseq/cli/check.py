@@ -44,7 +44,7 @@ def _places(places: Sequence[str]) -> str:
 
 
 def _expected(estimate: Estimate) -> str:
-    minutes = "until patience ends it" if estimate.minutes is None else f"about {estimate.minutes:.1f} minutes"
+    minutes = "until validations get no better" if estimate.minutes is None else f"about {estimate.minutes:.1f} minutes"
     return (
         f"expect: {minutes}, with validations and the final search; {estimate.memory_mb:,.0f} MB of memory; "
         f"{estimate.parameters:,} parameters, {estimate.tokens_per_second:,.0f} tokens/s, "

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anyseq.cli.options import Everywhere, load
+from anyseq.cli.options import (
+    Everywhere,
+    ModelFolders,
+    RerankBackwards,
+    RerankWeight,
+    RerankWith,
+    find,
+    load,
+    reranking,
+)
+from anyseq.cli.pairs import Pairs
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
-    from anyseq.core import Item
     from anyseq.tasks.evaluation import Evaluation
 
 Figures = dict[str, Any]
@@ -22,49 +31,39 @@ _COMPARED = "  {difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {p_value:.4f}"
 def evaluate(
     run: Everywhere,
     search: dict[str, Any],
-    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Model folder.", show_default=False)],
-    source: Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")] = None,
-    target: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="References; several files, or a .tsv, are several references a line."),
-    ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="FILE", help="Both in one file (.tsv, .jsonl, .csv).")] = None,
+    models: ModelFolders,
+    pairs: Pairs,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
     paired: Annotated[
-        bool, typer.Option("--paired", help="Several models, each alone, against the first by paired bootstrap.")
+        bool,
+        typer.Option("--paired", help="Models each alone, against the first by paired bootstrap; else an ensemble."),
     ] = False,
+    rerank_with: RerankWith = None,
+    rerank_weight: RerankWeight = None,
+    rerank_backwards: RerankBackwards = False,
 ) -> None:
     """Compare a model's outputs with references by the recipe's metrics, with their signatures."""
-    if (data is None) != (source is not None and bool(target)) or (data is not None and (source or target)):
-        raise UsageError("evaluate needs --source FILE and --target FILE, or --data FILE alone")
-    if paired != (len(models) > 1):
-        raise UsageError("several models are compared with --paired, which needs two or more")
-    items, references = _read(source, target or [], data)
+    if paired and len(models) < 2:
+        raise UsageError("--paired compares models with the first: give two or more")
+    others = reranking(rerank_with, rerank_weight, rerank_backwards)
+    find(models)
+    items, references = pairs.read()
     from anyseq import api
 
     found: list[Evaluation] = []
     systems: list[Figures] = []
-    for model in models:
-        predictor = load(run, model, search)
+    for system in [[model] for model in models] if paired else [models]:
+        predictor = load(run, system, search, **others)
         found.append(predictor.evaluate(items, references, **search))
         figures = _figures(found[-1])
         if paired:
             comparisons = api.compare(found[0], found[-1], predictor.task, run.seed or 0) if len(found) > 1 else []
-            figures = {"model": str(model), **figures, "against_first": {each.name: vars(each) for each in comparisons}}
+            against = {each.name: vars(each) for each in comparisons}
+            figures = {"model": str(system[0]), **figures, "against_first": against}
         systems.append(figures)
     typer.echo("\n\n".join(map(_table, systems)))
     if json_file is not None:
         _write(json_file, {**_figures(found[0]), **({"systems": systems} if paired else {})})
-
-
-def _read(source: Path | None, target: list[Path], data: Path | None) -> tuple[list[Item], list[list[str]]]:
-    from anyseq import api
-    from anyseq.data.files import read_items
-
-    if data is None:
-        return api.pairs(source, target)
-    items = read_items(data)
-    return items, [[str(item.raw["target"])] for item in items]
 
 
 def _figures(found: Evaluation) -> Figures:

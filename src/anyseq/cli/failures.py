@@ -32,7 +32,7 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", INTERRUPTED
     if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)):
-        return f"{error.filename}: {(error.strerror or 'cannot be used').lower()}", 2
+        return f"{error.filename2 or error.filename}: {(error.strerror or 'cannot be used').lower()}", 2
     text = str(error).lower()
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_TEXT)

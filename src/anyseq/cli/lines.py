@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import itertools
 import os
 import select
 import stat
 import sys
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 
+from anyseq.data.lines import STANDARD_INPUT, decoded, opened
 from anyseq.errors import DataError
 
 WINDOW = 1024
@@ -22,39 +20,43 @@ _SILENCE_S = 0.2
 def windows(path: str, size: int = WINDOW) -> Iterator[list[str]]:
     """Read the lines of a file (plain or .gz), or of stdin where the path is `-`.
 
-    A line ends with a line feed (and nothing else: no other character that Unicode calls a line end), its carriage
-    return is dropped.
-
     Args:
         path: The file.
         size: Lines of a window. A window of stdin is given earlier: at once when it is a terminal, after a short
             silence when it is a pipe.
 
     Raises:
-        DataError: a line is no UTF-8; the lines before it were given first.
+        DataError: the file is missing or damaged, or a line is no UTF-8; the lines before it were given first.
     """
-    name = "stdin" if path == "-" else path
     number = 0
-    for window in _from_stdin(size) if path == "-" else _from_file(Path(path), size):
+    for window in _from_stdin(size) if path == STANDARD_INPUT else _from_file(path, size):
         texts: list[str] = []
         for line in window:
             number += 1
             try:
-                texts.append(line.decode("utf-8-sig" if number == 1 else "utf-8").removesuffix("\r"))
-            except UnicodeDecodeError as error:
+                texts.append(decoded(line, path, number))
+            except DataError:
                 if texts:
                     yield texts
-                raise DataError("this line is no UTF-8: convert the file (iconv -t UTF-8)", name, number) from error
+                raise
         yield texts
 
 
-def _from_file(path: Path, size: int) -> Iterator[list[bytes]]:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+def _from_file(path: str, size: int) -> Iterator[list[bytes]]:
+    lines: list[bytes] = []
+    with opened(path) as stream:
         try:
-            while window := list(itertools.islice(stream, size)):
-                yield [line.removesuffix(b"\n") for line in window]
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(f"the compressed file is damaged ({error})", str(path)) from error
+            for line in stream:
+                lines.append(line)
+                if len(lines) == size:
+                    yield lines
+                    lines = []
+        except (OSError, EOFError, zlib.error):  # what `opened` makes DataErrors of
+            if lines:
+                yield lines
+            raise
+    if lines:
+        yield lines
 
 
 def _from_stdin(size: int) -> Iterator[list[bytes]]:

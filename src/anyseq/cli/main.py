@@ -84,9 +84,9 @@ def _search_settings(words: Sequence[str]) -> type[PartConfig] | None:
     """The search settings, where the verb has search flags: they cost the import of torch."""
     if not words or words[0] not in _SEARCHING:
         return None
-    from anyseq.search.settings import SearchConfig
+    from anyseq.tasks.choosing import DecodingConfig
 
-    return SearchConfig
+    return DecodingConfig
 
 
 def _show_version(wanted: bool) -> bool:

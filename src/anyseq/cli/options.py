@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 
 import typer
 
@@ -25,9 +25,31 @@ NOT_FLAGS = {"seed"}
 ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.", show_default=False)]
 ModelFolders = Annotated[
     list[Path],
-    typer.Argument(metavar="MODEL", help="Model folder (one: ensembles come later).", show_default=False),
+    typer.Argument(metavar="MODEL", help="Model folder; several are an ensemble.", show_default=False),
 ]
-SourceFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")]
+_RERANKING = "Choosing with the help of other models"
+RerankWith = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Add this model's score of each hypothesis when one is chosen (several: the mean of their scores).",
+        rich_help_panel=_RERANKING,
+    ),
+]
+RerankWeight = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, metavar="W", help="Share of that score, the rest is the own (0.5).", rich_help_panel=_RERANKING
+    ),
+]
+RerankBackwards = Annotated[
+    bool,
+    typer.Option(
+        "--rerank-backwards",
+        help="Those models go from target to source, and score that (a noisy channel).",
+        rich_help_panel=_RERANKING,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -60,56 +82,78 @@ class Everywhere:
     @property
     def loading(self) -> dict[str, Any]:
         """The arguments of `anyseq.load`."""
-        return {"device": self.device, "precision": self.precision, "trust": tuple(self.trust or ())}
+        return {
+            "device": self.device,
+            "threads": self.threads,
+            "precision": self.precision,
+            "trust": tuple(self.trust or ()),
+        }
 
     def overrides(self, words: Sequence[str]) -> list[str]:
-        """The overrides of a recipe, --seed among them."""
+        """The overrides of a recipe, --seed among them.
+
+        Raises:
+            ConfigError: some are no `key=value`: a slip of the command line, told before anything is read.
+        """
+        from anyseq.config import refuse_misshapen
+
+        refuse_misshapen(words)
         return [*words, *([] if self.seed is None else [f"training.seed={self.seed}"])]
 
 
 def verb(function: Callable[..., None], search: type[PartConfig] | None) -> Callable[..., None]:
-    """Give a verb the options of every verb and, where it has a parameter `search`, the search flags.
+    """Spell out the options of a verb: its own, those of each group, and where it searches the search flags.
+
+    A group is a dataclass whose fields are options (`Everywhere`, `Pairs`). What its __post_init__ refuses, is refused
+    before the verb runs.
 
     Args:
-        function: Takes `run: Everywhere` first and, if it searches, `search: dict[str, Any]` second.
+        function: A parameter annotated with a dataclass takes such a group, `search: dict[str, Any]` the search flags.
         search: Whose fields are the flags; None leaves them out (they cost the import of torch).
     """
-    own = {
-        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(function, eval_str=True).parameters.items()
-    }
-    searches = own.pop("search", None) is not None
-    del own["run"]
+    takes = _parameters(function)
+    searches = takes.pop("search", None) is not None
+    groups = {name: _parameters(each.annotation) for name, each in takes.items() if _is_group(each.annotation)}
     flags = _flags(search) if searches and search is not None else {}
-    shared = {
-        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in inspect.signature(Everywhere, eval_str=True).parameters.items()
-    }
 
     def call(**values: Any) -> None:
-        run = Everywhere(**{name: values[name] for name in shared})
-        if run.threads is not None:
-            import torch  # only here: `recipes` and every --help do without
-
-            torch.set_num_threads(run.threads)
-        arguments = {name: values[name] for name in own}
+        arguments = {
+            name: each.annotation(**{member: values[member] for member in groups[name]})
+            if name in groups
+            else values[name]
+            for name, each in takes.items()
+        }
         if searches:
             given = {name: values[name] for name in flags if values[name] not in (None, [])}
             arguments["search"] = _checked(search, given) if search is not None else {}
-            if run.seed is not None:
-                arguments["search"]["seed"] = run.seed
-        function(run, **arguments)
+            if values["seed"] is not None:
+                arguments["search"]["seed"] = values["seed"]
+        function(**arguments)
 
+    listed = {name: groups.get(name, {name: each}) for name, each in takes.items()}
+    listed = {**listed, "search": flags, "run": listed.pop("run")}
+    vars(call)["__signature__"] = inspect.Signature([each for group in listed.values() for each in group.values()])
     call.__doc__ = function.__doc__
     call.__name__ = function.__name__
-    vars(call)["__signature__"] = inspect.Signature([*own.values(), *flags.values(), *shared.values()])
     call.__annotations__ = {}
     return call
 
 
+def _is_group(annotation: Any) -> TypeGuard[type]:
+    return isinstance(annotation, type) and is_dataclass(annotation)
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return {
+        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(function, eval_str=True).parameters.items()
+    }
+
+
 def _flags(config: type[PartConfig]) -> dict[str, inspect.Parameter]:
     """One option a field: `beam_size` is --beam-size. Their values are text, checked as a recipe's values are."""
-    from anyseq.config import type_name
+    from anyseq.catalogue import PARTS
+    from anyseq.config import slot, type_name
 
     flags = {}
     for name, info in config.model_fields.items():
@@ -117,11 +161,14 @@ def _flags(config: type[PartConfig]) -> dict[str, inspect.Parameter]:
             continue
         several = typing.get_origin(info.annotation) is tuple
         kind: Any = bool | None if info.annotation is bool else list[str] | None if several else str | None
-        dashed = "--" + name.replace("_", "-")
+        dashed, part = "--" + name.replace("_", "-"), slot(config, name).part
+        value = type_name(info).split(" ")[0] if part is None else part.section[:-1]
+        choices = "" if part is None else f" ({', '.join(PARTS[part.section])})"
+        more = " (may be given several times)" if several else choices
         option = typer.Option(
             f"{dashed}/--no-{dashed[2:]}" if info.annotation is bool else dashed,
-            metavar=None if info.annotation is bool else type_name(info).split(" ")[0].upper(),
-            help=f"{info.description}{' (may be given several times)' if several else ''}",
+            metavar=None if info.annotation is bool else value.upper(),
+            help=f"{info.description}{more}",
             rich_help_panel=_SEARCH,
             show_default=False,
         )
@@ -137,26 +184,42 @@ def _checked(config: type[PartConfig], given: Mapping[str, Any]) -> dict[str, An
     return read_flags(config, given)
 
 
-def only(models: Sequence[Path]) -> Path:
-    """The one model of a verb that takes no more yet.
+def reranking(models: list[Path] | None, weight: float | None, backwards: bool) -> dict[str, Any]:
+    """The arguments of `anyseq.load` that say which other models help to choose.
 
     Raises:
-        UsageError: there are several.
+        UsageError: something is said of models, and none is given.
     """
-    if len(models) > 1:
-        raise UsageError(f"{len(models)} models are given, one can be used: ensembles of several come later")
-    return models[0]
+    if models:
+        given = {} if weight is None else {"rerank_weight": weight}
+        return {"rerank_with": models, "rerank_backwards": backwards, **given}
+    if weight is not None or backwards:
+        raise UsageError("--rerank-weight and --rerank-backwards are about other models: add --rerank-with MODEL")
+    return {}
 
 
-def load(run: Everywhere, model: Path, search: Mapping[str, Any]) -> Predictor:
-    """Load a model for use, and refuse search settings that do not go together.
+def find(models: Sequence[Path]) -> None:
+    """Refuse what is no model folder, before torch is imported.
+
+    Raises:
+        ModelFolderError: the first that is none.
+    """
+    from anyseq import api
+
+    for model in models:
+        api.home_and_about(model)
+
+
+def load(run: Everywhere, models: Sequence[Path], search: Mapping[str, Any], **others: Any) -> Predictor:
+    """Load a model for use (several as an ensemble), and refuse search settings that do not go together.
 
     Raises:
         ConfigError: with what is wrong with the settings.
         ModelFolderError: it is no model.
+        UsageError: the models do not go together.
     """
     from anyseq import api
 
-    predictor = api.load(model, **run.loading)
+    predictor = api.load(models[0] if len(models) == 1 else models, **run.loading, **others)
     predictor.settings(**search)
     return predictor

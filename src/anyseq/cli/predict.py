@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
@@ -13,11 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from anyseq.cli.lines import windows
-from anyseq.cli.options import Everywhere, ModelFolders, load, only
+from anyseq.cli.options import (
+    Everywhere,
+    ModelFolders,
+    RerankBackwards,
+    RerankWeight,
+    RerankWith,
+    find,
+    load,
+    reranking,
+)
+from anyseq.data.lines import opened
 from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Prediction
+    from anyseq.tasks.choosing import Alternative
 
 
 def predict(
@@ -33,26 +44,40 @@ def predict(
     form: Annotated[
         Literal["text", "jsonl"], typer.Option("--format", help="Lines of text, or of JSON with the scores.")
     ] = "text",
+    alignments: Annotated[
+        Literal["hard", "soft"] | None,
+        typer.Option(help="Add which words of the source each word comes from: pairs, or weights (attention)."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
+    rerank_with: RerankWith = None,
+    rerank_weight: RerankWeight = None,
+    rerank_backwards: RerankBackwards = False,
 ) -> None:
     """Predict line by line: one line out for each line in, in order; an empty line gives an empty line.
 
     Lines are read in windows and each window's results are written at once, so that a run that is stopped leaves
     what it has done; stdin is answered line by line on a terminal. With --n-best or --samples above 1 the text format
-    has several lines for a line: its number, the score, and the output, with tabs between.
+    has several lines for a line: its number, the score (or what else ranks it, with --mbr and --rerank-with), and the
+    output, with tabs between.
+
+    With --alignments a column follows, behind a tab: `hard` pairs source-output, counted from 0, for each word of the
+    output the source word whose pieces it looked at most (`0-0 2-1`); `soft` the weights of all source words for each
+    word of the output (`0.9,0.1 0.2,0.8`). Where a codec has characters, these are aligned. In jsonl it is a field.
     """
-    model = only(models)
+    others = reranking(rerank_with, rerank_weight, rerank_backwards)
     _check_files(input_file, output_file, overwrite)
+    find(models)
     from anyseq.core import Item
 
-    predictor = load(run, model, search)
-    several = search.get("n_best", 1) > 1 or (search.get("samples") or 1) > 1
-    write = _json if form == "jsonl" else _ranked if several else _text
+    predictor = load(run, models, search, **others)
+    if alignments is not None:
+        predictor.refuse_without_attention()
+    write = _writer(form, alignments, predictor.several(predictor.settings(**search)))
     number = cut = 0
     with _sink(output_file) as sink:
         for window in windows(input_file):
             items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
-            for prediction in predictor.predict_items(items, len(items), **search):
+            for prediction in predictor.predict_items(items, len(items), alignments=alignments is not None, **search):
                 number += 1
                 cut += prediction.cut
                 if prediction.cut and cut == 1:
@@ -63,16 +88,27 @@ def predict(
         _warn(f"{cut} lines were cut in all")
 
 
-def _text(number: int, prediction: Prediction) -> str:
-    return _line(prediction.output) + "\n"
+def _writer(form: str, alignments: str | None, several: bool) -> Callable[[int, Prediction], str]:
+    """Makes the lines of the n-th prediction."""
 
+    def output(found: Prediction | Alternative) -> str:
+        line = _line(found.output)
+        if found.alignment is None:
+            return line
+        return f"{line}\t{found.alignment.hard() if alignments == 'hard' else found.alignment.soft()}"
 
-def _ranked(number: int, prediction: Prediction) -> str:
-    return "".join(f"{number}\t{each.score:.4f}\t{_line(each.output)}\n" for each in prediction.n_best)
+    def text(number: int, prediction: Prediction) -> str:
+        return output(prediction) + "\n"
 
+    def ranked(number: int, prediction: Prediction) -> str:
+        rows = ((each.score if each.value is None else each.value, output(each)) for each in prediction.n_best)
+        return "".join(f"{number}\t{value:.4f}\t{line}\n" for value, line in rows)
 
-def _json(number: int, prediction: Prediction) -> str:
-    return json.dumps(_finite(prediction.as_dict()), ensure_ascii=False, allow_nan=False) + "\n"
+    def json_line(number: int, prediction: Prediction) -> str:
+        fields = _finite(prediction.as_dict(weights=alignments == "soft"))
+        return json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n"
+
+    return json_line if form == "jsonl" else ranked if several else text
 
 
 def _finite(value: Any) -> Any:
@@ -98,7 +134,8 @@ def _check_files(source: str, output: str, overwrite: bool) -> None:
     if source != "-":
         if Path(source).is_dir():
             raise UsageError(f"{source} is a folder; this model reads lines: give a file, or - for stdin")
-        Path(source).open("rb").close()
+        with opened(source):
+            pass
     target = Path(output)
     if output == "-" or not target.is_file():  # a pipe or a device has nothing to lose
         return

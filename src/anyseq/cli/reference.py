@@ -11,7 +11,7 @@ from anyseq.catalogue import PARTS, RECIPES, resolve
 from anyseq.cli.main import VERBS, build
 from anyseq.cli.options import NOT_FLAGS
 from anyseq.config import Row, describe, load_recipe
-from anyseq.search.settings import SearchConfig
+from anyseq.tasks.choosing import DecodingConfig
 
 if TYPE_CHECKING:
     from anyseq.core import PartConfig
@@ -25,19 +25,19 @@ def reference() -> str:
 
 
 def _verbs() -> Iterator[str]:
-    group: Any = typer.main.get_command(build(SearchConfig))
+    group: Any = typer.main.get_command(build(DecodingConfig))
     yield "## Verbs"
     for function in VERBS:
         command = group.commands[function.__name__]
         own = [param for param in command.params if param.name not in _SHARED]
         yield from ("", f"### anyseq {function.__name__}", "", *_paragraphs(function.__doc__ or ""), "")
-        yield from _options(param for param in own if param.name not in SearchConfig.model_fields)
-        if any(param.name in SearchConfig.model_fields for param in own):
+        yield from _options(param for param in own if param.name not in DecodingConfig.model_fields)
+        if any(param.name in DecodingConfig.model_fields for param in own):
             yield "- the search flags"
     yield from ("", "### Options of every verb", "")
     yield from _options(param for param in group.commands["train"].params if param.name in _SHARED)
     yield from ("", "### Search flags", "", "What is not given comes from the recipe.", "")
-    flags = (row for row in describe(SearchConfig) if row.key not in NOT_FLAGS)
+    flags = (row for row in describe(DecodingConfig) if row.key not in NOT_FLAGS)
     yield from (_row(row, "--" + row.key.replace("_", "-")) for row in flags)
 
 

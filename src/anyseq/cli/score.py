@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 import typer
 
-from anyseq.cli.options import Everywhere, ModelFolders, load, only
+from anyseq.cli.options import Everywhere, ModelFolders, find, load
+from anyseq.cli.pairs import Pairs
 
 
 def score(
     run: Everywhere,
     search: dict[str, Any],
     models: ModelFolders,
-    source: Annotated[Path, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")],
-    target: Annotated[Path, typer.Option(metavar="FILE", help="Targets, one a line.")],
+    pairs: Pairs,
     form: Annotated[
         Literal["text", "jsonl"], typer.Option("--format", help="log_prob and score with a tab between, or JSON.")
     ] = "text",
 ) -> None:
     """Score given pairs: the log_prob (nats) and the score that search would report for them, a line each.
 
+    Where a line has several targets, each is scored, and the number of its line stands before it.
+
     A target is taken in its codec's own segmentation; where search spelt the same text otherwise (subwords can), it
     reported the numbers of that spelling.
     """
-    model = only(models)
-    from anyseq import api
-
-    items, _ = api.pairs(source, target)
-    for scored in load(run, model, search).score(items, **search):
-        typer.echo(json.dumps(asdict(scored)) if form == "jsonl" else f"{scored.log_prob:.6f}\t{scored.score:.6f}")
+    find(models)
+    items, references = pairs.read()
+    numbered = [
+        (number, replace(item, raw={**item.raw, "target": target}))
+        for number, (item, targets) in enumerate(zip(items, references, strict=True), 1)
+        for target in targets
+    ]
+    several = len(numbered) > len(items)
+    found = load(run, models, search).score([item for _, item in numbered], **search)
+    for (number, _), scored in zip(numbered, found, strict=True):
+        if form == "jsonl":
+            typer.echo(json.dumps({**({"line": number} if several else {}), **asdict(scored)}))
+        else:
+            typer.echo(f"{number}\t" * several + f"{scored.log_prob:.6f}\t{scored.score:.6f}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anyseq.cli.options import Everywhere
+from anyseq.cli.options import Everywhere, find
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def train(
     """Train a recipe, on data of your own or on its embedded default.
 
     All settings are keys: data.train.source=FILE data.train.target=FILE, training.max_minutes=30, codec.joint=false;
-    model.encoder=rnn is short for model.encoder.kind=rnn. All keys and their meaning: docs/reference.md;
-    those a recipe sets: anyseq recipes show RECIPE.
+    model.encoder=rnn is short for model.encoder.kind=rnn, codec=words for words on both sides. All keys and their
+    meaning: docs/reference.md; those a recipe sets: anyseq recipes show RECIPE.
     """
     if resume is not None:
         _refuse({"--output": output, "--overwrite": overwrite, "--from": start_from}, "--resume goes on in its folder")
@@ -57,8 +57,16 @@ def train_anew(
     overwrite: bool,
     start_from: Path | None = None,
 ) -> Trained:
-    """Call `anyseq.train` with the options of the command line."""
+    """Call `anyseq.train` with the options of the command line; what needs no torch to be seen wrong is refused first.
+    """
     from anyseq import api
+    from anyseq.config import recipe_tree
+
+    overrides = run.overrides(words)
+    recipe_tree(recipe)
+    api.refuse_existing(api.default_folder(recipe) if output is None else output, overwrite)
+    if start_from is not None:
+        find([start_from])
     from anyseq.training.progress import listener
 
     return api.train(
@@ -70,11 +78,14 @@ def train_anew(
         threads=run.threads,
         precision=run.precision,
         listener=listener(),
-        overrides=run.overrides(words),
+        trust=tuple(run.trust or ()),
+        overrides=overrides,
     )
 
 
 def _resume(run: Everywhere, folder: Path, more_steps: int | None, words: Sequence[str]) -> Trained:
+    overrides = run.overrides(words)
+    find([folder])
     from anyseq import api
     from anyseq.training.progress import listener
 
@@ -85,7 +96,7 @@ def _resume(run: Everywhere, folder: Path, more_steps: int | None, words: Sequen
         threads=run.threads,
         precision=run.precision,
         listener=listener(),
-        overrides=run.overrides(words),
+        overrides=overrides,
         trust=tuple(run.trust or ()),
     )
 

@@ -136,14 +136,18 @@ def override(root: Node, overrides: Sequence[str] | Mapping[str, Any]) -> list[F
             faults.append(Fault(word, "an override is written key=value, as in model.dropout=0.1", "command line"))
             continue
         try:
-            _set(root, key.split("."), _word(word, text))
+            _set(root, key.split("."), typed(word, text))
         except ConfigError as error:
             faults += [Fault(word, fault.message, "command line") for fault in error.faults]
     return faults
 
 
-def _word(word: str, text: str) -> Node:
-    """The node of one word of the command line; every node in it names the whole word."""
+def typed(word: str, text: str) -> Node:
+    """The node of the value of one word of the command line; every node in it names the whole word.
+
+    Raises:
+        ConfigError: it begins as YAML does, and is none.
+    """
     node = parse(text, "command line") if text[:1] in ("[", "{", '"', "'") else Node(scalar(text), "", text=text)
     pending = [node]
     while pending:

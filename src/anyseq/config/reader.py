@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ class _Settings:
 
     kind: Node | None = None
     keys: dict[str, Node] = field(default_factory=dict)
-    former: Node | None = None
+    former: tuple[Node, ...] = ()
     inherited: set[str] = field(default_factory=set)
 
 
@@ -49,23 +49,21 @@ class Reader:
         """
         if isinstance(node.value, base):
             return node.value
-        if not isinstance(node.value, dict) and not (is_open(base) and isinstance(node.value, str)):
-            allowed = f"one of {', '.join(catalogue.PARTS[base.section])}" if is_open(base) else "settings"
-            keys = "" if is_open(base) else f" ({', '.join(f'{path}.{name}' for name in base.model_fields)})"
-            self.faults.append(node.fault(path, f"{allowed} wanted here{keys}, not {_brief(node)}"))
+        if not isinstance(node.value, dict) and not (isinstance(node.value, str) and (is_open(base) or base.named)):
+            self.faults.append(node.fault(path, f"{_wanted(base, path)}, not {_brief(node)}"))
             return None
-        said = _settings(node, key) if is_open(base) else _Settings(keys=_settings(node, "").keys)
+        said = _settings(node, key) if is_open(base) else _Settings(keys=_group(node, base.named))
         config = self._class(base, said, node, path, default, key)
         if config is None:
             return None
         known = len(self.faults)
         values = dict(default) if type(default) is config else {}
-        former = self._former(base, said)
+        former = [name for each in said.former for name in self._fields(base, each)]
         for name, child in said.keys.items():
             where = f"{path}.{name}" if path else name
             if name in config.model_fields:
                 values[name] = self._field(config, name, child, where, values.get(name))
-            elif not (name in said.inherited and former is not None and name in former.model_fields):
+            elif not (name in said.inherited and name in former):
                 near = catalogue.nearest(name, config.model_fields)
                 allowed = ", ".join(config.model_fields) or "none"
                 self.faults.append(child.fault(where, f"unknown key {name!r}{near} (allowed here: {allowed})"))
@@ -101,14 +99,14 @@ class Reader:
             return None
         return config
 
-    def _former(self, base: type[PartConfig], said: _Settings) -> type[PartConfig] | None:
-        """The class whose settings an override's new kind inherits."""
-        if said.former is None or not isinstance(said.former.value, str):
-            return None
+    def _fields(self, base: type[PartConfig], former: Node) -> Collection[str]:
+        """What a kind that an override replaced may have been told."""
+        if not isinstance(former.value, str):
+            return ()
         try:
-            return catalogue.resolve(base.section, said.former.value, self.trust)
+            return catalogue.resolve(base.section, former.value, self.trust).model_fields
         except ConfigError:
-            return None
+            return ()
 
     def _field(self, config: type[PartConfig], name: str, node: Node, path: str, default: Any) -> Any:
         kind = slot(config, name)
@@ -157,12 +155,39 @@ def _settings(node: Node, key: str) -> _Settings:
     """Gather a part's kind and keys from a node and from what overrides replaced in it."""
     old = _Settings() if node.replaced is None else _settings(node.replaced, key)
     if isinstance(node.value, str):
-        return _Settings(node, old.keys, old.kind, set(old.keys))
+        former = old.former if old.kind is None else (*old.former, old.kind)
+        return _Settings(node, old.keys, former, set(old.keys))
     if not isinstance(node.value, dict):
         return _Settings()
-    keys = {name: child for name, child in node.value.items() if name != key}
+    keys = {name: _over(child, old.keys.get(name)) for name, child in node.value.items() if name != key}
     kind = node.value.get(key, old.kind)
     return _Settings(kind, {**old.keys, **keys}, old.former, old.inherited - set(keys))
+
+
+def _group(node: Node, named: Sequence[str]) -> dict[str, Node]:
+    """Gather the keys of a plain group, as `_settings` does those of a part; a bare name is handed to its parts."""
+    keys = {} if node.replaced is None else _group(node.replaced, named)
+    new = node.value
+    if isinstance(new, str):
+        given = [name for at, name in enumerate(named) if not at or (name in keys and keys[name].value is not None)]
+        new = {name: replace(node, replaced=None) for name in given}
+    elif not isinstance(new, dict):
+        return {}
+    return {**keys, **{name: _over(child, keys.get(name)) for name, child in new.items()}}
+
+
+def _over(node: Node, old: Node | None) -> Node:
+    """The node as an override of what stood there before."""
+    return replace(node, replaced=old if node.replaced is None else _over(node.replaced, old))
+
+
+def _wanted(base: type[PartConfig], path: str) -> str:
+    if is_open(base):
+        return f"one of {', '.join(catalogue.PARTS[base.section])} wanted here"
+    keys = ", ".join(f"{path}.{name}" for name in base.model_fields)
+    part = slot(base, base.named[0]).part if base.named else None
+    kinds = "" if part is None else f"one of {', '.join(catalogue.PARTS[part.section])}, or "
+    return f"{kinds}settings wanted here ({keys})"
 
 
 def _takes_text(config: type[PartConfig], name: str) -> bool:

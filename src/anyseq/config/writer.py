@@ -182,5 +182,10 @@ def _default(value: Any) -> str:
         return catalogue.kind_of(type(value)) if value.section else type(value).__name__
     if isinstance(value, tuple) and value and isinstance(value[0], PartConfig):
         return f"[{', '.join(catalogue.kind_of(type(each)) for each in value)}]"
-    text = yaml.dump(_leaf(value), Dumper=_Dumper, default_flow_style=True, width=1000)
+    return flow(_leaf(value))
+
+
+def flow(value: Any) -> str:
+    """A plain value as YAML in one line, as an override writes it."""
+    text = yaml.dump(value, Dumper=_Dumper, default_flow_style=True, width=1000)
     return text.removesuffix("\n").removesuffix("\n...")

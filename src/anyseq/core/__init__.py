@@ -1,15 +1,42 @@
 """The nouns everything else is said in: fold a sequence into memory, unfold it into another."""
 
-from anyseq.core.batch import Batch, Item, Padded
-from anyseq.core.emission import Choice, Emission
-from anyseq.core.hypotheses import Hypotheses, Stopped
-from anyseq.core.noise import Noise
-from anyseq.core.parts import PartConfig
-from anyseq.core.roles import Codec, Constraint, Decoder, Encoder, Loss, LossPart, Model, Objective, Stop
-from anyseq.core.streams import Stream, Symbols, Vectors
-from anyseq.core.tree import Memory, State, Tree, width
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anyseq.lazy import attributes
+
+if TYPE_CHECKING:
+    from anyseq.core.batch import Batch, Padded
+    from anyseq.core.emission import Choice, Emission
+    from anyseq.core.hypotheses import Hypotheses, Stopped
+    from anyseq.core.items import Item
+    from anyseq.core.noise import Noise
+    from anyseq.core.parts import PartConfig
+    from anyseq.core.roles import Codec, Constraint, Decoder, Encoder, Loss, LossPart, Model, Objective, Stop
+    from anyseq.core.streams import Stream, Symbols, Vectors
+    from anyseq.core.tree import Memory, State, Tree, width
+    from anyseq.core.units import Alignment, Units
+else:
+    # PartConfig and Item do without torch.
+    __getattr__ = attributes(
+        __name__,
+        {
+            "anyseq.core.batch": "Batch Padded",
+            "anyseq.core.emission": "Choice Emission",
+            "anyseq.core.hypotheses": "Hypotheses Stopped",
+            "anyseq.core.items": "Item",
+            "anyseq.core.noise": "Noise",
+            "anyseq.core.parts": "PartConfig",
+            "anyseq.core.roles": "Codec Constraint Decoder Encoder Loss LossPart Model Objective Stop",
+            "anyseq.core.streams": "Stream Symbols Vectors",
+            "anyseq.core.tree": "Memory State Tree width",
+            "anyseq.core.units": "Alignment Units",
+        },
+    )
 
 __all__ = [
+    "Alignment",
     "Batch",
     "Choice",
     "Codec",
@@ -33,6 +60,7 @@ __all__ = [
     "Stream",
     "Symbols",
     "Tree",
+    "Units",
     "Vectors",
     "width",
 ]

@@ -1,4 +1,4 @@
-"""Padded values, the items they came from, and the batch that binds them."""
+"""Padded values, and the batch that binds them to the items they came from."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
+
+from anyseq.core.items import Item
 
 
 @dataclass(frozen=True)
@@ -47,28 +49,6 @@ class Padded:
     def to(self, device: torch.device) -> Padded:
         """Return the same on a device."""
         return Padded(self.values.to(device), self.valid.to(device))
-
-
-@dataclass(frozen=True)
-class Item:
-    """One line of the input as it was read.
-
-    Attributes:
-        raw: What the reader gave, by field name: `{"source": "...", "target": "..."}`.
-        key: Position in its input; keys sampling, so that a neighbour changes no output.
-        file: Where it was read, None for data from Python.
-        line: Line in that file, counted from 1.
-    """
-
-    raw: Mapping[str, Any]
-    key: int = 0
-    file: str | None = None
-    line: int | None = None
-
-    @property
-    def place(self) -> str:
-        """Where a person finds it: `train.de:17`, or `item 16` for data from Python."""
-        return f"item {self.key}" if self.file is None else f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True)

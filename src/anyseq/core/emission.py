@@ -65,12 +65,16 @@ class Emission(ABC):
         """Forbid symbols as part of the model: the rest is renormalised."""
 
     @abstractmethod
-    def sharpen(self, temperature: float) -> Self:
+    def sharpen(self, temperature: float) -> Emission:
         """Divide the logits by a temperature > 0: below 1 sharper, above 1 flatter."""
 
     @abstractmethod
-    def smooth(self, label_smoothing: float) -> Self:
+    def smooth(self, label_smoothing: float) -> Emission:
         """Let `loss` (alone) put this share of the target's probability uniformly on all symbols."""
+
+    @abstractmethod
+    def at(self, places: Bool[Tensor, "row time"]) -> Self:
+        """The distributions at these places of what `unroll` gave, one a row, in order: as if each were a step's."""
 
     @classmethod
     @abstractmethod

@@ -15,7 +15,12 @@ class PartConfig(BaseModel):
 
     Class attributes:
         section: The catalogue's section this part belongs to ("" for a plain group of settings).
+        named: Of a plain group: the parts that are meant where a bare name stands for the group. It is the kind of the
+            first, and of each other that is given.
+        outline: The fields that say in a line what it is and how large, for people; empty for all whole numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
     section: ClassVar[str] = ""
+    named: ClassVar[tuple[str, ...]] = ()
+    outline: ClassVar[tuple[str, ...]] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,11 +12,13 @@ import torch
 from jaxtyping import Bool, Int, Shaped
 from torch import Tensor, nn
 
-from anyseq.core.batch import Batch, Item, Padded
+from anyseq.core.batch import Batch, Padded
 from anyseq.core.emission import Emission
+from anyseq.core.items import Item
 from anyseq.core.noise import Noise
-from anyseq.core.streams import Stream
+from anyseq.core.streams import Stream, Symbols
 from anyseq.core.tree import Memory, State, width
+from anyseq.core.units import Units
 
 
 class Codec(ABC):
@@ -44,6 +46,15 @@ class Codec(ABC):
         """Whether `augment` differs from `encode`."""
         return False
 
+    def units(self, values: Shaped[Tensor, "time *value"]) -> Units:
+        """What a person sees of encoded values as one thing: here every element up to the end; in a text its words."""
+        elements = len(values)
+        if isinstance(self.stream, Symbols) and (ends := (values == self.stream.end).nonzero()).numel():
+            elements = int(ends[0])
+        shown = [str(self.decode(values[place : place + 1])) for place in range(elements)]
+        of = [range(place, place + 1) if place < elements else range(0) for place in range(len(values))]
+        return Units(shown, of)
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write everything needed into an existing, empty folder."""
@@ -60,11 +71,13 @@ class Encoder(nn.Module, ABC):
     Attributes:
         output_dim: Width of `memory.vectors`.
         summary_dim: Width of `memory.summary`.
+        state_dims: Of `memory.states`, layer by layer: width of each field by name; empty where there are none.
         embed: The input layer, which a decoder may share.
     """
 
     output_dim: int
     summary_dim: int
+    state_dims: Sequence[Mapping[str, int]] = ()
     embed: nn.Module
 
     @abstractmethod
@@ -84,6 +97,7 @@ class Decoder(nn.Module, ABC):
         restricts: Its emission can be restricted by a constraint of the model.
         quantiles: Its emission has quantiles.
         attends: Its emission offers `attention`.
+        constrained: What has come before may make a symbol impossible.
     """
 
     discrete: ClassVar[bool] = True
@@ -91,6 +105,7 @@ class Decoder(nn.Module, ABC):
     restricts: ClassVar[bool] = True
     quantiles: ClassVar[bool] = False
     attends: ClassVar[bool] = False
+    constrained: ClassVar[bool] = False
 
     def prepare(self, memory: Memory) -> Memory:
         """Add, once per source, what no hypothesis changes (projected keys and values)."""

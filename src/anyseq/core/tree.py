@@ -84,8 +84,9 @@ class Memory(Tree):
     """What the fold leaves: the source on axis 0 of every field.
 
     Fields by convention: `item` Int[source] always (the line's key: it counts sources and keys sampling);
-    `vectors` Float[source, time, dim] with `valid` Bool[source, time]; `summary` Float[source, dim]; `carry` (what a
-    causal encoder needs to go on). Others are free: what a Decoder's `prepare` adds, the batch's further fields.
+    `vectors` Float[source, time, dim] with `valid` Bool[source, time]; `summary` Float[source, dim]; `states` (of a
+    recurrent encoder: each layer's last state, by name, directions side by side); `carry` (what a causal encoder needs
+    to go on). Others are free: what a Decoder's `prepare` adds, the batch's further fields.
     """
 
     __slots__ = ()

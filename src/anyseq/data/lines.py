@@ -1,4 +1,4 @@
-"""Lines of text from a file or from standard input.
+"""Lines of text from a file or from standard input: the one place that opens and decodes them.
 
 Only "\\n" (or "\\r\\n") ends a line: U+2028, a form feed and their like are text. A byte order mark is dropped.
 """
@@ -34,7 +34,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         DataError: it is missing or cannot be read.
     """
-    with _opened(path) as stream:
+    with opened(path) as stream:
         return stream.read()
 
 
@@ -44,27 +44,40 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, str]]:
     Raises:
         DataError: the file is missing or damaged, or a line is no UTF-8.
     """
-    name = display_name(path)
-    with _opened(path) as stream:
+    with opened(path) as stream:
         for number, line in enumerate(stream, 1):
-            if number == 1:
-                line = line.removeprefix(_BYTE_ORDER_MARK)
-            try:
-                text = line.removesuffix(b"\n").removesuffix(b"\r").decode()
-            except UnicodeDecodeError as fault:
-                utf_16 = number == 1 and line.startswith(_UTF_16_MARKS)
-                encoding = "UTF-16" if utf_16 else "its encoding, such as LATIN1,"
-                raise DataError(
-                    f"byte {fault.start + 1} of the line is no UTF-8; convert the file from {encoding} with iconv",
-                    name,
-                    number,
-                ) from None
-            yield number, text
+            yield number, decoded(line, path, number)
+
+
+def decoded(line: bytes, path: str | Path, number: int) -> str:
+    """Return the text of a line, without its end.
+
+    Args:
+        line: As it was read.
+        path: Of its file, for messages.
+        number: Its number in the file, from 1.
+
+    Raises:
+        DataError: it is no UTF-8.
+    """
+    if number == 1:
+        line = line.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except UnicodeDecodeError as fault:
+        utf_16 = number == 1 and line.startswith(_UTF_16_MARKS)
+        encoding = "UTF-16" if utf_16 else "its encoding, such as LATIN1,"
+        message = f"byte {fault.start + 1} of the line is no UTF-8; convert the file from {encoding} with iconv"
+        raise DataError(message, display_name(path), number) from None
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file (.gz or plain) or standard input for reading bytes; faults of reading become DataErrors."""
+def opened(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file (.gz or plain) or standard input for reading bytes.
+
+    Raises:
+        DataError: it is missing, or what is read of it inside the `with` is damaged.
+    """
     if str(path) == STANDARD_INPUT:
         yield sys.stdin.buffer
         return
@@ -75,14 +88,15 @@ def _opened(path: str | Path) -> Iterator[BinaryIO]:
     except DataError:  # a fault of a line, found while the file is open
         raise
     except FileNotFoundError:
-        raise DataError(f"there is no such file; {_nearest(path)}", str(path)) from None
+        raise DataError(f"there is no such file; {nearest(path)}", str(path)) from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as fault:
         raise DataError(f"the .gz is damaged or cut short ({fault}); copy it again", str(path)) from None
     except (OSError, ValueError) as fault:
         raise DataError(f"cannot be read ({fault}); give a readable file", str(path)) from None
 
 
-def _nearest(path: Path) -> str:
+def nearest(path: Path) -> str:
+    """Say what a path that does not exist may be meant for, or where to look."""
     if not os.access(path.parent, os.R_OK):
         return f"the folder {path.parent} does not exist either, or cannot be read"
     names = [entry.name for entry in path.parent.iterdir()]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import ClassVar
 
+import numpy as np
+from jaxtyping import Float64
+
 from anyseq.core import PartConfig
 from anyseq.errors import DataError
 
@@ -25,7 +28,8 @@ class Metric(ABC):
     """Compares outputs with references. One reference or several (ragged) for each output.
 
     Corpus metrics are made of per-item statistics that add up, so that a bootstrap resamples items without scoring
-    them again: value = combine(sum of statistics over items). Values of all metrics here are percentages.
+    them again: value = combine(sum of statistics over items). Values of all metrics here are percentages. What a
+    metric says of one item alone (sentence BLEU, sentence chrF, ...) is made of the same statistics.
 
     Attributes:
         name: As it stands in `metrics.jsonl` and in `evaluate --json`.
@@ -59,6 +63,29 @@ class Metric(ABC):
         """
         totals = [sum(column) for column in zip(*self.statistics(outputs, references), strict=True)]
         return Measure(self.name, self.combine(totals), self.signature(references))
+
+    def sentence_values(self, statistics: Float64[np.ndarray, "*item statistic"]) -> Float64[np.ndarray, "*item"]:
+        """The value of each item by itself, from its statistics; by default what `combine` makes of them alone."""
+        flat = statistics.reshape(-1, statistics.shape[-1]).tolist()
+        return np.array([self.combine(each) for each in flat], dtype=np.float64).reshape(statistics.shape[:-1])
+
+    def sentences(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
+        """The value of each output by itself (at least one).
+
+        Raises:
+            DataError: as `statistics` does.
+        """
+        values: list[float] = self.sentence_values(np.array(self.statistics(outputs, references))).tolist()
+        return values
+
+    def pairwise(self, texts: Sequence[str]) -> Float64[np.ndarray, "output reference"]:
+        """The value of every text (at least one) with every one as its only reference: n texts make n * n pairs.
+
+        By default each pair's statistics are made anew; a metric of n-grams or words makes them once for each text.
+        """
+        pairs = [(output, [reference]) for output in texts for reference in texts]
+        outputs, references = zip(*pairs, strict=True)
+        return np.array(self.sentences(outputs, references)).reshape(len(texts), len(texts))
 
 
 class MetricConfig(PartConfig):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import combinations
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Float64
 from pydantic import Field
 
 from anyseq.metrics.base import Metric, MetricConfig, check_items, own_signature
@@ -76,6 +79,15 @@ class ErrorRate(Metric):
     def signature(self, references: Sequence[Sequence[str]]) -> str:
         """References, case, unit, version."""
         return own_signature(references, {"case": "lc" if self.lowercase else "mixed", "unit": self.unit})
+
+    def pairwise(self, texts: Sequence[str]) -> Float64[np.ndarray, "output reference"]:
+        """The rate of every text with every one as its only reference; each distance is computed once."""
+        split = list(map(self._elements, texts))
+        table = np.zeros((len(texts), len(texts), 2))
+        table[..., 1] = [len(elements) for elements in split]
+        for i, j in combinations(range(len(texts)), 2):
+            table[i, j, 0] = table[j, i, 0] = edit_distance(split[i], split[j])
+        return self.sentence_values(table)
 
     def _item(self, output: str, given: Sequence[str]) -> list[float]:
         elements = self._elements(output)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from jaxtyping import Float64
 from pydantic import Field
 
 from anyseq.metrics.base import Metric, MetricConfig, check_items, own_signature
@@ -29,6 +31,12 @@ class ExactMatch(Metric):
             outputs = [output.lower() for output in outputs]
             references = [[reference.lower() for reference in given] for given in references]
         return [[float(output in given), 1.0] for output, given in zip(outputs, references, strict=True)]
+
+    def pairwise(self, texts: Sequence[str]) -> Float64[np.ndarray, "output reference"]:
+        """100 where two texts are equal."""
+        compared = [text.lower() for text in texts] if self.lowercase else list(texts)
+        _, kinds = np.unique(np.array(compared, dtype=object), return_inverse=True)
+        return 100.0 * (kinds[:, None] == kinds)
 
     def combine(self, totals: Sequence[float]) -> float:
         """Percent, 0 to 100."""

@@ -9,16 +9,20 @@ Source:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import zip_longest
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from jaxtyping import Float64
 from pydantic import Field
 from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.metrics.base import Metric as Scorer
 
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig, check_items, reference_count
+from anyseq.metrics.overlaps import overlaps
 
 BleuTokenizer = Literal["13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none"]
 
@@ -47,6 +51,19 @@ class SacreMetric(Metric):
         settings = {**vars(self._scorer), "num_refs": -1 if count == "var" else int(count)}
         return str(self._scorer._SIGNATURE_TYPE(settings))
 
+    def pairwise(self, texts: Sequence[str]) -> Float64[np.ndarray, "output reference"]:
+        """The value of every text with every one as its only reference; each is tokenised once."""
+        prepared = [self._scorer._preprocess_segment(text) for text in texts]
+        infos = [self._scorer._extract_reference_info([text]) for text in prepared]
+        return self.sentence_values(self._pairs(prepared, infos))
+
+    def _pairs(
+        self, prepared: Sequence[str], infos: Sequence[dict[str, Any]]
+    ) -> Float64[np.ndarray, "output reference statistic"]:
+        """The statistics of every pair, from prepared texts and what sacreBLEU takes from each as a reference."""
+        table = [[self._scorer._compute_segment_statistics(output, info) for info in infos] for output in prepared]
+        return np.array(table, dtype=np.float64)
+
 
 class Bleu(SacreMetric):
     """BLEU: the geometric mean of the precisions of 1- to 4-grams, with a penalty for brevity.
@@ -70,6 +87,36 @@ class Bleu(SacreMetric):
             raise UsageError(f"the BLEU tokenizer {tokenize!r} cannot be used: {fault}") from fault
         super().__init__("bleu", True, scorer)
 
+    def sentence_values(self, statistics: Float64[np.ndarray, "*item statistic"]) -> Float64[np.ndarray, "*item"]:
+        """Sentence BLEU as sacreBLEU has it: n-grams longer than the output do not count; the others are smoothed.
+
+        The i-th of the orders without a match counts as 2 ** -i matches (smoothing `exp`).
+        """
+        length, reference_length = statistics[..., 0], statistics[..., 1]
+        correct, total = statistics[..., 2:6], statistics[..., 6:]
+        there = total > 0
+        missed = there & (correct == 0)
+        matches = np.where(missed, 0.5 ** missed.cumsum(-1), correct)
+        logs = np.log(np.where(there, matches, 1.0)) - np.log(np.maximum(total, 1.0))
+        mean = logs.sum(-1) / np.maximum(there.sum(-1), 1)
+        brevity = np.minimum(0.0, 1 - reference_length / np.maximum(length, 1.0))
+        return np.where(correct.any(-1), 100 * np.exp(mean + brevity), 0.0)
+
+    def _pairs(
+        self, prepared: Sequence[str], infos: Sequence[dict[str, Any]]
+    ) -> Float64[np.ndarray, "output reference statistic"]:
+        table = np.empty((len(prepared), len(prepared), 10))
+        lengths = np.array([info["ref_lens"][0] for info in infos])
+        table[..., 0], table[..., 1] = lengths[:, None], lengths
+        by_order = [[Counter[Any](), Counter[Any](), Counter[Any](), Counter[Any]()] for _ in infos]
+        for bags, info in zip(by_order, infos, strict=True):
+            for ngram, count in info["ref_ngrams"].items():
+                bags[len(ngram) - 1][ngram] = count
+        for order in range(4):
+            common = overlaps([bags[order] for bags in by_order])
+            table[..., 2 + order], table[..., 6 + order] = common, common.diagonal()[:, None]
+        return table
+
 
 class Chrf(SacreMetric):
     """chrF: the F-score of character n-grams up to 6; with `word_order` 2 also of words, then called chrF++.
@@ -83,7 +130,32 @@ class Chrf(SacreMetric):
     """
 
     def __init__(self, lowercase: bool = False, word_order: int = 0) -> None:
-        super().__init__("chrf" + "+" * word_order, True, CHRF(lowercase=lowercase, word_order=word_order))
+        scorer = CHRF(lowercase=lowercase, word_order=word_order)
+        super().__init__("chrf" + "+" * word_order, True, scorer)
+        self._orders, self._beta = scorer.order, scorer.beta
+
+    def sentence_values(self, statistics: Float64[np.ndarray, "*item statistic"]) -> Float64[np.ndarray, "*item"]:
+        """Sentence chrF: the F-score of the mean precision and recall over the orders that both sides have."""
+        length, reference_length, matches = (statistics[..., which::3] for which in range(3))
+        both = (length > 0) & (reference_length > 0)
+        orders = np.maximum(both.sum(-1), 1)
+        precision, recall = (
+            (both * matches / np.maximum(of, 1.0)).sum(-1) / orders for of in (length, reference_length)
+        )
+        weight = self._beta**2
+        total = weight * precision + recall
+        return np.where(total > 0, 100 * (1 + weight) * precision * recall / np.where(total > 0, total, 1.0), 0.0)
+
+    def _pairs(
+        self, prepared: Sequence[str], infos: Sequence[dict[str, Any]]
+    ) -> Float64[np.ndarray, "output reference statistic"]:
+        bags = [info["ref_ngrams"][0] for info in infos]
+        columns = []
+        for order in range(self._orders):
+            common = overlaps([each[order] for each in bags])
+            lengths = common.diagonal()
+            columns += [np.where(lengths > 0, lengths[:, None], 0.0), np.tile(lengths, (len(bags), 1)), common]
+        return np.stack(columns, -1)
 
 
 class Ter(SacreMetric):

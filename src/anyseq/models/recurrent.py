@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from anyseq.core import PartConfig
 from anyseq.errors import ConfigError
 from anyseq.nn.cells import Activation, Cell, ElmanCell, GruCell, LstmCell, ResetBeforeGruCell
-from anyseq.nn.recurrent import Bidirectional, Causal, Layer, RecurrentStack, Residual
+from anyseq.nn.recurrent import Bidirectional, Causal, Dense, Layer, Residual
 
 
 class RecurrentSettings(PartConfig):
     """Cells, layers, widths."""
+
+    outline: ClassVar[tuple[str, ...]] = ("cell", "num_layers", "hidden_dim")
 
     cell: Literal["gru", "lstm", "elman"] = Field("gru", description="the recurrence")
     gru_form: Literal["reset_after", "reset_before"] = Field(
@@ -24,7 +26,11 @@ class RecurrentSettings(PartConfig):
     embed_dim: int = Field(256, ge=1, description="width of the input vectors")
     hidden_dim: int = Field(512, ge=1, description="width of a layer's hidden vector (in each direction)")
     num_layers: int = Field(1, ge=1, description="layers above each other")
-    residual: bool = Field(True, description="from the second layer on, a layer adds to what it reads")
+    connections: Literal["plain", "residual", "dense"] = Field(
+        "residual",
+        description="what a layer reads: plain: what the one below gives; residual: the same, and from the second on "
+        "it adds to that; dense: the input and what all layers below give",
+    )
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of each layer's input and of the last output")
 
     def make_cell(self, input_dim: int) -> Cell:
@@ -42,8 +48,8 @@ class RecurrentSettings(PartConfig):
         form = GruCell if self.gru_form == "reset_after" else ResetBeforeGruCell
         return form(input_dim, self.hidden_dim, self.activation)
 
-    def make_stack(self, input_dim: int, bidirectional: bool = False) -> RecurrentStack:
-        """All layers; the bottom one reads `input_dim`."""
+    def make_layers(self, input_dim: int, bidirectional: bool = False) -> list[Layer]:
+        """All layers; the bottom one reads `input_dim`, the top one gives its hidden vector."""
         layers: list[Layer] = []
         for number in range(self.num_layers):
             layer: Layer
@@ -51,6 +57,10 @@ class RecurrentSettings(PartConfig):
                 layer = Bidirectional(self.make_cell(input_dim), self.make_cell(input_dim), self.dropout)
             else:
                 layer = Causal(self.make_cell(input_dim), self.dropout)
-            layers.append(Residual(layer) if self.residual and number else layer)
+            if self.connections == "residual" and number:
+                layer = Residual(layer)
+            elif self.connections == "dense" and number < self.num_layers - 1:
+                layer = Dense(layer)
+            layers.append(layer)
             input_dim = layer.output_dim
-        return RecurrentStack(layers)
+        return layers

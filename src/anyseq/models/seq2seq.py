@@ -51,6 +51,5 @@ class Seq2SeqConfig(PartConfig):
                 f"model.share_embeddings needs one vocabulary on both sides (codec.joint=true), not {source} / {target}"
             )
         encoder = self.encoder.build(source)
-        shape = MemoryShape(encoder.output_dim, encoder.summary_dim)
         embed = encoder.embed if self.share_embeddings else None
-        return Seq2Seq(encoder, self.decoder.build(shape, target, embed))
+        return Seq2Seq(encoder, self.decoder.build(MemoryShape.of(encoder), target, embed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
@@ -16,6 +16,8 @@ from anyseq.nn.transformer import FeedForward, PostNorm, PreNorm, Residual
 
 class TransformerSettings(PartConfig):
     """The shape of a stack of Transformer layers."""
+
+    outline: ClassVar[tuple[str, ...]] = ("num_layers", "model_dim", "ffn_dim", "num_heads")
 
     model_dim: int = Field(256, ge=2, description="width of the vectors")
     ffn_dim: int = Field(1024, ge=1, description="inner width of the feed-forward layers")
@@ -33,8 +35,7 @@ class TransformerSettings(PartConfig):
 
     def self_attention(self) -> SelfAttention:
         """One layer's self-attention."""
-        rotary = Rotary(self.model_dim // self.num_heads) if self.positions == "rotary" else None
-        return SelfAttention(self.model_dim, self.num_heads, self.attention_dropout, rotary)
+        return SelfAttention(self.model_dim, self.num_heads, self.attention_dropout)
 
     def feed_forward(self) -> FeedForward:
         """One layer's feed-forward."""
@@ -53,3 +54,7 @@ class TransformerSettings(PartConfig):
         if self.positions == "sinusoidal":
             return Sinusoidal(self.model_dim)
         return Learned(self.model_dim, self.max_positions) if self.positions == "learned" else None
+
+    def rotary(self) -> Rotary | None:
+        """What rotates queries and keys by their positions; nothing where those are added to the input."""
+        return Rotary(self.model_dim // self.num_heads) if self.positions == "rotary" else None

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from anyseq.core import Tree
 from anyseq.nn.cache import Cache
 from anyseq.nn.dropout import Dropout
-from anyseq.nn.positions import Rotary
+from anyseq.nn.positions import Rotation
 
 # On a CPU three plain products are 2.5 times as fast as the fused kernel while the table is small; the kernel never
 # builds the table, so beyond this many keys, and on other devices, it takes over.
@@ -104,13 +104,11 @@ class SelfAttention(_Heads):
         dim: Width of the vectors.
         num_heads: Heads, each dim / num_heads wide.
         dropout: Share of attention weights dropped in training.
-        rotary: Rotation of queries and keys by their positions, or None.
     """
 
-    def __init__(self, dim: int, num_heads: int, dropout: float, rotary: Rotary | None = None) -> None:
+    def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
         super().__init__(dim, num_heads, dropout)
         self.query_key_value = projection(dim, dim, parts=3)
-        self.rotary = rotary
 
     def forward(
         self,
@@ -119,6 +117,7 @@ class SelfAttention(_Heads):
         bias: Float[Tensor, "#batch #time key"] | None,
         cache: Cache | None = None,
         layer: int = 0,
+        rotation: Rotation | None = None,
     ) -> tuple[Float[Tensor, "row time dim"], Float[Tensor, "slot 2 row dim"]]:
         """Attend from new places to those in the cache and to each other.
 
@@ -129,6 +128,7 @@ class SelfAttention(_Heads):
                 slots and the new places. None: everywhere.
             cache: What came before, or None.
             layer: Which of the cache's layers this is.
+            rotation: Of the new places, or None.
 
         Returns:
             The output, and the layer's buffer for the next cache (a view, as long as nothing came before).
@@ -136,11 +136,9 @@ class SelfAttention(_Heads):
         rows, time, dim = x.shape
         fused = self.query_key_value(x).view(rows, time, 3, dim)
         query, both = fused[:, :, 0], fused[:, :, 1:]
-        if self.rotary is not None:
-            heads = (rows, time, self.num_heads, self.head_dim)
-            query = self.rotary(query.view(heads), positions).flatten(2)
-            key = self.rotary(both[:, :, 0].view(heads), positions).flatten(2)
-            both = torch.stack([key, both[:, :, 1]], 2)
+        if rotation is not None:
+            turned = rotation(fused[:, :, :2].view(rows, time, -1, self.head_dim)).view(rows, time, 2, dim)
+            query, both = turned[:, :, 0], torch.stack([turned[:, :, 1], fused[:, :, 2]], 2)
         new = both.permute(1, 2, 0, 3)
         buffer = new if cache is None else cache.extend(layer, new, positions.expand(rows, -1).t())
         seen = buffer[: time if cache is None else cache.filled + time]

@@ -1,4 +1,4 @@
-"""How well a decoder's vector fits each place of the source: dot, general, additive; and reading by the scores."""
+"""How well a decoder's vector fits each place of the source: dot, general, additive; where it may look; reading."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Scores(nn.Module, ABC):
         self,
         query: Float[Tensor, "source query query_dim"],
         keys: Float[Tensor, "source time key_dim"],
-        bias: Float[Tensor, "source 1 time"],
+        bias: Float[Tensor, "source #query time"],
     ) -> Float[Tensor, "source query time"]:
         """Scores (here queryᵀ key) plus `bias`, which is -inf where nothing may be read."""
         return torch.baddbmm(bias, query, keys.transpose(1, 2))
@@ -101,10 +101,70 @@ class AdditiveScores(Scores):
         self,
         query: Float[Tensor, "source query query_dim"],
         keys: Float[Tensor, "source time key_dim"],
-        bias: Float[Tensor, "source 1 time"],
+        bias: Float[Tensor, "source #query time"],
     ) -> Float[Tensor, "source query time"]:
         """vᵀ tanh(W query + key) + bias."""
         return torch.tanh(self.query(query)[:, :, None] + keys[:, None]) @ self.value + bias
+
+
+class Focus(nn.Module, ABC):
+    """Where a query may look, and where it looks less: a bias on the scores."""
+
+    def prepare(self, memory: Memory) -> Memory:
+        """Add, once per source, what no query changes."""
+        return memory
+
+    @abstractmethod
+    def forward(
+        self, query: Float[Tensor, "source query query_dim"], memory: Memory
+    ) -> Float[Tensor, "source #query time"]:
+        """What is added to the scores; -inf where nothing may be read."""
+
+
+class Everywhere(Focus):
+    """All of the source: Luong's global attention."""
+
+    def forward(
+        self, query: Float[Tensor, "source query query_dim"], memory: Memory
+    ) -> Float[Tensor, "source #query time"]:
+        """The places of each source."""
+        return memory.readable
+
+
+class AroundPredicted(Focus):
+    """The places s within D of a predicted one, p, weighted by a Gaussian around it: Luong's local-p attention.
+
+    p = S σ(vᵀ tanh(W query)) with S the length of that source; the weights are those of the scores times
+    exp(-(s - p)² / (2 (D/2)²)), divided by their sum. The papers' are not divided, so that less is read the further p
+    is from where the scores look; here weights stay a distribution, as coverage, alignments and pictures want them.
+
+    Args:
+        query_dim: Width of what looks.
+        window: D, in places.
+
+    Source:
+        Luong et al. 2015, arXiv:1508.04025, equations 9 and 10. They do not say how s is counted; here from 0.
+    """
+
+    def __init__(self, query_dim: int, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.query, self.place = nn.Linear(query_dim, query_dim, bias=False), nn.Linear(query_dim, 1, bias=False)
+        nn.init.xavier_uniform_(self.query.weight)
+        nn.init.xavier_uniform_(self.place.weight)
+
+    def prepare(self, memory: Memory) -> Memory:
+        """Add the sources' lengths."""
+        return memory.replace(lengths=memory.valid.sum(1).to(memory.vectors.dtype))
+
+    def forward(
+        self, query: Float[Tensor, "source query query_dim"], memory: Memory
+    ) -> Float[Tensor, "source #query time"]:
+        """The logarithm of the Gaussian. D is at least 1, so there is always a place within."""
+        predicted = memory.lengths[:, None, None] * self.place(self.query(query).tanh()).sigmoid()
+        distance = torch.arange(memory.valid.shape[1], device=query.device) - predicted
+        bias = memory.readable - 2 / self.window**2 * distance.square()
+        return bias.masked_fill(distance.abs() > self.window, -torch.inf)
 
 
 class Reader(nn.Module):
@@ -114,15 +174,16 @@ class Reader(nn.Module):
 
     Args:
         scores: How h and the source are compared.
+        focus: Where h may look.
         output_dim: Width of h~.
 
     Source:
         Luong et al. 2015, arXiv:1508.04025, equation 5 (theirs has no b).
     """
 
-    def __init__(self, scores: Scores, output_dim: int) -> None:
+    def __init__(self, scores: Scores, focus: Focus, output_dim: int) -> None:
         super().__init__()
-        self.scores, self.output_dim = scores, output_dim
+        self.scores, self.focus, self.output_dim = scores, focus, output_dim
         self.hidden = nn.Linear(scores.query_dim, output_dim)
         self.value = nn.Linear(scores.vectors_dim, output_dim, bias=False)
         nn.init.xavier_uniform_(self.hidden.weight)
@@ -131,11 +192,12 @@ class Reader(nn.Module):
 
     def prepare(self, memory: Memory) -> Memory:
         """Add keys, values and the places that may be read, once per source."""
-        return memory.replace(
+        memory = memory.replace(
             keys=self.scores.keys(memory.vectors),
             values=self.value(memory.vectors),
             readable=bias_of(memory.valid, memory.vectors)[:, None],
         )
+        return self.focus.prepare(memory)
 
     def forward(
         self, h: Float[Tensor, "row time query_dim"], memory: Memory
@@ -154,7 +216,8 @@ class Reader(nn.Module):
         rows, time, dim = h.shape
         sources = memory.rows
         queries = rows // sources * time
-        weights = self.scores(h.reshape(sources, queries, dim), memory.keys, memory.readable).softmax(-1)
+        query = h.reshape(sources, queries, dim)
+        weights = self.scores(query, memory.keys, self.focus(query, memory)).softmax(-1)
         own = self.hidden(h).view(sources, queries, self.output_dim)
         read = torch.baddbmm(own, weights, memory.values).tanh()
         return read.view(rows, time, self.output_dim), weights.view(rows, time, weights.shape[-1])

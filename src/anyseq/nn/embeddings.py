@@ -17,6 +17,10 @@ class SymbolEmbedding(nn.Embedding):
         nn.init.normal_(self.weight, std=self.embedding_dim**-0.5)
 
 
+class OutputEmbedding(nn.Linear):
+    """From vectors to logits: one row of weights a symbol, which may be the input's."""
+
+
 def input_layer(stream: Stream, dim: int) -> nn.Module:
     """The layer that turns a stream's values into vectors of `dim`: a table for symbols, a linear map for vectors."""
     return SymbolEmbedding(stream.vocab_size, dim) if isinstance(stream, Symbols) else nn.Linear(stream.dim, dim)

@@ -1,7 +1,8 @@
-"""Emissions over symbols: a lazy softmax, and an explicit table."""
+"""Emissions over symbols: a lazy softmax, an explicit table, and a mixture."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Self, cast
@@ -70,14 +71,9 @@ class Discrete(Emission):
         return Table(self.logits().masked_fill(~allowed, -torch.inf), self.valid, self.attention)
 
     @classmethod
-    def mix(cls, emissions: Sequence[Emission]) -> Table:
+    def mix(cls, emissions: Sequence[Emission]) -> Mixture:
         """The mean of the probabilities; of the attentions too, where all have one."""
-        parts = cast(Sequence[Discrete], emissions)
-        tables = torch.stack([part.log_probs() for part in parts])
-        mean = tables.logsumexp(0) - torch.log(tables.new_tensor(float(len(parts))))
-        looks = [part.attention for part in parts if part.attention is not None]
-        attention = (lambda: torch.stack([look() for look in looks]).mean(0)) if len(looks) == len(parts) else None
-        return Table(mean, parts[0].valid, attention)
+        return Mixture(cast(Sequence[Discrete], emissions))
 
 
 class Categorical(Discrete):
@@ -130,6 +126,13 @@ class Categorical(Discrete):
         return Categorical(
             self.hidden, self.weight, self.bias, valid=self.valid, attention=self.attention,
             label_smoothing=label_smoothing,
+        )  # fmt: skip
+
+    def at(self, places: Bool[Tensor, "row time"]) -> Categorical:
+        """The distributions at these places; of the others nothing is computed."""
+        return Categorical(
+            self.hidden[places], self.weight, self.bias, attention=_looks_at(self.attention, places),
+            label_smoothing=self.label_smoothing,
         )  # fmt: skip
 
     @classmethod
@@ -187,10 +190,69 @@ class Table(Discrete):
         """Let `loss` spread this share of the target's probability over the symbols not forbidden."""
         return Table(self.table, self.valid, self.attention, label_smoothing)
 
+    def at(self, places: Bool[Tensor, "row time"]) -> Table:
+        """The distributions at these places."""
+        attention = _looks_at(self.attention, places)
+        return Table(self.table[places], attention=attention, label_smoothing=self.label_smoothing)
+
     @classmethod
     def stack(cls, emissions: Sequence[Self], valid: Bool[Tensor, "row time"]) -> Table:
         """Steps side by side."""
         return Table(torch.stack([emission.table for emission in emissions], 1), valid, _stacked(emissions))
+
+
+class Mixture(Discrete):
+    """The mean of several distributions' probabilities; its table is built only if somebody reads it.
+
+    Args:
+        parts: At least one, over the same symbols and places. Where all attend, so does their mixture, with the mean.
+    """
+
+    def __init__(self, parts: Sequence[Discrete]) -> None:
+        looks = [part.attention for part in parts if part.attention is not None]
+        attention = (lambda: torch.stack([look() for look in looks]).mean(0)) if len(looks) == len(parts) else None
+        super().__init__(parts[0].valid, attention)
+        self.parts = list(parts)
+
+    def logits(self) -> Float[Tensor, "row *time symbol"]:
+        """Log of the mean probabilities."""
+        return _log_mean([part.log_probs() for part in self.parts])
+
+    def log_probs(self) -> Float[Tensor, "row *time symbol"]:
+        """The same: a mean of distributions is one, and a row that has no symbol left in any part has none."""
+        return self.logits()
+
+    def log_prob(self, x: Int[Tensor, "row *time"]) -> Float[Tensor, "row *time"]:
+        """Log-probability of given symbols, in nats; 0 where not valid."""
+        chosen = _log_mean([part.log_prob(x) for part in self.parts])
+        return chosen if self.valid is None else chosen.masked_fill(~self.valid, 0.0)
+
+    def sharpen(self, temperature: float) -> Table:
+        """Divide the mixture's own log-probabilities by the temperature."""
+        return self._table().sharpen(temperature)
+
+    def smooth(self, label_smoothing: float) -> Table:
+        """Let `loss` spread this share of the target's probability over the symbols not forbidden."""
+        return self._table().smooth(label_smoothing)
+
+    def at(self, places: Bool[Tensor, "row time"]) -> Mixture:
+        """The mean of the parts' distributions at these places."""
+        return Mixture([part.at(places) for part in self.parts])
+
+    @classmethod
+    def stack(cls, emissions: Sequence[Self], valid: Bool[Tensor, "row time"]) -> Mixture:
+        """Steps side by side, part by part."""
+        columns = zip(*(emission.parts for emission in emissions), strict=True)
+        stacked = Mixture([type(column[0]).stack(column, valid) for column in columns])
+        stacked.attention = _stacked(emissions)
+        return stacked
+
+    def _table(self) -> Table:
+        return Table(self.logits(), self.valid, self.attention)
+
+
+def _log_mean(log_probs: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(log_probs)).logsumexp(0) - math.log(len(log_probs))
 
 
 def _norm(logits: Tensor) -> Tensor:
@@ -218,6 +280,10 @@ def _largest(table: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def _sorted(table: Tensor) -> tuple[Tensor, Tensor]:
     ordered = table.sort(dim=-1, descending=True, stable=True)
     return ordered.values, ordered.indices
+
+
+def _looks_at(attention: Attention | None, places: Bool[Tensor, "row time"]) -> Attention | None:
+    return None if attention is None else lambda: attention()[places]
 
 
 def _stacked(emissions: Sequence[Emission]) -> Attention | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -61,6 +63,25 @@ class Learned(nn.Module):
         return x + self.table(positions.clamp(max=self.table.num_embeddings - 1))
 
 
+@dataclass(frozen=True)
+class Rotation:
+    """A turn of each place by its position: made once, then used on the queries and keys of every layer.
+
+    Attributes:
+        sine: Of each place's angles.
+        cosine: The same.
+    """
+
+    sine: Float[Tensor, "#row time 1 half"]
+    cosine: Float[Tensor, "#row time 1 half"]
+
+    def __call__(self, x: Float[Tensor, "row time head dim"]) -> Float[Tensor, "row time head dim"]:
+        """Turn the vectors of each place."""
+        sine, cosine = self.sine.to(x), self.cosine.to(x)  # of another type in lower precision only
+        left, right = x.chunk(2, -1)
+        return torch.cat([left * cosine - right * sine, right * cosine + left * sine], -1)
+
+
 class Rotary(nn.Module):
     """Rotate pairs of dimensions of queries and keys by angles that grow with the position.
 
@@ -79,11 +100,7 @@ class Rotary(nn.Module):
             raise ValueError(f"rotary positions need an even width of heads, not {dim}")
         self.dim = dim
 
-    def forward(
-        self, x: Float[Tensor, "row time head dim"], positions: Int[Tensor, "#row time"]
-    ) -> Float[Tensor, "row time head dim"]:
-        """Rotate each vector by its position."""
+    def forward(self, positions: Int[Tensor, "#row time"], like: Tensor) -> Rotation:
+        """Make the rotation of some places, in the type of `like`."""
         angles = _angles(positions, self.dim)[:, :, None]
-        sine, cosine = angles.sin().to(x), angles.cos().to(x)
-        left, right = x.chunk(2, -1)
-        return torch.cat([left * cosine - right * sine, right * cosine + left * sine], -1)
+        return Rotation(angles.sin().to(like), angles.cos().to(like))

@@ -12,6 +12,7 @@ from anyseq.core import Tree
 from anyseq.nn.attention import CrossAttention, SelfAttention, projection
 from anyseq.nn.cache import Cache
 from anyseq.nn.dropout import Dropout
+from anyseq.nn.positions import Rotation
 
 ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU}
 Norm = Literal["pre", "post"]
@@ -91,10 +92,14 @@ class EncoderLayer(nn.Module):
         self.around_self, self.around_feed_forward = residual(), residual()
 
     def forward(
-        self, x: Float[Tensor, "row time dim"], positions: Int[Tensor, "#row time"], bias: Tensor
+        self,
+        x: Float[Tensor, "row time dim"],
+        positions: Int[Tensor, "#row time"],
+        bias: Tensor,
+        rotation: Rotation | None = None,
     ) -> Float[Tensor, "row time dim"]:
         """Transform a sequence; `bias` hides padding."""
-        read, _ = self.self_attention(self.around_self.enter(x), positions, bias)
+        read, _ = self.self_attention(self.around_self.enter(x), positions, bias, rotation=rotation)
         x = self.around_self.leave(x, read)
         return self.around_feed_forward.leave(x, self.feed_forward(self.around_feed_forward.enter(x)))
 
@@ -130,13 +135,14 @@ class DecoderLayer(nn.Module):
         layer: int,
         prepared: Tree,
         memory_bias: Tensor,
+        rotation: Rotation | None = None,
     ) -> tuple[Tensor, Tensor, Callable[[], Tensor]]:
         """Transform new places.
 
         Returns:
             The output, this layer's buffer for the next cache, and how to get the weights over the source.
         """
-        read, buffer = self.self_attention(self.around_self.enter(x), positions, bias, cache, layer)
+        read, buffer = self.self_attention(self.around_self.enter(x), positions, bias, cache, layer, rotation)
         x = self.around_self.leave(x, read)
         found, weights = self.cross_attention(self.around_cross.enter(x), prepared, memory_bias)
         x = self.around_cross.leave(x, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -192,6 +193,8 @@ class Constrained(Decoder):
     Raises:
         UsageError: the decoder's emission cannot be restricted step by step.
     """
+
+    constrained: ClassVar[bool] = True
 
     def __init__(self, decoder: Decoder, constraint: Constraint) -> None:
         super().__init__()

@@ -35,7 +35,9 @@ class SearchConfig(PartConfig):
     temperature: float = Field(1.0, gt=0, description="sampling: below 1 sharper, above 1 flatter")
     top_k: int = Field(0, ge=0, description="sampling: among the k likeliest symbols only; 0 is all")
     top_p: float = Field(1.0, gt=0, le=1, description="sampling: among the likeliest symbols with this share; 1 is all")
-    n_best: int = Field(1, ge=1, description="hypotheses returned for each source; of samples, all are returned")
+    n_best: int = Field(
+        1, ge=1, description="hypotheses returned for each source; of samples, 1 is all unless mbr or a model chooses"
+    )
     prefix: str | None = Field(None, description="text every output starts with")
     forbid: tuple[str, ...] = Field(
         (),
@@ -56,8 +58,8 @@ class SearchConfig(PartConfig):
                     faults.append(f"{name} {value} is for sampling: set samples to 1 or more, or {name} to {off}")
             if self.n_best > self.beam_size:
                 faults.append(f"n_best {self.n_best} needs a beam_size of {self.n_best} or more, not {self.beam_size}")
-        elif self.n_best > 1:
-            faults.append(f"n_best {self.n_best} is for beams; with samples all are returned: set it to 1")
+        elif self.n_best > self.samples:
+            faults.append(f"n_best {self.n_best} needs samples of {self.n_best} or more, not {self.samples}")
         if self.min_length > self.max_length:
             faults.append(f"min_length {self.min_length} is above max_length {self.max_length}")
         if self.max_length_extra and self.max_length_ratio is None:
@@ -67,6 +69,16 @@ class SearchConfig(PartConfig):
         if faults:
             raise ValueError("; ".join(faults))
         return self
+
+    @property
+    def width(self) -> int:
+        """Hypotheses that are found for each source."""
+        return self.samples or self.beam_size
+
+    @property
+    def returned(self) -> int:
+        """Hypotheses that are returned for each source."""
+        return self.n_best if self.n_best > 1 or not self.samples else self.samples
 
     def strategy(self) -> Strategy:
         """Greedy, beam or sampling."""
@@ -121,5 +133,5 @@ class SearchConfig(PartConfig):
         """
         return search(
             decoder, memory, strategy=self.strategy(), stop=self.stop(), penalties=self.penalties(),
-            constraint=self.constraint(vocab_size, forbidden), prefix=prefix, n_best=self.samples or self.n_best,
+            constraint=self.constraint(vocab_size, forbidden), prefix=prefix, n_best=self.returned,
         )  # fmt: skip

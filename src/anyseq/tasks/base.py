@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
+from anyseq.tasks.choosing import DecodingConfig
 from anyseq.training.objectives.base import ObjectiveConfig
 from anyseq.training.settings import TrainingConfig
 
@@ -27,7 +28,7 @@ class TaskConfig(PartConfig):
     description: str = Field("", description="one line for `anyseq recipes`")
     objective: ObjectiveConfig = Field(description="what training minimises")
     training: TrainingConfig = Field(description="how long and how hard to train")
-    search: SearchConfig = Field(default_factory=SearchConfig, description="how outputs are searched for")
+    search: DecodingConfig = Field(default_factory=DecodingConfig, description="how outputs are searched for")
     metrics: tuple[MetricConfig, ...] = Field(min_length=1, description="how good an output is; the first decides")
 
     @abstractmethod

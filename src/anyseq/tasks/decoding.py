@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from anyseq.core import Hypotheses, Item, Stopped
+from anyseq.core import Alignment, Batch, Hypotheses, Item, Stopped
 from anyseq.data.batching import in_order
 from anyseq.search.scoring import score
 from anyseq.search.settings import SearchConfig
+from anyseq.tasks.alignment import align, refuse_without_attention
 from anyseq.tasks.base import Task
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """One hypothesis.
-
-    Attributes:
-        output: What a person sees.
-        score: After penalties; comparable within an item, higher is better.
-        log_prob: The model's own, in nats.
-        stopped: `end`, `budget` or `blocked`.
-    """
-
-    output: str
-    score: float
-    log_prob: float
-    stopped: str
+from anyseq.tasks.choosing import Alternative, Chooser, DecodingConfig
 
 
 @dataclass(frozen=True)
@@ -43,8 +28,10 @@ class Prediction:
         score: After penalties; comparable within an item, higher is better.
         log_prob: The model's own, in nats.
         stopped: `end`, `budget` or `blocked`.
-        n_best: All hypotheses, best first.
+        n_best: The hypotheses asked for, best first.
         cut: The input was longer than the limit and was cut.
+        value: What ranks it where not the score does: an expected metric, a sum of scores; higher is better.
+        alignment: Which units of the source it belongs to, where asked for.
     """
 
     input: str
@@ -54,10 +41,12 @@ class Prediction:
     stopped: str
     n_best: Sequence[Alternative] = field(default=())
     cut: bool = False
+    value: float | None = None
+    alignment: Alignment | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """As a line of JSON has it."""
-        return asdict(self)
+    def as_dict(self, weights: bool = True) -> dict[str, Any]:
+        """As a line of JSON has it, without what was not asked for; alignments with their weights or as pairs alone."""
+        return {**_plain(self, weights), "n_best": [_plain(each, weights) for each in self.n_best]}
 
 
 @dataclass(frozen=True)
@@ -75,14 +64,42 @@ class Scored:
     length: int
 
 
+def _plain(found: Prediction | Alternative, weights: bool) -> dict[str, Any]:
+    plain = {name: value for name, value in vars(found).items() if name != "alignment"}
+    if found.value is None:
+        del plain["value"]
+    return plain if found.alignment is None else {**plain, "alignment": found.alignment.as_dict(weights)}
+
+
 def batches(fields: Sequence[Mapping[str, Tensor]], batch_tokens: int) -> list[Tensor]:
     """Indices of encoded items that go together: rows times the longest field stay within `batch_tokens`."""
     lengths = torch.tensor([max(len(value) for value in each.values()) for each in fields], dtype=torch.int64)
     return in_order(lengths, batch_tokens)
 
 
-def predict(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[Prediction]:
-    """The best output for each item, in order."""
+def predict(
+    task: Task,
+    items: Sequence[Item],
+    settings: DecodingConfig,
+    *,
+    chooser: Chooser | None = None,
+    alignments: bool = False,
+) -> list[Prediction]:
+    """The best output for each item, in order.
+
+    Args:
+        task: With codecs and weights.
+        items: What to predict for.
+        settings: How to search, and how to choose.
+        chooser: Ranks what was found; None: as the settings say.
+        alignments: Whether each hypothesis that is returned is aligned with its source.
+
+    Raises:
+        UsageError: the model cannot do what is asked.
+    """
+    chooser = settings.chooser() if chooser is None else chooser
+    if alignments:
+        refuse_without_attention(task)
     sources = [task.encode_source(item) for item in items]
     full = [i for i, source in enumerate(sources) if not source.empty]
     fields = [{"source": sources[i].values} for i in full]
@@ -90,14 +107,36 @@ def predict(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[P
     task.model.eval()
     for rows in batches(fields, settings.batch_tokens):
         chosen = [full[row] for row in rows.tolist()]
-        with torch.inference_mode():
-            batch = task.batch([items[i] for i in chosen], [{"source": sources[i].values} for i in chosen])
-            hypotheses = task.search(batch, settings)
-        found.update(zip(chosen, _alternatives(task, [items[i] for i in chosen], hypotheses), strict=True))
-    nothing = [Alternative("", 0.0, 0.0, "end")]
+        batch = task.batch([items[i] for i in chosen], [{"source": sources[i].values} for i in chosen])
+        found.update(zip(chosen, _best(task, batch, settings, chooser, alignments), strict=True))
+    nothing = [Alternative("", 0.0, 0.0, "end", alignment=Alignment((), (), ()) if alignments else None)]
     return [
         _prediction(str(item.raw["source"]), found.get(i, nothing), source.cut)
         for i, (item, source) in enumerate(zip(items, sources, strict=True))
+    ]
+
+
+def _best(
+    task: Task, batch: Batch, settings: DecodingConfig, chooser: Chooser | None, alignments: bool
+) -> list[list[Alternative]]:
+    """The hypotheses of each item of a batch that are returned, best first."""
+    with torch.inference_mode():
+        hypotheses = task.search(batch, settings if chooser is None else settings.all_found())
+    best = _alternatives(task, batch.items, hypotheses)
+    places = [list(range(len(each))) for each in best]
+    if chooser is not None:
+        ranked = [each[: settings.n_best] for each in chooser.rank(batch.items, best, settings)]
+        places = [[choice.place for choice in each] for each in ranked]
+        best = [
+            [replace(alternatives[choice.place], value=choice.value) for choice in each]
+            for alternatives, each in zip(best, ranked, strict=True)
+        ]
+    if not alignments:
+        return best
+    aligned = align(task, batch, hypotheses, places)
+    return [
+        [replace(alternative, alignment=own) for alternative, own in zip(*each, strict=True)]
+        for each in zip(best, aligned, strict=True)
     ]
 
 
@@ -121,8 +160,7 @@ def _alternatives(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> 
 
 
 def _prediction(given: str, alternatives: Sequence[Alternative], cut: bool) -> Prediction:
-    best = alternatives[0]
-    return Prediction(given, best.output, best.score, best.log_prob, best.stopped, alternatives, cut)
+    return Prediction(given, n_best=alternatives, cut=cut, **vars(alternatives[0]))
 
 
 def score_pairs(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[Scored]:

@@ -14,8 +14,8 @@ import torch
 
 from anyseq.core import Item
 from anyseq.data.batching import TokenBatches
-from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Splits, Task
+from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.evaluation import evaluate
 from anyseq.tasks.fitting import Examples, deciding_metric, quick
 from anyseq.training.gradients import backward
@@ -31,7 +31,7 @@ class Estimate:
     """What to expect of a training run on this machine, as it is now.
 
     Attributes:
-        minutes: Of updates, validations and the final search; None where only patience ends the run.
+        minutes: Of updates, validations and the final search; None where only validations end the run.
         memory_mb: Peak memory in 2**20 bytes: resident of the process, or on a GPU the GPU's.
         seconds_per_update: Mean over the batches tried.
         tokens_per_second: Target symbols, over those batches.
@@ -64,11 +64,12 @@ def estimate(task: Task, splits: Splits, test: Sequence[Item] = ()) -> Estimate:
     parameters = list(task.model.parameters())
     objective, optimiser = task.config.objective.build().to(task.device), build_optimiser(parameters, settings)
     task.model.train()
+    late = settings.max_steps or 1_000_000  # an objective may cost more then (own symbols instead of the target's)
     seconds, symbols = 0.0, 0.0
     for number, rows in enumerate([largest, *plan[:_UPDATES]]):
         began = time.monotonic()
         batch = examples.batch(rows, 0)
-        counted = backward([objective(task.model, batch, noise_of(batch, settings.seed, 0))], parameters, 1)
+        counted = backward([objective(task.model, batch, noise_of(batch, settings.seed, late))], parameters, 1)
         optimiser.step()
         optimiser.zero_grad()
         trained = float(counted[1])  # waits for the device
@@ -99,7 +100,7 @@ def _minutes(task: Task, splits: Splits, test: Sequence[Item], seconds_per_updat
     return min(ends) + final if ends else None
 
 
-def _seconds_to_search(task: Task, items: Sequence[Item], settings: SearchConfig) -> float:
+def _seconds_to_search(task: Task, items: Sequence[Item], settings: DecodingConfig) -> float:
     """Time a part and extrapolate, with outputs as long as the references: an untrained model knows no end."""
     part = items[:: math.ceil(len(items) / _SEARCHED)]
     length = max(1, round(mean(len(task.encode(item)["target"]) for item in part)))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from anyseq.core import Item
 from anyseq.metrics.base import Measure
-from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Task
+from anyseq.tasks.choosing import Chooser, DecodingConfig
 from anyseq.tasks.decoding import Prediction, predict, score_pairs
 
 
@@ -36,15 +36,20 @@ class Evaluation:
 
 
 def evaluate(
-    task: Task, items: Sequence[Item], references: Sequence[Sequence[str]], settings: SearchConfig
+    task: Task,
+    items: Sequence[Item],
+    references: Sequence[Sequence[str]],
+    settings: DecodingConfig,
+    *,
+    chooser: Chooser | None = None,
 ) -> Evaluation:
-    """Search an output for each item and compare it with its references.
+    """Search an output for each item (and choose as `predict` does) and compare it with its references.
 
     Besides the task's metrics: `loss` (teacher-forced, nats per target symbol) and `teacher_forced_perplexity`
     (its exponential), over the items that have a target.
     """
     began = time.monotonic()
-    predictions = predict(task, items, settings)
+    predictions = predict(task, items, settings, chooser=chooser)
     outputs = [prediction.output for prediction in predictions]
     measures: list[Measure] = [metric.measure(outputs, references) for metric in task.metrics]
     metrics = {measure.name: measure.value for measure in measures}

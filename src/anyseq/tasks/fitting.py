@@ -13,8 +13,8 @@ from torch import Tensor
 from anyseq.core import Batch, Item
 from anyseq.data.batching import Packed, TokenBatches, padding_share
 from anyseq.errors import ConfigError, DataError
-from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Splits, Task
+from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.evaluation import evaluate
 from anyseq.training.checkpoint import Checkpoints
 from anyseq.training.journal import Journal
@@ -52,9 +52,9 @@ class Examples:
         return padding_share(self.packed, batches.epoch(0))
 
 
-def quick(settings: SearchConfig) -> SearchConfig:
+def quick(settings: DecodingConfig) -> DecodingConfig:
     """The same search, greedy: for judging a model while it trains."""
-    return settings.model_copy(update={"beam_size": 1, "n_best": 1, "samples": 0})
+    return settings.model_copy(update={"beam_size": 1, "n_best": 1, "samples": 0, "mbr": None})
 
 
 def deciding_metric(task: Task) -> tuple[str, bool]:

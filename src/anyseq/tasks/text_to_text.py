@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -36,7 +36,9 @@ class TextData(PartConfig):
 
 
 class TextCodecs(PartConfig):
-    """How text becomes symbols."""
+    """How text becomes symbols. A bare name (`codec=words`) is the kind of codec on both sides."""
+
+    named: ClassVar[tuple[str, ...]] = ("source", "target")
 
     source: CodecConfig = Field(description="codec of the source")
     target: CodecConfig | None = Field(None, description="codec of the target; none: as the source's")

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,25 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     Raises:
         ModelFolderError: the file is absent or damaged.
     """
+    tensors, fault = _read(file)
+    if fault is None:
+        return tensors
+    others = [str(each.parent) for each in file.parent.parent.glob(f"step_*/{file.name}") if each != file]
+    instead = f", or use another checkpoint of it: {', '.join(sorted(others))}" if others else ""
+    raise ModelFolderError(f"{file}: {fault}; copy the model folder again, whole{instead}")
+
+
+def _read(file: Path) -> tuple[dict[str, Tensor], str | None]:
+    """Named tensors, or what is wrong with the file."""
     try:
         with safe_open(file, framework="pt") as opened:
-            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  it is no dict
+            return {name: opened.get_tensor(name) for name in opened.keys()}, None  # noqa: SIM118  it is no dict
     except FileNotFoundError:
-        raise ModelFolderError(f"{file}: no such file; the model folder is incomplete") from None
+        return {}, "no such file, the model folder is incomplete"
     except SafetensorError as error:
-        raise ModelFolderError(f"{file}: damaged ({error}); use another checkpoint of the same folder") from None
+        return {}, f"damaged ({error})"
+    except OSError as error:
+        return {}, f"cannot be read ({error})"
 
 
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path) -> None:
@@ -65,7 +77,10 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path) ->
     ]
     if faults:
         shown = "; ".join(sorted(faults)[:5]) + ("" if len(faults) <= 5 else f" and {len(faults) - 5} more")
-        raise ModelFolderError(f"the weights in {origin} are not those of the model this recipe describes: {shown}")
+        raise ModelFolderError(
+            f"the weights in {origin} are not those of the model this recipe describes: {shown}; "
+            "copy the model folder again, whole, with its config.yaml and codecs"
+        )
     with torch.no_grad():
         for name, weight in own.items():
             weight.copy_(tensors[name])
@@ -177,7 +192,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint, in order."""
-        return sorted(int(path.name[5:]) for path in (self.folder / "checkpoints").glob("step_*"))
+        names = (path.name.removeprefix("step_") for path in (self.folder / "checkpoints").glob("step_*"))
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def named(self, name: str) -> int | None:
         """The step that `best` or `last` names, None where there is none.
@@ -190,29 +206,63 @@ class Checkpoints:
             return None
         named = re.fullmatch(rb"step_([0-9]{1,18})\s*", file.read_bytes())
         if named is None:
-            raise ModelFolderError(f"{file}: damaged; write the name of a checkpoint into it, as in step_500")
+            raise ModelFolderError(f"{file}: damaged; {self.how_to_name(name)}")
         return int(named[1])
+
+    def how_to_name(self, name: str) -> str:
+        """What a person can do where `best` or `last` names no checkpoint."""
+        there = ", ".join(f"step_{step}" for step in self.steps())
+        if not there:
+            return "there is no checkpoint: train it anew with --overwrite, or copy the model folder again, whole"
+        return f"write the name of a checkpoint into {self.folder / name} (there are: {there})"
 
     def read(self, step: int) -> dict[str, Tensor]:
         """The weights of a step."""
         return read_weights(self.step_folder(step) / WEIGHTS)
 
-    def read_training(self, step: int) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    def read_state(self, step: int) -> dict[str, Any]:
+        """The `state` that `save` wrote.
+
+        Raises:
+            ModelFolderError: it is missing or damaged.
+        """
+        file = self.step_folder(step) / STATE
+        try:
+            state = json.loads(file.read_text(encoding="utf-8"))
+            if isinstance(state, dict):
+                return state
+            fault = f"a mapping is expected, not {state!r:.40}"
+        except FileNotFoundError:
+            fault = "no such file"
+        except (OSError, ValueError) as error:
+            fault = str(error)
+        raise self._cannot_go_on(step, file, fault)
+
+    def read_training(self, step: int, names: Iterable[str]) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """What `save` wrote under `training/`.
+
+        Args:
+            step: Of the checkpoint.
+            names: Of the files with tensors.
 
         Raises:
             ModelFolderError: it is incomplete or damaged.
         """
-        file = self.step_folder(step) / STATE
-        tensors = {each.stem: read_weights(each) for each in file.parent.glob("*.safetensors")}
-        try:
-            state = json.loads(file.read_text(encoding="utf-8"))
-            if isinstance(state, dict):
-                return tensors, state
-            fault = f"a mapping is expected, not {state!r:.40}"
-        except (OSError, ValueError) as error:
-            fault = str(error)
-        raise ModelFolderError(f"{file}: cannot go on from it ({fault}); the weights beside it can still predict")
+        training = {}
+        for name in names:
+            file = (self.step_folder(step) / STATE).with_name(f"{name}.safetensors")
+            training[name], fault = _read(file)
+            if fault is not None:
+                raise self._cannot_go_on(step, file, fault)
+        return training, self.read_state(step)
+
+    def _cannot_go_on(self, step: int, file: Path, fault: str) -> ModelFolderError:
+        earlier = [f"step_{each}" for each in self.steps() if each < step]
+        remedy = f"; to go on from an earlier one, write its name into {self.folder / 'last'} ({', '.join(earlier)})"
+        return ModelFolderError(
+            f"{file}: cannot go on from it ({fault}); the weights beside it can still predict, and train another run "
+            f"(--from {self.folder}){remedy if earlier else ''}"
+        )
 
 
 def weights_folder(folder: Path) -> Path:
@@ -228,4 +278,5 @@ def weights_folder(folder: Path) -> Path:
             return checkpoints.step_folder(step)
     if (folder / WEIGHTS).exists():
         return folder
-    raise ModelFolderError(f"{folder} holds no weights: no checkpoint was written yet, or it is no model folder")
+    remedy = checkpoints.how_to_name("best")
+    raise ModelFolderError(f"{folder} does not say which weights are the best or the last; {remedy}")

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from anyseq.errors import ModelFolderError
 from anyseq.training.checkpoint import write_atomically
 
 
@@ -25,9 +26,21 @@ class Journal:
             opened.write(json.dumps(fields, ensure_ascii=False) + "\n")
 
     def cut_after(self, step: int) -> None:
-        """Forget what happened after a step, before training goes on from there."""
+        """Forget what happened after a step, before training goes on from there.
+
+        Raises:
+            ModelFolderError: a line is none that was written here.
+        """
         if not self.file.exists():
             return
-        lines = self.file.read_text(encoding="utf-8").split("\n")[:-1]
-        kept = [line for line in lines if json.loads(line).get("step", 0) <= step]
-        write_atomically(self.file, "".join(line + "\n" for line in kept))
+        lines = self.file.read_bytes().split(b"\n")[:-1]
+        kept = [line for number, line in enumerate(lines, 1) if self._step(number, line) <= step]
+        write_atomically(self.file, b"".join(line + b"\n" for line in kept).decode())
+
+    def _step(self, number: int, line: bytes) -> int:
+        try:
+            return int(json.loads(line.decode()).get("step", 0))
+        except (ValueError, TypeError, AttributeError):
+            raise ModelFolderError(
+                f"{self.file}:{number}: this line is damaged; remove it (or the file, which is a record only)"
+            ) from None

@@ -24,7 +24,7 @@ from anyseq.training.gradients import backward
 from anyseq.training.journal import Journal
 from anyseq.training.optimiser import build_optimiser, optimiser_tensors, restore_optimiser
 from anyseq.training.progress import Listener, Report
-from anyseq.training.schedules import learning_rate
+from anyseq.training.schedules import Moment, fallen, learning_rate
 from anyseq.training.settings import TrainingConfig
 
 REPORT_EVERY = 20
@@ -42,6 +42,7 @@ class Standing:
         best: Value of the best validation; None before the first.
         best_step: Its step.
         stale: Validations in a row that did not better the metric that decides.
+        decays: How often the learning rate has fallen because of that.
         validated: Step of the last validation.
         averaged: Updates the moving average has taken in.
         reported: Step of the last report.
@@ -55,6 +56,7 @@ class Standing:
     best: tuple[float, ...] | None = None
     best_step: int = 0
     stale: int = 0
+    decays: int = 0
     validated: int = 0
     averaged: int = 0
     reported: int = 0
@@ -192,11 +194,17 @@ class Trainer:
             return f"{standing.seconds / 60:.1f} minutes spent (training.max_minutes)"
         if settings.patience is not None and standing.stale >= settings.patience:
             return f"{standing.stale} validations without a better one (training.patience)"
+        least = settings.min_learning_rate
+        if settings.schedule != "plateau" or least is None:
+            return None
+        if settings.learning_rate * settings.plateau_factor**standing.decays < least * (1 - 1e-9):
+            return f"the learning rate fell below {least:.2g} (training.min_learning_rate)"
         return None
 
     def _learning_rate(self) -> float:
-        s = self.settings
-        return learning_rate(s.schedule, s.learning_rate, self.standing.step + 1, s.warmup_steps, self.share)
+        s, standing = self.settings, self.standing
+        moment = Moment(standing.step + 1, s.warmup_steps, self.share, s.plateau_factor**standing.decays)
+        return learning_rate(s.schedule, s.learning_rate, moment)
 
     def _update(self, parts: list[Tensor]) -> Tensor:
         """One update from one or several batches; returns what is reported of it, not yet read."""
@@ -251,7 +259,8 @@ class Trainer:
         before = self.standing.best
         best = before is None or found.value > before
         stale = 0 if before is None or found.value[0] > before[0] else self.standing.stale + 1
-        self.standing = replace(self.standing, stale=stale, validated=step)
+        decays = fallen(self.standing.decays, stale, self.settings.plateau_patience)
+        self.standing = replace(self.standing, stale=stale, decays=decays, validated=step)
         if best:
             self.standing = replace(self.standing, best=found.value, best_step=step)
         # The journal first: a kill in between leaves a line too many, which going on from the last checkpoint cuts off.
@@ -292,7 +301,8 @@ class Trainer:
             ModelFolderError: the checkpoint is incomplete or of another model.
         """
         folder = self.checkpoints.step_folder(step)
-        tensors, state = self.checkpoints.read_training(step)
+        names = ("optimiser", "random", "objective", *(() if self.average is None else ("unaveraged",)))
+        tensors, state = self.checkpoints.read_training(step, names)
         try:
             self.standing = Standing(**{field.name: _as_given(state[field.name]) for field in fields(Standing)})
             total, count, seconds = self.standing.unreported

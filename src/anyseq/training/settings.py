@@ -15,8 +15,17 @@ class TrainingConfig(PartConfig):
     max_steps: int | None = Field(None, ge=1, description="stop after this many updates")
     max_minutes: float | None = Field(None, gt=0, description="stop after this many minutes of training")
     learning_rate: float = Field(1e-3, gt=0, description="the highest learning rate")
-    schedule: Literal["constant", "inverse_sqrt", "cosine"] = Field(
-        "cosine", description="learning rate after warm-up: constant, inverse_sqrt, or cosine down to 0 at the end"
+    schedule: Literal["constant", "inverse_sqrt", "cosine", "plateau"] = Field(
+        "cosine",
+        description="learning rate after warm-up: constant; inverse_sqrt: by 1/sqrt(step); cosine: to 0 at the end; "
+        "plateau: less whenever validations get no better, until min_learning_rate ends training",
+    )
+    plateau_factor: float = Field(0.5, gt=0, lt=1, description="plateau: what the learning rate is multiplied by")
+    plateau_patience: int = Field(
+        3, ge=1, description="plateau: validations without a better one (by `metric`) before the learning rate falls"
+    )
+    min_learning_rate: float | None = Field(
+        1e-5, gt=0, description="plateau: training ends when the learning rate would fall below it; null: it never does"
     )
     warmup_steps: int = Field(400, ge=0, description="updates over which the learning rate rises from 0")
     batch_tokens: int = Field(4096, ge=1, description="padded tokens of a batch on its longer side")
@@ -34,8 +43,14 @@ class TrainingConfig(PartConfig):
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
-        if self.max_steps is None and self.max_minutes is None and self.patience is None:
-            raise ValueError("training would never end: set max_steps, max_minutes or patience")
+        least = self.min_learning_rate if self.schedule == "plateau" else None
+        if self.max_steps is None and self.max_minutes is None and self.patience is None and least is None:
+            raise ValueError(
+                "training would never end: set max_steps, max_minutes or patience (or schedule plateau and "
+                "min_learning_rate)"
+            )
+        if least is not None and least > self.learning_rate:
+            raise ValueError(f"min_learning_rate {least} is above learning_rate {self.learning_rate}: lower it")
         if self.schedule == "cosine" and self.max_steps is None and self.max_minutes is None:
             raise ValueError("schedule cosine must know the end: set max_steps or max_minutes, or use inverse_sqrt")
         return self

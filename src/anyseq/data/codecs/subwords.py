@@ -17,8 +17,8 @@ from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Symbols
-from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
+from anyseq.core import Codec, Item, Symbols, Units
+from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, words_of, write_codec
 from anyseq.data.lines import read_bytes
 from anyseq.data.text import Normalise
 from anyseq.errors import DataError, ModelFolderError
@@ -70,6 +70,8 @@ class Subwords(Codec):
         self.normalise, self.model_type = normalise, model_type
         self.nbest_size, self.sampling_alpha, self.bpe_dropout = nbest_size, sampling_alpha, bpe_dropout
         try:
+            if not model:  # which SentencePiece takes for a promise
+                raise RuntimeError("it is empty")
             self._processor = processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as fault:
             raise DataError(f"this is no SentencePiece model ({fault}); give the .model file spm_train wrote") from None
@@ -173,6 +175,16 @@ class Subwords(Codec):
         as_bytes = [f"<0x{byte:02X}>" for byte in "".join(parts).encode()]
         return [self._bytes[byte] for byte in as_bytes] if self._bytes else [UNKNOWN]
 
+    def units(self, values: Int[Tensor, " time"]) -> Units:
+        """The words between white space, each with its punctuation."""
+        symbols = values.tolist()
+        end = symbols.index(0) if 0 in symbols else len(symbols)
+        pieces = [self._pieces[symbol] for symbol in symbols[:end]]
+        surfaces = [
+            bytes([int(piece[3:5], 16)]) if piece in self._bytes else piece.replace(_SPACE, " ") for piece in pieces
+        ]
+        return words_of(surfaces, len(symbols))
+
     def decode(self, values: Int[Tensor, " time"], item: Item | None = None) -> str:
         """Return the text up to the end symbol."""
         symbols = values.tolist()
@@ -197,8 +209,13 @@ class Subwords(Codec):
         normalise, [settings] = read_codec(folder, "sampling")
         try:
             return cls((folder / _MODEL).read_bytes(), normalise, **settings)
-        except (OSError, DataError) as fault:
-            raise ModelFolderError(f"{folder / _MODEL}: {fault}; copy the model folder again, whole") from None
+        except FileNotFoundError:
+            message = "there is no such file"
+        except OSError as fault:
+            message = f"cannot be read ({fault.strerror})"
+        except (DataError, TypeError) as fault:
+            message = str(fault)
+        raise ModelFolderError(f"{folder / _MODEL}: {message}; copy the model folder again, whole")
 
 
 class SubwordsConfig(TextCodecConfig):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from anyseq.core import Units
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.text import Case, Normalise, UnicodeForm
 from anyseq.errors import ModelFolderError
@@ -36,6 +38,37 @@ class TextCodecConfig(CodecConfig):
         return Normalise(self.unicode, self.case, self.squeeze)
 
 
+def words_of(surfaces: Sequence[str | bytes], symbols: int) -> Units:
+    """The words between white space, from what each symbol up to the end adds to the text.
+
+    A symbol that shows nothing yet (a space alone, the first bytes of a character) is part of the word that follows.
+
+    Args:
+        surfaces: Characters, or bytes of characters written in UTF-8.
+        symbols: How many symbols there are, the end and what stands behind it included; those are part of no word.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    words: list[str] = []
+    of: list[range] = []
+    inside, waiting = False, 0
+    for surface in (*surfaces, ""):
+        text = decoder.decode(surface) if isinstance(surface, bytes) else decoder.decode(b"", True) + surface
+        touched = []
+        for character in text:
+            if character.isspace():
+                inside = False
+                continue
+            if not inside:
+                words.append("")
+            inside = True
+            words[-1] += character
+            touched.append(len(words) - 1)
+        if touched:
+            of += [range(touched[0], touched[0] + 1)] * waiting + [range(touched[0], touched[-1] + 1)]
+        waiting = 0 if touched else waiting + 1
+    return Units(words, [*of[: len(surfaces)], *[range(0)] * (symbols - min(len(of), len(surfaces)))])
+
+
 def write_codec(folder: Path, normalise: Normalise, content: Mapping[str, Any]) -> None:
     """Write a codec's normalisation and its own content (JSON values) into its folder."""
     text = json.dumps({"normalise": asdict(normalise), **content}, ensure_ascii=False, indent=0)
@@ -52,6 +85,10 @@ def read_codec(folder: Path, *names: str) -> tuple[Normalise, list[Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Normalise(**content["normalise"]), [content[name] for name in names]
-    except (OSError, ValueError, TypeError, KeyError) as fault:
-        message = f"{path} is no codec of this kind ({fault!r}); copy the model folder again, whole"
-        raise ModelFolderError(message) from None
+    except FileNotFoundError:
+        fault = "there is no such file"
+    except KeyError as error:
+        fault = f"it lacks {error}"
+    except (OSError, ValueError, TypeError) as error:
+        fault = str(error)
+    raise ModelFolderError(f"{path} is no codec of this kind ({fault}); copy the model folder again, whole")

@@ -14,9 +14,9 @@ from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Codec, Item, Symbols
+from anyseq.core import Codec, Item, Symbols, Units
 from anyseq.data.codecs.characters import frequent
-from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
+from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, words_of, write_codec
 from anyseq.data.text import Normalise
 from anyseq.errors import DataError
 
@@ -76,6 +76,12 @@ class Words(Codec):
             if len(self._chunks) < _CACHED_CHUNKS:
                 self._chunks[chunk] = symbols
         return symbols
+
+    def units(self, values: Int[Tensor, " time"]) -> Units:
+        """The words between white space, each with its punctuation."""
+        symbols = values.tolist()
+        end = symbols.index(0) if 0 in symbols else len(symbols)
+        return words_of([self._shown[symbol] for symbol in symbols[:end]], len(symbols))
 
     def decode(self, values: Int[Tensor, " time"], item: Item | None = None) -> str:
         """Return the text up to the end symbol."""

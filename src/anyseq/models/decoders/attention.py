@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -12,13 +13,22 @@ from torch import Tensor, nn
 from anyseq.core import Decoder, Memory, Padded, State, Stream
 from anyseq.errors import ConfigError
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape, target_embedding
-from anyseq.models.decoders.rnn import Bridge, RnnSettings, SoftmaxHead
-from anyseq.nn.attention_scores import AdditiveScores, DotScores, GeneralScores, Reader, Scores
+from anyseq.models.decoders.rnn import FirstState, SoftmaxHead, StartSettings
+from anyseq.nn.attention_scores import (
+    AdditiveScores,
+    AroundPredicted,
+    DotScores,
+    Everywhere,
+    Focus,
+    GeneralScores,
+    Reader,
+    Scores,
+)
 from anyseq.nn.cells import AffineCell
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack
 from anyseq.nn.emissions import Categorical
-from anyseq.nn.recurrent import Causal, RecurrentStack
+from anyseq.nn.recurrent import Causal, Connected, RecurrentStack
 
 
 class RnnAttentionDecoder(Decoder):
@@ -29,32 +39,30 @@ class RnnAttentionDecoder(Decoder):
     Args:
         fed_back: The own output as input.
         stack: The recurrence, from left to right.
-        bridge: Makes its first state from the summary.
+        first: Makes its first state.
         reader: Reads the memory.
         head: The softmax.
 
     Source:
-        Luong et al. 2015, arXiv:1508.04025, section 3.1 (theirs starts from the encoder's states without a bridge).
+        Luong et al. 2015, arXiv:1508.04025, section 3.1 (theirs starts from the encoder's states: start=states).
     """
 
     attends: ClassVar[bool] = True
 
     def __init__(
-        self, fed_back: FedBack, stack: RecurrentStack, bridge: Bridge, reader: Reader, head: SoftmaxHead
+        self, fed_back: FedBack, stack: RecurrentStack, first: FirstState, reader: Reader, head: SoftmaxHead
     ) -> None:
         super().__init__()
-        self.fed_back, self.stack, self.bridge, self.reader, self.head = fed_back, stack, bridge, reader, head
+        self.fed_back, self.stack, self.first, self.reader, self.head = fed_back, stack, first, reader, head
 
     def prepare(self, memory: Memory) -> Memory:
         """Add the reader's keys and values."""
         return self.reader.prepare(memory)
 
     def start(self, memory: Memory) -> State:
-        """The summary through the bridge."""
-        return State(
-            steps=torch.zeros(memory.rows, dtype=torch.int64, device=memory.item.device),
-            cells=self.bridge(memory.summary, self.stack),
-        )
+        """The stack's first state."""
+        steps = torch.zeros(memory.rows, dtype=torch.int64, device=memory.item.device)
+        return State(steps=steps, cells=self.first(memory, self.stack))
 
     def step(self, memory: Memory, state: State, previous: Shaped[Tensor, " row"]) -> tuple[Categorical, State]:
         """One time step of the stack, then a look at the source."""
@@ -80,7 +88,7 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
     alone is computed before it. With additive scores it is close to Bahdanau et al. 2015, who look before the
     recurrence, with h_{t-1}, and let it read c_t.
 
-    The bottom layer must be a `Causal` of an `AffineCell`, and reads both inputs side by side.
+    The bottom layer must be a `Causal` of an `AffineCell`, connected or not, and reads both inputs side by side.
 
     Raises:
         ValueError: the bottom layer is another.
@@ -90,15 +98,15 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
     """
 
     def __init__(
-        self, fed_back: FedBack, stack: RecurrentStack, bridge: Bridge, reader: Reader, head: SoftmaxHead
+        self, fed_back: FedBack, stack: RecurrentStack, first: FirstState, reader: Reader, head: SoftmaxHead
     ) -> None:
-        super().__init__(fed_back, stack, bridge, reader, head)
+        super().__init__(fed_back, stack, first, reader, head)
         _bottom(stack)
 
     def start(self, memory: Memory) -> State:
-        """The summary through the bridge; nothing read yet."""
+        """The stack's first state; nothing read yet."""
         state = super().start(memory)
-        return state.replace(read=memory.summary.new_zeros(memory.rows, self.reader.output_dim))
+        return state.replace(read=memory.values.new_zeros(memory.rows, self.reader.output_dim))
 
     def step(self, memory: Memory, state: State, previous: Shaped[Tensor, " row"]) -> tuple[Categorical, State]:
         """One time step of the stack over both inputs, then a look at the source."""
@@ -115,12 +123,14 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
         """The loop over time, with the embeddings already projected for the bottom cell."""
         cell, dropout = _bottom(self.stack)
         state, previous = self.begin(memory, target, state, previous)
-        inputs = cell.project(dropout(self.fed_back.shifted(target, previous, state.steps)))
+        embedded = self.fed_back.shifted(target, previous, state.steps)
+        inputs = cell.project(dropout(embedded))
         weight_read = cell.weight_ih[:, -self.reader.output_dim :].t()
         reads, looks = [], []
-        for time, (x, everywhere) in enumerate(zip(inputs.unbind(1), target.valid.all(0).tolist(), strict=True)):
-            fed = cell.advance(torch.addmm(x, state.read, weight_read), state.cells.layer0)
-            h, cells = self.stack.step_above(fed, state.cells)
+        times = zip(embedded.unbind(1), inputs.unbind(1), target.valid.all(0).tolist(), strict=True)
+        for time, (x, projected, everywhere) in enumerate(times):
+            bottom = cell.advance(torch.addmm(projected, state.read, weight_read), state.cells.layer0)
+            h, cells = self.stack.step_above(partial(torch.cat, (x, state.read), 1), bottom, state.cells)
             read, weights = self.reader(h[:, None], memory)
             reads.append(read)
             looks.append(weights)
@@ -134,18 +144,26 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
 
 def _bottom(stack: RecurrentStack) -> tuple[AffineCell, Dropout]:
     layer = stack.named_layers[0][1]
+    if isinstance(layer, Connected):
+        layer = layer.layer
     if isinstance(layer, Causal) and isinstance(layer.cell, AffineCell):
         return layer.cell, layer.dropout
     raise ValueError("input feeding needs an AffineCell at the bottom: its input is projected before the loop")
 
 
-class AttentionDecoderConfig(RnnSettings, DecoderConfig):
+class AttentionDecoderConfig(StartSettings, DecoderConfig):
     """A recurrent decoder with attention."""
+
+    outline: ClassVar[tuple[str, ...]] = (*StartSettings.outline, "scores")
 
     scores: Literal["dot", "general", "additive"] = Field(
         "general", description="how a decoder's vector and a place of the source are compared"
     )
     attention_dim: int = Field(256, ge=1, description="width of the sum in additive scores")
+    local_window: int | None = Field(
+        None, ge=1, description="D of local-p attention (Luong 2015): look only within D places of one that is "
+        "predicted, and less the further from it; null: look everywhere"
+    )
     input_feeding: bool = Field(
         False, description="the recurrence also reads what was last read from the source; slower to train"
     )
@@ -154,14 +172,17 @@ class AttentionDecoderConfig(RnnSettings, DecoderConfig):
         """Make a decoder that looks at such a memory and emits this stream of symbols."""
         own = target_embedding(target, embed, self.embed_dim)
         kind = RnnInputFeedingDecoder if self.input_feeding else RnnAttentionDecoder
-        stack = self.make_stack(self.embed_dim * 2 if self.input_feeding else self.embed_dim)
+        stack = RecurrentStack(self.make_layers(self.embed_dim * 2 if self.input_feeding else self.embed_dim))
         return kind(
             fed_back=FedBack(own, self.embed_dim),
             stack=stack,
-            bridge=Bridge(memory.summary_dim, stack),
-            reader=Reader(self._scores(memory.vectors_dim), self.embed_dim),
+            first=self.make_first(memory, stack),
+            reader=Reader(self._scores(memory.vectors_dim), self._focus(), self.embed_dim),
             head=self.head(own, self.embed_dim),
         )
+
+    def _focus(self) -> Focus:
+        return Everywhere() if self.local_window is None else AroundPredicted(self.hidden_dim, self.local_window)
 
     def _scores(self, vectors_dim: int) -> Scores:
         if self.scores == "additive":

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
 
-from anyseq.core import Decoder, PartConfig, Stream, Symbols
+from anyseq.core import Decoder, Encoder, PartConfig, Stream, Symbols
 from anyseq.errors import ConfigError
-from anyseq.nn.embeddings import SymbolEmbedding
+from anyseq.nn.embeddings import OutputEmbedding, SymbolEmbedding
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,17 @@ class MemoryShape:
     Attributes:
         vectors_dim: Width of `memory.vectors`.
         summary_dim: Width of `memory.summary`.
+        state_dims: Of `memory.states`, layer by layer: width of each field by name; empty where there are none.
     """
 
     vectors_dim: int
     summary_dim: int
+    state_dims: Sequence[Mapping[str, int]] = ()
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> MemoryShape:
+        """What this encoder leaves."""
+        return cls(encoder.output_dim, encoder.summary_dim, encoder.state_dims)
 
 
 class DecoderConfig(PartConfig):
@@ -62,9 +70,9 @@ def target_embedding(target: Stream, embed: nn.Module | None, dim: int) -> Symbo
     return embed
 
 
-def output_layer(embed: SymbolEmbedding, dim: int, tied: bool) -> nn.Linear:
+def output_layer(embed: SymbolEmbedding, dim: int, tied: bool) -> OutputEmbedding:
     """The output embedding over what is `dim` wide: the input's where tied (then `dim` is its width), else its own."""
-    output = nn.Linear(dim, embed.num_embeddings)
+    output = OutputEmbedding(dim, embed.num_embeddings)
     nn.init.zeros_(output.bias)
     if tied:
         output.weight = embed.weight

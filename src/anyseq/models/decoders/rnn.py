@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
 import torch
 from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
 from anyseq.core import Decoder, Memory, Padded, State, Stream, Tree
+from anyseq.errors import ConfigError
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape, output_layer, target_embedding
 from anyseq.models.recurrent import RecurrentSettings
 from anyseq.nn.dropout import Dropout
@@ -16,8 +21,16 @@ from anyseq.nn.emissions import Attention, Categorical
 from anyseq.nn.recurrent import RecurrentStack
 
 
-class Bridge(nn.Module):
-    """From the fold's summary to the unfold's first state: h_0 = tanh(W summary + b) in every layer.
+class FirstState(nn.Module, ABC):
+    """From the fold's memory to the unfold's first state."""
+
+    @abstractmethod
+    def forward(self, memory: Memory, stack: RecurrentStack) -> Tree:
+        """The first state of a stack, one row a source."""
+
+
+class Bridge(FirstState):
+    """From the fold's summary: h_0 = tanh(W summary + b) in every layer.
 
     What else a cell carries (the LSTM's c) starts as always.
 
@@ -31,19 +44,60 @@ class Bridge(nn.Module):
 
     def __init__(self, summary_dim: int, stack: RecurrentStack) -> None:
         super().__init__()
-        self.widths = [layer.output_dim for _, layer in stack.named_layers]
+        self.widths = [dims["h"] for dims in stack.state_dims]
         self.linear = nn.Linear(summary_dim, sum(self.widths))
         nn.init.xavier_uniform_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, summary: Float[Tensor, "source summary_dim"], stack: RecurrentStack) -> Tree:
+    def forward(self, memory: Memory, stack: RecurrentStack) -> Tree:
         """The first state of a stack, one row a source."""
-        hidden = self.linear(summary).tanh().split(self.widths, 1)
+        hidden = self.linear(memory.summary).tanh().split(self.widths, 1)
         cells = {
-            name: layer.start(summary).replace(h=h.contiguous())
+            name: layer.start(h).replace(h=h.contiguous())
             for (name, layer), h in zip(stack.named_layers, hidden, strict=True)
         }
         return Tree(**cells)
+
+
+class Handover(FirstState):
+    """The fold's last states as they are, layer by layer: h and, of an LSTM, c.
+
+    Args:
+        state_dims: Of `memory.states`: width of each field by name, layer by layer.
+        stack: The recurrence to start, from left to right. Its layers are as many, and as wide.
+
+    Raises:
+        ConfigError: they are not, or carry what the fold's do not.
+
+    Source:
+        Sutskever et al. 2014, arXiv:1409.3215, section 2; Luong et al. 2015, arXiv:1508.04025, section 2.
+    """
+
+    def __init__(self, state_dims: Sequence[Mapping[str, int]], stack: RecurrentStack) -> None:
+        super().__init__()
+        wanted = stack.state_dims
+        if len(state_dims) != len(wanted) or any(
+            not own.items() <= offered.items() for own, offered in zip(wanted, state_dims, strict=True)
+        ):
+            raise ConfigError(
+                f"start=states hands the encoder's last states over layer by layer, but it leaves {_layers(state_dims)}"
+                f" and the decoder takes {_layers(wanted)}: give both the same cell, num_layers and hidden_dim (twice "
+                "the encoder's where that is bidirectional), or set start=summary"
+            )
+
+    def forward(self, memory: Memory, stack: RecurrentStack) -> Tree:
+        """The first state of a stack, one row a source."""
+        cells = {}
+        for (name, layer), own in zip(stack.named_layers, stack.state_dims, strict=True):
+            last = memory.states.get(name)
+            cells[name] = layer.start(last.h).replace(**{field: last.get(field) for field in own})
+        return Tree(**cells)
+
+
+def _layers(dims: Sequence[Mapping[str, int]]) -> str:
+    """`2 layers of h 8, c 8`, or `no states`."""
+    kinds = {", ".join(f"{name} {width}" for name, width in layer.items()) for layer in dims}
+    return f"{len(dims)} layer{'s' * (len(dims) > 1)} of {' / '.join(sorted(kinds))}" if dims else "no states"
 
 
 class SoftmaxHead(nn.Module):
@@ -73,26 +127,24 @@ class RnnDecoder(Decoder):
     Args:
         fed_back: The own output as input.
         stack: The recurrence, from left to right.
-        bridge: Makes its first state.
+        first: Makes its first state.
         readout: From the top layer's output to what the head reads.
         head: The softmax.
 
     Source:
-        Sutskever et al. 2014, arXiv:1409.3215; the bridge is Cho's.
+        Sutskever et al. 2014, arXiv:1409.3215.
     """
 
     def __init__(
-        self, fed_back: FedBack, stack: RecurrentStack, bridge: Bridge, readout: nn.Module, head: SoftmaxHead
+        self, fed_back: FedBack, stack: RecurrentStack, first: FirstState, readout: nn.Module, head: SoftmaxHead
     ) -> None:
         super().__init__()
-        self.fed_back, self.stack, self.bridge, self.readout, self.head = fed_back, stack, bridge, readout, head
+        self.fed_back, self.stack, self.first, self.readout, self.head = fed_back, stack, first, readout, head
 
     def start(self, memory: Memory) -> State:
-        """The summary through the bridge."""
-        return State(
-            steps=torch.zeros(memory.rows, dtype=torch.int64, device=memory.item.device),
-            cells=self.bridge(memory.summary, self.stack),
-        )
+        """The stack's first state."""
+        steps = torch.zeros(memory.rows, dtype=torch.int64, device=memory.item.device)
+        return State(steps=steps, cells=self.first(memory, self.stack))
 
     def step(self, memory: Memory, state: State, previous: Shaped[Tensor, " row"]) -> tuple[Categorical, State]:
         """One time step of the stack."""
@@ -119,18 +171,32 @@ class RnnSettings(RecurrentSettings):
         return SoftmaxHead(output_layer(embed, dim, self.tied), self.dropout)
 
 
-class RnnDecoderConfig(RnnSettings, DecoderConfig):
+class StartSettings(RnnSettings):
+    """Where the first state comes from."""
+
+    start: Literal["summary", "states"] = Field(
+        "summary",
+        description="the first state: from the encoder's summary through a layer (Cho 2014), or the encoder's last "
+        "states themselves, layer by layer (Sutskever 2014)",
+    )
+
+    def make_first(self, memory: MemoryShape, stack: RecurrentStack) -> FirstState:
+        """What makes the first state."""
+        return Bridge(memory.summary_dim, stack) if self.start == "summary" else Handover(memory.state_dims, stack)
+
+
+class RnnDecoderConfig(StartSettings, DecoderConfig):
     """A recurrent decoder without attention."""
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnDecoder:
-        """Make a decoder that starts from such a memory's summary and emits this stream of symbols."""
+        """Make a decoder that starts from such a memory and emits this stream of symbols."""
         own = target_embedding(target, embed, self.embed_dim)
-        stack = self.make_stack(self.embed_dim)
+        stack = RecurrentStack(self.make_layers(self.embed_dim))
         projected = self.tied and self.embed_dim != self.hidden_dim
         return RnnDecoder(
             fed_back=FedBack(own, self.embed_dim),
             stack=stack,
-            bridge=Bridge(memory.summary_dim, stack),
+            first=self.make_first(memory, stack),
             readout=nn.Linear(self.hidden_dim, self.embed_dim) if projected else nn.Identity(),
             head=self.head(own, self.embed_dim if projected else self.hidden_dim),
         )

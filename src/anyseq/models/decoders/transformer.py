@@ -18,6 +18,7 @@ from anyseq.nn.cache import Cache
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack
 from anyseq.nn.emissions import Attention, Categorical
+from anyseq.nn.positions import Rotary
 from anyseq.nn.transformer import DecoderLayer
 
 
@@ -30,6 +31,7 @@ class TransformerDecoder(Decoder):
     Args:
         fed_back: The own output as input, `dim` wide.
         positions: Adds positions to the input, or None where the layers rotate.
+        rotary: Rotates each layer's queries and keys by their positions, or None.
         layers: The stack, at least one.
         norm: Ends the stack.
         output: Output embedding; its weight may be the input's.
@@ -46,6 +48,7 @@ class TransformerDecoder(Decoder):
         self,
         fed_back: FedBack,
         positions: nn.Module | None,
+        rotary: Rotary | None,
         layers: Sequence[DecoderLayer],
         norm: nn.Module,
         output: nn.Linear,
@@ -54,7 +57,7 @@ class TransformerDecoder(Decoder):
     ) -> None:
         super().__init__()
         self.fed_back, self.positions, self.layers, self.norm = fed_back, positions, nn.ModuleList(layers), norm
-        self.num_heads = layers[0].self_attention.num_heads
+        self.rotary, self.num_heads = rotary, layers[0].self_attention.num_heads
         self.output, self.dim, self.dropout = output, dim, Dropout(dropout)
 
     def prepare(self, memory: Memory) -> Memory:
@@ -116,11 +119,12 @@ class TransformerDecoder(Decoder):
         x = x * self.dim**0.5
         x = self.dropout(x if self.positions is None else self.positions(x, positions))
         bias = self._bias(positions, cache, x)
+        rotation = None if self.rotary is None else self.rotary(positions, x)
+        past = cache if cache.filled else None
         buffers = []
         for i, layer in enumerate(self._stack):
-            x, buffer, look = layer(
-                x, positions, bias, cache if cache.filled else None, i, memory.cross.get(f"layer{i}"), memory.cross_bias
-            )
+            prepared = memory.cross.get(f"layer{i}")
+            x, buffer, look = layer(x, positions, bias, past, i, prepared, memory.cross_bias, rotation)
             buffers.append(buffer)
         return self.norm(x), look, buffers
 
@@ -146,6 +150,7 @@ class TransformerDecoderConfig(TransformerSettings, DecoderConfig):
         return TransformerDecoder(
             fed_back=FedBack(own, self.model_dim),
             positions=self.position_layer(),
+            rotary=self.rotary(),
             layers=[
                 DecoderLayer(
                     self.self_attention(),

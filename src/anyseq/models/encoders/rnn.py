@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
-from anyseq.core import Encoder, Memory, Padded, Stream
+from anyseq.core import Encoder, Memory, Padded, Stream, Symbols
 from anyseq.models.encoders.base import EncoderConfig
 from anyseq.models.recurrent import RecurrentSettings
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import input_layer
-from anyseq.nn.recurrent import RecurrentStack
+from anyseq.nn.recurrent import RecurrentStack, Reversed
 
 
 class RnnEncoder(Encoder):
     """A recurrent stack over the source.
 
-    `memory.vectors` are the top layer's outputs, directions side by side; `memory.summary` is its state after the
-    source's end. A stack that reads from left to right folds in pieces: `memory.carry` goes into the next call, and
-    `summary` is that of all pieces so far.
+    `memory.vectors` are the top layer's outputs, directions side by side; `memory.states` the states of all layers
+    after the source's end; `memory.summary` is the top one's hidden vector. A stack that reads from left to right folds
+    in pieces: `memory.carry` goes into the next call, and `states` and `summary` are those of all pieces so far.
 
     Args:
         embed: The input layer.
@@ -32,22 +32,26 @@ class RnnEncoder(Encoder):
     def __init__(self, embed: nn.Module, stack: RecurrentStack, dropout: float) -> None:
         super().__init__()
         self.embed, self.stack, self.dropout = embed, stack, Dropout(dropout)
-        self.output_dim = self.summary_dim = stack.output_dim
+        self.output_dim, self.state_dims = stack.output_dim, stack.state_dims
+        self.summary_dim = self.state_dims[-1]["h"]
 
     def forward(self, source: Padded, carry: Any = None) -> Memory:
         """Fold a source, or its next piece.
 
         Raises:
-            ValueError: a `carry` was given to a stack that reads both ways.
+            ValueError: a `carry` was given to a stack that reads the end before the beginning.
         """
         if carry is not None and not self.stack.causal:
-            raise ValueError("this encoder reads both ways: it cannot fold a source in pieces")
+            raise ValueError("this encoder reads both ways, or backwards: it cannot fold a source in pieces")
         vectors, state = self.stack(self.embed(source.values), source.valid, carry)
+        states = self.stack.joined(state)
+        top, _ = self.stack.named_layers[-1]
         return Memory(
             item=torch.arange(source.rows, device=source.valid.device),
             vectors=self.dropout(vectors),
             valid=source.valid,
-            summary=self.stack.final(state),
+            states=states,
+            summary=states.get(top).h,
             carry=state if self.stack.causal else None,
         )
 
@@ -55,12 +59,25 @@ class RnnEncoder(Encoder):
 class RnnEncoderConfig(RecurrentSettings, EncoderConfig):
     """A recurrent encoder."""
 
+    outline: ClassVar[tuple[str, ...]] = (*RecurrentSettings.outline, "bidirectional")
+
     bidirectional: bool = Field(True, description="read the source from both ends")
+    reverse: bool = Field(
+        False, description="read the source from back to front, the end symbol last (Sutskever 2014); not bidirectional"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.reverse and self.bidirectional:
+            raise ValueError("reverse is for an encoder that reads one way: set bidirectional=false, or reverse=false")
+        return self
 
     def build(self, source: Stream) -> RnnEncoder:
         """Make an encoder that reads this stream."""
+        layers = self.make_layers(self.embed_dim, self.bidirectional)
+        kept = int(isinstance(source, Symbols))  # the end symbol
         return RnnEncoder(
             embed=input_layer(source, self.embed_dim),
-            stack=self.make_stack(self.embed_dim, self.bidirectional),
+            stack=Reversed(layers, kept) if self.reverse else RecurrentStack(layers),
             dropout=self.dropout,
         )

@@ -14,6 +14,7 @@ from anyseq.models.transformer import TransformerSettings
 from anyseq.nn.attention import bias_of
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import input_layer
+from anyseq.nn.positions import Rotary
 from anyseq.nn.transformer import EncoderLayer
 
 
@@ -25,6 +26,7 @@ class TransformerEncoder(Encoder):
     Args:
         embed: The input layer, `dim` wide.
         positions: Adds positions to the input, or None where the layers rotate.
+        rotary: Rotates each layer's queries and keys by their positions, or None.
         layers: The stack, at least one.
         norm: Ends the stack.
         dim: Width of the vectors.
@@ -38,6 +40,7 @@ class TransformerEncoder(Encoder):
         self,
         embed: nn.Module,
         positions: nn.Module | None,
+        rotary: Rotary | None,
         layers: Sequence[EncoderLayer],
         norm: nn.Module,
         dim: int,
@@ -45,7 +48,7 @@ class TransformerEncoder(Encoder):
     ) -> None:
         super().__init__()
         self.embed, self.positions, self.layers, self.norm = embed, positions, nn.ModuleList(layers), norm
-        self.num_heads = layers[0].self_attention.num_heads
+        self.rotary, self.num_heads = rotary, layers[0].self_attention.num_heads
         self.dropout = Dropout(dropout)
         self.output_dim = self.summary_dim = dim
 
@@ -61,8 +64,9 @@ class TransformerEncoder(Encoder):
         x = self.embed(source.values) * self.output_dim**0.5
         x = self.dropout(x if self.positions is None else self.positions(x, places))
         bias = bias_of(source.valid, x)[:, None].repeat_interleave(self.num_heads, 0)
+        rotation = None if self.rotary is None else self.rotary(places, x)
         for layer in self.layers:
-            x = layer(x, places, bias)
+            x = layer(x, places, bias, rotation)
         vectors = self.norm(x)
         real = vectors.masked_fill(~source.valid[:, :, None], 0.0)
         return Memory(
@@ -81,6 +85,7 @@ class TransformerEncoderConfig(TransformerSettings, EncoderConfig):
         return TransformerEncoder(
             embed=input_layer(source, self.model_dim),
             positions=self.position_layer(),
+            rotary=self.rotary(),
             layers=[
                 EncoderLayer(self.self_attention(), self.feed_forward(), self.residual())
                 for _ in range(self.num_layers)

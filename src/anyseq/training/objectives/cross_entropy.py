@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from anyseq.core import Batch, Loss, LossPart, Model, Noise, Objective
+from anyseq.core import Batch, Decoder, Loss, LossPart, Memory, Model, Noise, Objective, Padded
 from anyseq.training.objectives.base import ObjectiveConfig
 
 
@@ -23,10 +23,16 @@ class CrossEntropy(Objective):
     def forward(self, model: Model, batch: Batch, noise: Noise) -> Loss:
         """Score the whole target at once."""
         memory = model.decoder.prepare(model.encode(batch))
-        emission, _ = model.decoder.unroll(memory, batch.target)
+        fed = self.fed(model.decoder, memory, batch.target, noise) if model.training else batch.target
+        emission, _ = model.decoder.unroll(memory, fed)
         if model.training and self.label_smoothing:
             emission = emission.smooth(self.label_smoothing)
         return Loss({"cross_entropy": LossPart(emission.loss(batch.target.values), batch.target.valid.sum())})
+
+
+    def fed(self, decoder: Decoder, memory: Memory, target: Padded, noise: Noise) -> Padded:
+        """What the decoder reads of the target while training: here all of it."""
+        return target
 
 
 class CrossEntropyConfig(ObjectiveConfig):

@@ -93,9 +93,7 @@ def train(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    notes: list[str] = []
-    if start_from is not None:
-        config, notes = with_codecs_of(Path(start_from), config, trust)
+    config, notes = (config, []) if start_from is None else with_codecs_of(Path(start_from), config, trust)
     run = _prepare(config, start_from, listener.noted, "stop", notes)
     refuse_recurrent(precision, run.task.model)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)

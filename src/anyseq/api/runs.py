@@ -188,10 +188,10 @@ def _prepare(
     data = prepare(config, home, tell, at_faults)
     task, splits = data.task, data.task.select(data.splits)
     torch.manual_seed(config.training.seed)
-    started: list[str] = []
+    started: Sequence[str]
     if start_from is None:
         task.build_model()
-        notes = [*notes, *task.initialise()]
+        started = task.initialise()
     else:
         started = build_from(Path(start_from), task)
     for note in (*splits.notes[len(data.splits.notes) :], *started):

@@ -13,14 +13,13 @@ from typing import Literal
 
 import torch
 
-from anyseq.core import Codec, Item
+from anyseq.core import Codec, Item, Symbols
 from anyseq.data.order import AROUND, FEWEST, Order, Stretch, learn
 from anyseq.data.words_together import order_by_words
 
 SIDES = ("source", "target")
 Severity = Literal["error", "warning", "note"]
 
-_UNKNOWN = 1
 _UNKNOWN_SHARE = 0.01  # more unknown symbols than this are odd
 _NAMED = 10
 _SHOWN = 5
@@ -113,9 +112,11 @@ def unknown(name: str, side: str, codec: Codec, items: Sequence[Item]) -> list[F
 
 
 def unknown_rate(codec: Codec, lines: Iterable[str]) -> float:
-    """The share of unknown symbols (1) among those the codec makes of some texts, the ends not counted; 0 to 1."""
+    """The share of unknown symbols among those the codec makes of some texts, the ends not counted; 0 to 1."""
     symbols = torch.cat([torch.empty(0, dtype=torch.int64), *(codec.encode(line)[:-1] for line in lines)])
-    return float((symbols == _UNKNOWN).double().mean()) if len(symbols) else 0.0
+    if not len(symbols) or not isinstance(codec.stream, Symbols):
+        return 0.0
+    return float((symbols == codec.stream.unknown).double().mean())
 
 
 def _finding(severity: Severity, message: str, items: Sequence[Item]) -> Finding:

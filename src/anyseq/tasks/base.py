@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from pydantic import Field
@@ -23,7 +23,7 @@ from anyseq.training.settings import TrainingConfig
 
 AtFaults = Literal["stop", "tell", "off"]
 """What to do about errors in the data: not train; say so, and train; not look for any."""
-MILDER: tuple[AtFaults, ...] = ("stop", "tell", "off")
+MILDER: tuple[AtFaults, ...] = get_args(AtFaults)
 """The same, the strictest first."""
 
 

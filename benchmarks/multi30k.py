@@ -2,8 +2,8 @@
 
     python benchmarks/multi30k.py translate/transformer --minutes 30 --output runs/transformer [key=value ...]
 
-Reads the folder `multi30k` of the one ANYSEQ_DATA names; without it, says so and ends. Prints a row for results.md: BLEU
-of test both lower-cased (`sacrebleu -lc`, which results.md states) and by the recipe's own metrics.
+Reads the folder `multi30k` of the one ANYSEQ_DATA names; without it, says so and ends. Prints a row for results.md:
+BLEU of test both lower-cased (`sacrebleu -lc`, which results.md states) and by the recipe's own metrics.
 """
 
 from __future__ import annotations

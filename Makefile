@@ -17,7 +17,7 @@ CLAIMS := gradients memory one_vector reversed_and_ensembles depth speed
 
 .PHONY: demo test full benchmark claims docs clean
 
-demo: $(STAMP)  ## dates in 48 languages to ISO 8601, trained in about two minutes
+demo: $(STAMP)  ## dates in 48 languages to ISO 8601, trained in about a minute
 	$(BIN)/anyseq demo --output demo --overwrite
 
 test: $(STAMP)  ## everything that must hold, in a few minutes

@@ -2,7 +2,8 @@
 
     python benchmarks/multi30k.py translate/transformer --minutes 30 --output runs/transformer [key=value ...]
 
-Reads the folder `multi30k` of the one ANYSEQ_DATA names; without it, says so and ends. Prints a row for results.md.
+Reads the folder `multi30k` of the one ANYSEQ_DATA names; without it, says so and ends. Prints a row for results.md:
+BLEU of test both lower-cased (`sacrebleu -lc`, which results.md states) and by the recipe's own metrics.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 
 import anyseq
 from anyseq.api import pairs
+from anyseq.metrics.surface import BleuConfig
 from anyseq.training.progress import listener
 from limit import NORM_GFLOPS, limit_gflops
 
@@ -61,6 +63,7 @@ def main() -> None:
         data / f"test_2016_flickr.{given.source}.gz", data / f"test_2016_flickr.{given.target}.gz"
     )
     test = anyseq.load(given.output).evaluate(items, references)
+    lower_cased = BleuConfig(lowercase=True).build().measure([each.output for each in test.predictions], references)
     lines = [json.loads(line) for line in (given.output / "metrics.jsonl").read_text().splitlines()]
     training = [line["minutes"] for line in lines][-1]
     rates = sorted(line["tokens_per_second"] for line in lines if line["kind"] == "training")
@@ -74,8 +77,9 @@ def main() -> None:
         "normalised_minutes_training": round(training * (before + after) / 2 / NORM_GFLOPS, 1),
         "tokens_per_second_median": round(rates[len(rates) // 2]),
         "dev": trained.dev.metrics,
+        "test_bleu_lc": lower_cased.value,
         "test": test.metrics,
-        "signature": test.signature,
+        "signature": f"{test.signature}; lower-cased {lower_cased.signature}",
     }
     print(json.dumps(figures, indent=1))
     (given.output / "figures.json").write_text(json.dumps(figures, indent=1))

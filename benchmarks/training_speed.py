@@ -70,7 +70,7 @@ SHAPES = (
     Shape("Transformer 256 wide, 3+3 layers", transformer(256, 1024, 3), 3 * 3 * 256, 8000, 256, 16),
     Shape("Transformer 128 wide, 4+4 layers", transformer(128, 512, 4), 3 * 4 * 128, 8000, 256, 16),
     Shape("GRU with attention, 256/512", attention(), 512, 8000, 256, 16),
-    Shape("convolutions 192 wide, 4+4 layers", conv(128, 192, 4), 4 * 192 + 128 // 2, 8000, 256, 16),
+    Shape("convolutions 256/192, 4+4 layers", conv(256, 192, 4), 4 * 192 + 256 // 2, 8000, 256, 16),
 )
 
 

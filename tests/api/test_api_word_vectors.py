@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from anyseq import api
 from anyseq.errors import ConfigError, DataError
+from anyseq.training.progress import Silent
 from tiny_runs import named, write
 
 Run = Callable[..., tuple[int, str, str]]
@@ -48,6 +49,23 @@ SOURCE, TARGET = "encoder.embed.weight", "_decoder.fed_back.embed.weight"
 def rows(trained: api.Trained, side: str, weight: torch.Tensor) -> dict[str, list[float]]:
     shown: Any = trained.predictor.task.codecs[side]
     return {part: weight[symbol].tolist() for symbol, part in enumerate(shown.shown)}
+
+
+class Heard(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def noted(self, note: str, severity: str = "note") -> None:
+        self.notes.append(note)
+
+
+def test_what_fresh_weights_start_from_is_told_once(tmp_path: Path) -> None:
+    file, heard = write(tmp_path / "vectors.vec", *VECTORS), Heard()
+    overrides = TINY | {"model.vectors": {"source": str(file)}}
+    trained = api.train("transduce/copy", tmp_path / "run", device="cpu", listener=heard, overrides=overrides)
+    assert [note for note in heard.notes if note.startswith("model.vectors.source")] == trained.notes
 
 
 def test_frozen_vectors_stay_and_the_model_needs_no_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -270,32 +271,55 @@ def some_items(*texts):
     return [Item({"source": text, "target": "x"}, key, "train.de", key + 1) for key, text in enumerate(texts)]
 
 
-def length(item):
-    assert item.raw["source"].strip(), "an empty item's length is not asked for"
-    return len(item.raw["source"])
+class Encode:
+    """A code of a symbol a character; remembers what it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, item):
+        assert item.raw["source"].strip(), "an empty item's length is not asked for"
+        self.asked.append(item.key)
+        return {side: torch.tensor([ord(character) for character in item.raw[side]]) for side in ("source", "target")}
 
 
 def test_what_is_empty_or_too_long_is_left_out_and_listed():
     items = some_items("a", " \t", "abcd", "abc")
-    kept, skipped = select_trainable(items, length, max_length=3, max_skipped=0.5)
-    assert kept == [items[0], items[3]]
-    assert (skipped.count, skipped.total) == (2, 4)
-    assert str(skipped) == (
-        "2 of 4 items (50.00%) are left out: train.de:2 (source is empty), train.de:3 (4 symbols long)"
+    encode = Encode()
+    found = select_trainable(items, encode, max_length=3, max_skipped=0.5)
+    assert found.items == [items[0], items[3]]
+    assert (found.skipped.count, found.skipped.total) == (2, 4)
+    assert str(found.skipped) == (
+        "2 of 4 items (50.00%) are left out: train.de:2 (source is empty), "
+        "train.de:3 (4 symbols long, data.max_length=3)"
     )
-    kept, skipped = select_trainable(items[:1], length, 3)
-    assert (len(kept), str(skipped)) == (1, "all 1 items are used")
+    assert found.fields["source"].values.tolist() == [ord(character) for character in "aabc"]
+    assert found.fields["source"].lengths.tolist() == [1, 3] and found.fields["target"].lengths.tolist() == [1, 1]
+    assert encode.asked == [0, 2, 3]
+    found = select_trainable(items[:1], encode, 3)
+    assert (len(found.items), str(found.skipped)) == (1, "all 1 items are used")
 
 
 def test_too_many_left_out_are_an_error_that_says_how_to_allow_it():
     items = some_items(*["a"] * 985, *["long"] * 15)
     with pytest.raises(DataError, match=r"15 of 1,000 items \(1\.50%\).*train\.de:995 .* and 5 more.*=0\.02$") as fault:
-        select_trainable(items, length, 3)
+        select_trainable(items, Encode(), 3)
     assert "train.de:996" not in str(fault.value)
-    assert len(select_trainable(items, length, 3, max_skipped=0.02)[0]) == 985
+    assert "raise data.max_length=3 (the longest has 4 symbols)" in str(fault.value)
+    assert len(select_trainable(items, Encode(), 3, max_skipped=0.02).items) == 985
+
+
+def test_the_length_is_named_only_where_it_matters():
+    items = some_items(*["a"] * 98, "", "")
+    advice = r"at most 1\.00% may be: mend the data, or allow it with data\.max_skipped=0\.03"
+    with pytest.raises(DataError, match=advice) as fault:
+        select_trainable(items, Encode(), 3)
+    assert "max_length" not in str(fault.value)
+    with pytest.raises(DataError, match=r"nothing is left to train on.*mend the data$"):
+        select_trainable(some_items("", ""), Encode(), 3)
 
 
 def test_nothing_left_is_an_error_whatever_is_allowed():
     for items in ([], some_items("", "long")):
         with pytest.raises(DataError, match="nothing is left to train on"):
-            select_trainable(items, length, 3, max_skipped=1.0)
+            select_trainable(items, Encode(), 3, max_skipped=1.0)

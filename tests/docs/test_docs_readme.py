@@ -74,7 +74,7 @@ def provide(line: str, folder: Path) -> None:
         if not path.exists() and name not in outputs:
             path.parent.mkdir(parents=True, exist_ok=True)
             column = "\tein kleines Haus {0}" if path.suffix == ".tsv" else ""
-            path.write_text("".join(f"a small house {n} by the sea{column.format(n)}\n" for n in range(60)))
+            path.write_text("".join(f"A dog in house {n} by the sea{column.format(n)}\n" for n in range(60)))
 
 
 def test_what_the_readme_calls_exists() -> None:

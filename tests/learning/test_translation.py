@@ -14,14 +14,15 @@ SMALLER = {
         *("model.decoder.model_dim=64", "model.decoder.num_layers=2", "model.decoder.ffn_dim=128"),
     ),
     "translate/conv": (
-        *("model.encoder.embed_dim=64", "model.encoder.num_layers=2", "model.encoder.hidden_dim=64"),
-        *("model.decoder.embed_dim=64", "model.decoder.num_layers=2", "model.decoder.hidden_dim=64"),
+        *("model.encoder.embed_dim=128", "model.encoder.num_layers=3", "model.encoder.hidden_dim=64"),
+        *("model.decoder.embed_dim=128", "model.decoder.num_layers=3", "model.decoder.hidden_dim=64"),
     ),
     "translate/plain": ("model.encoder.hidden_dim=64", "model.decoder.hidden_dim=128"),
-    "translate/cho": ("model.encoder.hidden_dim=128", "model.decoder.hidden_dim=128"),
+    "translate/cho": ("model.encoder.hidden_dim=128", "model.decoder.hidden_dim=128", "training.learning_rate=0.006"),
     "translate/sutskever": (
-        *("model.encoder.hidden_dim=96", "model.encoder.num_layers=2"),
-        *("model.decoder.hidden_dim=96", "model.decoder.num_layers=2"),
+        *("model.encoder.hidden_dim=192", "model.encoder.num_layers=2", "model.encoder.dropout=0.1"),
+        *("model.decoder.hidden_dim=192", "model.decoder.num_layers=2", "model.decoder.dropout=0.1"),
+        "training.learning_rate=0.008",
     ),
 }
 
@@ -30,10 +31,10 @@ SMALLER = {
 @pytest.mark.parametrize("recipe", list(SMALLER))
 def test_phrases(recipe: str, tmp_path: Path) -> None:
     words = [
-        *SMALLER[recipe],
         *("codec.source.vocab_size=1000", "data.generator.train=10000", "data.generator.dev=300"),
         *("training.max_minutes=null", "training.max_steps=800", "training.learning_rate=0.003"),
         *("training.warmup_steps=100", "training.validate_every=200", "search.beam_size=1", "data.generator.test=300"),
+        *SMALLER[recipe],
     ]
     trained = api.train(recipe, tmp_path / "run", device="cpu", threads=1, overrides=words)
     assert trained.test is not None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from anyseq.core import Memory, Padded, Symbols
+from anyseq.errors import ConfigError
 from anyseq.models.decoders.base import MemoryShape
 from anyseq.models.decoders.conv import ConvDecoder, ConvDecoderConfig
 from anyseq.models.encoders.conv import ConvEncoder, ConvEncoderConfig
@@ -64,6 +65,11 @@ def test_a_single_window_is_no_copy() -> None:
 def test_a_convolution_sees_something() -> None:
     with pytest.raises(ValueError, match="at least one place"):
         GatedConvolution(4, 0)
+
+
+def test_sinusoidal_positions_of_an_odd_width_are_the_recipes_fault() -> None:
+    with pytest.raises(ConfigError, match="even embed_dim, not 5"):
+        ConvEncoderConfig(embed_dim=5, positions="sinusoidal").build(Symbols(SYMBOLS))
 
 
 @KERNELS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from anyseq.errors import ModelFolderError
 from anyseq.inspection.parts import ModelPart, parts_of
 from anyseq.tasks.base import Task
 from anyseq.tasks.fitting import deciding_metric
-from anyseq.training.checkpoint import Checkpoints, weights_folder
+from anyseq.training.checkpoint import Checkpoints, read_mapping, weights_folder
 
 Facts = dict[str, Any]
 
@@ -171,17 +170,12 @@ def _training(task: Task, home: Path, results: Mapping[str, Any], problems: list
 def _results(home: Path, problems: list[str]) -> Facts:
     """What training wrote at its end; it is a record only."""
     file = home / "results.json"
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(found, dict):
-            return found
-        fault = f"a mapping is expected, not {found!r:.40}"
-    except FileNotFoundError:
+    if not file.exists():
         return {}
-    except (OSError, ValueError) as error:
-        fault = str(error)
-    problems.append(f"{file}: damaged ({fault}); remove it, it is a record only")
-    return {}
+    found, fault = read_mapping(file)
+    if fault is not None:
+        problems.append(f"{file}: damaged ({fault}); remove it, it is a record only")
+    return found
 
 
 def _search(search: PartConfig) -> Facts:

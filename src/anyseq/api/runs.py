@@ -13,13 +13,14 @@ from typing import Any
 import torch
 
 from anyseq.api.folders import FORMAT, clear, default_folder, home_and_about, refuse_existing
+from anyseq.api.preparing import Tell, prepare
 from anyseq.api.transfer import build_from, with_codecs_of
 from anyseq.api.use import Predictor
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item
 from anyseq.errors import ModelFolderError, UsageError
-from anyseq.tasks.base import Splits, Task, TaskConfig
+from anyseq.tasks.base import AtFaults, Splits, Task, TaskConfig
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import trainer
@@ -80,7 +81,7 @@ def train(
     Raises:
         ConfigError: the recipe or an override is wrong; all faults at once.
         UsageError: the weights of `start_from` are of another shape.
-        DataError: a file, or a line of it, cannot be used.
+        DataError: a file, or a line of it, cannot be used; or the data hold errors, as `check` finds them.
         OutputExistsError: the folder holds a run and `overwrite` is off.
     """
     folder = default_folder(recipe) if output is None else Path(output)
@@ -92,12 +93,9 @@ def train(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    notes: list[str] = []
-    if start_from is not None:
-        config, notes = with_codecs_of(Path(start_from), config, trust)
-    run = _prepare(config, start_from, notes)
+    config, notes = (config, []) if start_from is None else with_codecs_of(Path(start_from), config, trust)
+    run = _prepare(config, start_from, listener.noted, "stop", notes)
     refuse_recurrent(precision, run.task.model)
-    run.tell(listener)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
     # Nothing was written so far: whatever could be refused has been.
     clear(folder)
@@ -153,11 +151,10 @@ def resume(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    run = _prepare(config, folder)
+    run = _prepare(config, folder, listener.noted, "off")  # what there is to say was said when it began
     refuse_recurrent(precision, run.task.model)
     if about.get("data") != _fingerprint(run.splits):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
-    run.tell(listener)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
     loop.restore(step)
     write_atomically(folder / "config.yaml", dump(config, about))
@@ -180,30 +177,28 @@ class _Run:
         counts = {"train": len(self.splits.train), "dev": len(self.splits.dev), "test": test}
         return {"data": _fingerprint(self.splits), "items": counts}
 
-    def tell(self, listener: Listener) -> None:
-        """What a person should know about the data, and about where it starts from."""
-        for note in self.notes:
-            listener.noted(note)
 
-
-def _prepare(config: TaskConfig, start_from: str | Path | None, notes: Sequence[str] = ()) -> _Run:
+def _prepare(
+    config: TaskConfig, start_from: str | Path | None, tell: Tell, at_faults: AtFaults, notes: Sequence[str] = ()
+) -> _Run:
     """Data read, codecs learnt (or taken over), model made (or taken over); the seed settles fresh weights."""
-    task = config.build()
     home = None if start_from is None else home_and_about(Path(start_from))[0]
-    splits, test = task.read(), task.read_test()
-    if home is None:
-        task.fit_codecs(splits.train)
-    else:
-        task.load_codecs(home / "codecs")
+    for note in notes:
+        tell(note, "note")
+    data = prepare(config, home, tell, at_faults)
+    task = data.task
     task.refuse(config.search)
-    splits = task.select(splits)
+    splits = task.select(data.splits)
     torch.manual_seed(config.training.seed)
+    started: Sequence[str]
     if start_from is None:
         task.build_model()
-        notes = [*notes, *task.initialise()]
+        started = task.initialise()
     else:
-        notes = [*notes, *build_from(Path(start_from), task)]
-    return _Run(task, splits, test, [*notes, *splits.notes])
+        started = build_from(Path(start_from), task)
+    for note in (*splits.notes[len(data.splits.notes) :], *started):
+        tell(note, "note")
+    return _Run(task, splits, data.test, [*notes, *splits.notes, *started])
 
 
 def _name(recipe: str | Path) -> str:

@@ -14,6 +14,7 @@ from anyseq.errors import OutputExistsError, UsageError
 from anyseq.tasks.base import Task
 from anyseq.tasks.devices import use_threads
 from anyseq.training.checkpoint import (
+    WEIGHTS,
     Checkpoints,
     load_into,
     read_weights,
@@ -26,7 +27,7 @@ from anyseq.training.checkpoint import (
 def load_weights(task: Task, folder: Path) -> None:
     """Put the best weights of a model folder (or those of a step's folder) into a task's model."""
     origin = weights_folder(folder)
-    load_into(task.model, read_weights(origin / "weights.safetensors"), origin)
+    load_into(task.model, read_weights(origin / WEIGHTS), origin)
 
 
 def average(
@@ -68,5 +69,5 @@ def average(
     with written_whole(output) as draft:
         (draft / "config.yaml").write_text(dump(config, {**about, "averaged_steps": steps}), encoding="utf-8")
         shutil.copytree(folder / "codecs", draft / "codecs")
-        write_weights(mean, draft / "weights.safetensors")
+        write_weights(mean, draft / WEIGHTS)
     return steps

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,8 +10,6 @@ from anyseq.cli.options import Everywhere
 
 if TYPE_CHECKING:
     from anyseq.tasks.estimate import Estimate
-
-SHOWN = 5
 
 
 def check(
@@ -23,24 +20,23 @@ def check(
 ) -> None:
     """Read recipe and data as training would; report what is wrong, and the memory and minutes to expect.
 
-    Nothing is written. The exit code is 2 where an error was found: training would learn something else than is meant.
+    Each finding is shown as soon as it is found. Nothing is written. The exit code is 2 where `train` would refuse:
+    an error was found (it would learn something else than is meant), and data.check=tell does not allow it.
     """
     from anyseq import api
 
-    report = api.check(words[0], device=run.device, threads=run.threads, overrides=run.overrides(words[1:]))
-    for finding in report.findings:
-        typer.echo(f"{finding.severity}: {finding.message}{_places(finding.places)}")
-    for note in report.notes:
-        typer.echo(f"note: {note}")
+    report = api.check(
+        words[0],
+        device=run.device,
+        threads=run.threads,
+        precision=run.precision,
+        tell=lambda text, severity: typer.echo(f"{severity}: {text}"),
+        overrides=run.overrides(words[1:]),
+    )
     if report.estimate is not None:
         typer.echo(_expected(report.estimate))
     if not report.usable:
         raise typer.Exit(2)
-
-
-def _places(places: Sequence[str]) -> str:
-    shown = ", ".join(places[:SHOWN]) + (", ..." if len(places) > SHOWN else "")
-    return f" ({shown})" if places else ""
 
 
 def _expected(estimate: Estimate) -> str:

@@ -26,7 +26,7 @@ def demo(
     output: Annotated[Path, typer.Option(metavar="DIR", help="Where the model and the picture go.")] = Path("demo"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in DIR.")] = False,
 ) -> None:
-    """Train a model in about two minutes, without any download: dates in 48 languages to ISO 8601.
+    """Train a model in about a minute, without any download: dates in 48 languages to ISO 8601.
 
     Says what it reaches on dates it has never seen, shows a dozen, draws what it looks at, and names what to try next.
     """

@@ -9,17 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anyseq.cli.notices import Notices
-from anyseq.cli.options import (
-    Everywhere,
-    ModelFolders,
-    RerankBackwards,
-    RerankWeight,
-    RerankWith,
-    find,
-    load,
-    reranking,
-)
+from anyseq.cli.options import Everywhere, ModelFolders, find, load
 from anyseq.cli.pairs import Pairs
+from anyseq.cli.reranking import Reranking
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,19 +26,16 @@ def evaluate(
     search: dict[str, Any],
     models: ModelFolders,
     pairs: Pairs,
+    others: Reranking,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
     paired: Annotated[
         bool,
         typer.Option("--paired", help="Models each alone, against the first by paired bootstrap; else an ensemble."),
     ] = False,
-    rerank_with: RerankWith = None,
-    rerank_weight: RerankWeight = None,
-    rerank_backwards: RerankBackwards = False,
 ) -> None:
     """Compare a model's outputs with references by the recipe's metrics, with their signatures."""
     if paired and len(models) < 2:
         raise UsageError("--paired compares models with the first: give two or more")
-    others = reranking(rerank_with, rerank_weight, rerank_backwards)
     find(models)
     items, references = pairs.read()
     from anyseq import api
@@ -54,9 +43,9 @@ def evaluate(
     found: list[Evaluation] = []
     systems: list[Figures] = []
     for system in [[model] for model in models] if paired else [models]:
-        predictor = load(run, system, search, **others)
+        predictor = load(run, system, search, **others.loading)
         found.append(predictor.evaluate(items, references, **search))
-        notices = Notices(str(system[0]) if paired else "")
+        notices = Notices(predictor.task.source_limit, str(system[0]) if paired else "")
         for item, prediction in zip(items, found[-1].predictions, strict=True):
             notices.see(item.place, prediction)
         notices.close()

@@ -14,16 +14,18 @@ class Notices:
     """Counts the lines of which a person should know, and warns of them on stderr.
 
     Args:
+        limit: The setting that bounds the length of a source, as `key=value`; None where there is none.
         who: Named before every warning (a model, where there are several).
     """
 
-    def __init__(self, who: str = "") -> None:
+    def __init__(self, limit: str | None, who: str = "") -> None:
+        self._limit = f" ({limit})" if limit else ""
         self._who, self._counts = f"{who}: " if who else "", Counter[str]()
 
     def see(self, place: str, prediction: Prediction) -> None:
         """Take in a line that was worked on; `place` is how a person finds it."""
         if prediction.cut:
-            self._first("cut", f"{place} is longer than the model's limit and was cut")
+            self._first("cut", f"{place} is longer than the model's limit{self._limit} and was cut")
         if prediction.mostly_unknown:
             from anyseq.core import Unknown  # here: it imports torch
 

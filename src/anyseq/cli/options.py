@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 
 import typer
 
-from anyseq.errors import UsageError
-
 if TYPE_CHECKING:
     from anyseq.api import Predictor
     from anyseq.core import PartConfig
@@ -26,29 +24,6 @@ ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder
 ModelFolders = Annotated[
     list[Path],
     typer.Argument(metavar="MODEL", help="Model folder; several are an ensemble.", show_default=False),
-]
-_RERANKING = "Choosing with the help of other models"
-RerankWith = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="MODEL",
-        help="Add this model's score of each hypothesis when one is chosen (several: the mean of their scores).",
-        rich_help_panel=_RERANKING,
-    ),
-]
-RerankWeight = Annotated[
-    float | None,
-    typer.Option(
-        min=0, max=1, metavar="W", help="Share of that score, the rest is the own (0.5).", rich_help_panel=_RERANKING
-    ),
-]
-RerankBackwards = Annotated[
-    bool,
-    typer.Option(
-        "--rerank-backwards",
-        help="Those models go from target to source, and score that (a noisy channel).",
-        rich_help_panel=_RERANKING,
-    ),
 ]
 
 
@@ -182,20 +157,6 @@ def _checked(config: type[PartConfig], given: Mapping[str, Any]) -> dict[str, An
     from anyseq.config import read_flags
 
     return read_flags(config, given)
-
-
-def reranking(models: list[Path] | None, weight: float | None, backwards: bool) -> dict[str, Any]:
-    """The arguments of `anyseq.load` that say which other models help to choose.
-
-    Raises:
-        UsageError: something is said of models, and none is given.
-    """
-    if models:
-        given = {} if weight is None else {"rerank_weight": weight}
-        return {"rerank_with": models, "rerank_backwards": backwards, **given}
-    if weight is not None or backwards:
-        raise UsageError("--rerank-weight and --rerank-backwards are about other models: add --rerank-with MODEL")
-    return {}
 
 
 def find(models: Sequence[Path]) -> None:

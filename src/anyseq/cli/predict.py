@@ -14,16 +14,8 @@ import typer
 
 from anyseq.cli.lines import windows
 from anyseq.cli.notices import Notices
-from anyseq.cli.options import (
-    Everywhere,
-    ModelFolders,
-    RerankBackwards,
-    RerankWeight,
-    RerankWith,
-    find,
-    load,
-    reranking,
-)
+from anyseq.cli.options import Everywhere, ModelFolders, find, load
+from anyseq.cli.reranking import Reranking
 from anyseq.data.lines import opened
 from anyseq.errors import OutputExistsError, UsageError
 
@@ -36,6 +28,7 @@ def predict(
     run: Everywhere,
     search: dict[str, Any],
     models: ModelFolders,
+    others: Reranking,
     input_file: Annotated[
         str, typer.Option("--input", metavar="FILE|-", help="Sources, one a line (plain or .gz); - is stdin.")
     ] = "-",
@@ -50,9 +43,6 @@ def predict(
         typer.Option(help="Add which words of the source each word comes from: pairs, or weights (attention)."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
-    rerank_with: RerankWith = None,
-    rerank_weight: RerankWeight = None,
-    rerank_backwards: RerankBackwards = False,
 ) -> None:
     """Predict line by line: one line out for each line in, in order; an empty line gives an empty line.
 
@@ -65,16 +55,15 @@ def predict(
     output the source word whose pieces it looked at most (`0-0 2-1`); `soft` the weights of all source words for each
     word of the output (`0.9,0.1 0.2,0.8`). Where a codec has characters, these are aligned. In jsonl it is a field.
     """
-    others = reranking(rerank_with, rerank_weight, rerank_backwards)
     _check_files(input_file, output_file, overwrite)
     find(models)
     from anyseq.core import Item
 
-    predictor = load(run, models, search, **others)
+    predictor = load(run, models, search, **others.loading)
     if alignments is not None:
         predictor.refuse_without_attention()
     write = _writer(form, alignments, predictor.several(predictor.settings(**search)))
-    number, notices = 0, Notices()
+    number, notices = 0, Notices(predictor.task.source_limit)
     with _sink(output_file) as sink:
         for window in windows(input_file):
             items = [Item({"source": text}, number + at) for at, text in enumerate(window)]

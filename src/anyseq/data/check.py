@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from random import Random
 from statistics import median
 from typing import Literal
 
 from anyseq.core import Codec, Item, Unknown
+from anyseq.data.order import AROUND, FEWEST, Order, Stretch, learn
+from anyseq.data.words_together import order_by_words
 
+SIDES = ("source", "target")
 Severity = Literal["error", "warning", "note"]
 
 _UNKNOWN_SHARE = 0.01  # more unknown characters than this are odd
 _NAMED = 10
+_SHOWN = 5
 _RATIO_FACTOR = 4.0  # so many times the median ratio of lengths is odd
 _RATIO_SMOOTHING = 10  # characters added to both sides, so that short lines may differ
 _COMMON_SHARE, _COMMON_COUNT = 0.02, 20  # one line that makes up so much of a side
 _SAME_SHARE = 0.1  # pairs with identical sides
 _SAMPLE = 2000  # lines a profile is made of
-_SWAP_MARGIN = 0.1  # a difference of similarities (each 0 to 1) that chance does not make
+_SWAP_MARGIN = 0.1  # a difference of similarities (each 0 to 1) that matters
+_FEWEST_SWAPPED = 10  # lines
+_SWAP_CERTAINTY = 3.5  # standard deviations of the majority of lines, were each a coin
+_FEWEST_OTHERS = 50  # lines of dev or test whose order can be judged by what train taught
+_FEWEST_UNRELATED = 2000  # pairs of train between which there would be some relation, were they in order
+_SHORTEST_STRETCH = 5
+_MOVED_SHARE, _MOVED_GAIN = 0.01, 100.0  # more moved pairs, more nats: beyond doubt
 
 
 @dataclass(frozen=True)
@@ -38,23 +49,44 @@ class Finding:
     message: str
     places: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        shown = ", ".join(self.places[:_SHOWN]) + (", ..." if len(self.places) > _SHOWN else "")
+        return f"{self.message} ({shown})" if shown else self.message
 
-def examine(train: Sequence[Item], dev: Sequence[Item] = (), test: Sequence[Item] = ()) -> list[Finding]:
+
+def examine(
+    train: Sequence[Item],
+    dev: Sequence[Item] = (),
+    test: Sequence[Item] = (),
+    *,
+    held_out: bool = False,
+    order: bool = True,
+) -> Iterator[Finding]:
     """Look at pairs of texts (fields `source`, `target`); a split that does not exist is empty.
 
-    Returns:
-        Errors first, then warnings, then notes: counts, empty sides, odd length ratios, duplicates, overlap of the
-        splits, frequent lines, identical sides, sides swapped between splits.
+    Args:
+        train, dev, test: The splits.
+        held_out: Whether dev was held out of train, so that its lines stood among those of train.
+        order: Whether to look if the lines of the two sides are in the same order, which takes the longest.
+
+    Yields:
+        As they are found: counts, empty sides, odd length ratios, identical sides, frequent lines, duplicates, overlap
+        of the splits, sides swapped between splits, sides of which one is shifted, moved or shuffled.
     """
     splits = {name: items for name, items in (("train", train), ("dev", dev), ("test", test)) if items}
-    findings = [_count(name, items) for name, items in splits.items()]
+    yield from (_count(name, items) for name, items in splits.items())
     for name, items in splits.items():
-        findings += [*_empties(name, items), *_ratios(name, items), *_identical(name, items), *_common(name, items)]
-    if "train" in splits:
-        findings += [*_duplicates(train), *_overlaps(splits), *_swapped(splits)]
-    else:
-        findings.append(Finding("error", "train: there are no items; give data.train"))
-    return by_severity(findings)
+        yield from (*_empties(name, items), *_ratios(name, items), *_identical(name, items), *_common(name, items))
+    if "train" not in splits:
+        yield Finding("error", "train: there are no items; give data.train")
+        return
+    yield from (*_duplicates(train), *_overlaps(splits))
+    swapped = _swapped(splits, ("test",) if held_out else ("dev", "test"))
+    for name in swapped:
+        message = f"{name}: its source looks like train's target, and the other way round; swap its two sides"
+        yield Finding("error", message)
+    if order:
+        yield from _orders({name: items for name, items in splits.items() if name not in swapped}, held_out)
 
 
 def by_severity(findings: Iterable[Finding]) -> list[Finding]:
@@ -87,7 +119,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _count(name: str, items: Sequence[Item]) -> Finding:
-    source, target = (sum(len(item.raw[side]) for item in items) / len(items) for side in ("source", "target"))
+    source, target = (sum(len(item.raw[side]) for item in items) / len(items) for side in SIDES)
     return Finding("note", f"{name}: {len(items):,} pairs, on average {source:.0f} → {target:.0f} characters")
 
 
@@ -123,7 +155,7 @@ def _identical(name: str, items: Sequence[Item]) -> list[Finding]:
 
 def _common(name: str, items: Sequence[Item]) -> list[Finding]:
     findings = []
-    for side in ("source", "target"):
+    for side in SIDES:
         line, count = Counter(item.raw[side] for item in items).most_common(1)[0]
         if count >= _COMMON_COUNT and count > _COMMON_SHARE * len(items):
             message = f"{name}: one {side} line makes up {_share(count, len(items))}: {line!r:.60}; is that meant?"
@@ -172,29 +204,140 @@ Profile = dict[str, float]
 """Relative frequencies of character trigrams, scaled to length 1."""
 
 
-def _swapped(splits: Mapping[str, Sequence[Item]]) -> list[Finding]:
-    """Splits whose source looks like train's target and whose target looks like train's source."""
-    train = {side: _profile(splits["train"], side) for side in ("source", "target")}
-    findings = []
-    for name, items in splits.items():
-        if name == "train":
+def _swapped(splits: Mapping[str, Sequence[Item]], names: Sequence[str]) -> list[str]:
+    """Those splits whose source looks like train's target and whose target looks like train's source."""
+    source, target = (_profile(_sample(splits["train"], side)) for side in SIDES)
+    found = []
+    for name in names:
+        sources, targets = (_sample(splits.get(name, ()), side) for side in SIDES)
+        if len(sources) < _FEWEST_SWAPPED:
             continue
-        source, target = _profile(items, "source"), _profile(items, "target")
-        straight = _cosine(source, train["source"]) + _cosine(target, train["target"])
-        crossed = _cosine(source, train["target"]) + _cosine(target, train["source"])
-        if crossed > straight + _SWAP_MARGIN:
-            message = f"{name}: its source looks like train's target, and the other way round; swap its two sides"
-            findings.append(Finding("error", message))
-    return findings
+        likes = [_profile(sources), _profile(targets)]
+        straight = _cosine(likes[0], source) + _cosine(likes[1], target)
+        crossed = _cosine(likes[0], target) + _cosine(likes[1], source)
+        votes = [
+            _leaning(one, source, target) + _leaning(other, target, source)
+            for one, other in zip(sources, targets, strict=True)
+        ]
+        majority = sum((vote > 0) - (vote < 0) for vote in votes)
+        if crossed > straight + _SWAP_MARGIN and majority > _SWAP_CERTAINTY * math.sqrt(len(votes)):
+            found.append(name)
+    return found
 
 
-def _profile(items: Sequence[Item], side: str) -> Profile:
-    stride = max(1, len(items) // _SAMPLE)
-    lines = (f"  {item.raw[side]} " for item in items[::stride])
-    counts = Counter(chain.from_iterable(map("".join, zip(line, line[1:], line[2:], strict=False)) for line in lines))
+def _sample(items: Sequence[Item], side: str) -> list[str]:
+    return [item.raw[side] for item in items[:: max(1, len(items) // _SAMPLE)]]
+
+
+def _trigrams(line: str) -> Iterator[str]:
+    line = f"  {line} "
+    return map("".join, zip(line, line[1:], line[2:], strict=False))
+
+
+def _profile(lines: Iterable[str]) -> Profile:
+    counts = Counter(chain.from_iterable(map(_trigrams, lines)))
     norm = math.sqrt(sum(count * count for count in counts.values()))
     return {trigram: count / norm for trigram, count in counts.items()}
 
 
 def _cosine(one: Profile, other: Profile) -> float:
     return sum(value * other.get(trigram, 0.0) for trigram, value in one.items())
+
+
+def _leaning(line: str, own: Profile, other: Profile) -> float:
+    """How much more a line looks like the other side than like its own."""
+    return sum(other.get(trigram, 0.0) - own.get(trigram, 0.0) for trigram in _trigrams(line))
+
+
+def _orders(splits: Mapping[str, Sequence[Item]], held_out: bool) -> Iterator[Finding]:
+    """Lines of one side that stand elsewhere than those of the other they belong to."""
+    texts = dict(splits)
+    train = texts.pop("train")
+    if held_out:
+        train = sorted([*train, *texts.pop("dev", ())], key=lambda item: item.key)
+    if len(train) < FEWEST:
+        return
+    found: Order | None = learn(*_sides(train))
+    relation = None if found is None else found.relation
+    if relation is None:
+        found = order_by_words(*_sides(train))
+    if found is None:
+        yield from _unrelated(train)
+        return
+    yield from _misplaced("train", train, found)
+    for name, items in texts.items():
+        if relation is not None and len(items) >= _FEWEST_OTHERS:
+            yield from _misplaced(name, items, relation.order(*_sides(items)))
+        elif relation is None and len(items) >= FEWEST and (other := order_by_words(*_sides(items))) is not None:
+            yield from _misplaced(name, items, other)
+
+
+def _sides(items: Sequence[Item]) -> list[list[str]]:
+    return [[item.raw[side] for item in items] for side in SIDES]
+
+
+def _unrelated(train: Sequence[Item]) -> Iterator[Finding]:
+    """Sides that have nothing in common, but for what goes with the order in which the pairs stand."""
+    if len(train) < _FEWEST_UNRELATED or learn(*_sides(Random(0).sample(train, len(train)))).relation is not None:
+        return
+    yield Finding(
+        "warning",
+        "train: its pairs have no more in common (lengths, characters, frequent words) than lines drawn at random; "
+        "is one side in another order?",
+    )
+
+
+def _misplaced(name: str, items: Sequence[Item], order: Order) -> Iterator[Finding]:
+    stretches = [each for each in order.stretches if each.count >= _SHORTEST_STRETCH]
+    moved = [each for each in stretches if each.offset is not None]
+    if moved and _repeats(items, moved):
+        # Far apart, as where both directions are learnt, all lines stand twice, and the pairs as they stand are meant.
+        if not order.as_they_stand or any(abs(each.offset or 0) < AROUND for each in moved):
+            yield _of_stretches("warning", name, items, moved, "repeat, as a target, the source of another pair")
+    elif moved:
+        certain = sum(each.count for each in moved) > _MOVED_SHARE * len(items)
+        certain = certain and sum(each.gain for each in moved) > _MOVED_GAIN
+        yield _of_stretches("error" if certain else "warning", name, items, moved, "do not belong together")
+    lost = [each for each in stretches if each.offset is None]
+    if lost:
+        yield _of_stretches("warning", name, items, lost, "have no more in common than lines drawn at random")
+
+
+def _repeats(items: Sequence[Item], moved: Sequence[Stretch]) -> bool:
+    """Whether the targets that fit are, word for word, the sources, and those that stand there are not."""
+    rows = [(row, row + (each.offset or 0)) for each in moved for row in range(each.first, each.last)]
+    same = sum(items[row].raw["source"] == items[fitting].raw["target"] for row, fitting in rows)
+    stand = sum(item.raw["source"] == item.raw["target"] for item in items)
+    return same > 0.5 * len(rows) and stand < 0.5 * len(items)
+
+
+def _of_stretches(
+    severity: Severity, name: str, items: Sequence[Item], stretches: Sequence[Stretch], what: str
+) -> Finding:
+    listed = [_stretch(items, each) for each in stretches[:_SHOWN]]
+    more = f"; and {len(stretches) - _SHOWN} stretches more" if len(stretches) > _SHOWN else ""
+    offsets = {each.offset for each in stretches}
+    if offsets == {None}:
+        advice = "are their lines in the same order, and of the same kind as the rest?"
+    elif any(abs(offset or 0) >= AROUND for offset in offsets):
+        advice = "the lines of one side stand in another order: restore it"
+    elif min(offset or 0 for offset in offsets) >= 0:
+        advice = "before these the source lost a line, or the target won one: mend the files"
+    elif max(offset or 0 for offset in offsets) <= 0:
+        advice = "before these the target lost a line, or the source won one: mend the files"
+    else:
+        advice = "before these a side lost or won a line: mend the files"
+    if severity == "warning" and what.startswith("repeat"):
+        advice = "is that meant (each line answers the one before), or is one side shifted?"
+    share = _share(sum(each.count for each in stretches), len(items))
+    return Finding(severity, f"{name}: {share} pairs {what}: {'; '.join(listed)}{more}; {advice}")
+
+
+def _stretch(items: Sequence[Item], stretch: Stretch) -> str:
+    about = "about " if stretch.about else ""
+    where = f"from {about}{items[stretch.first].place} to {about}{items[stretch.last - 1].place}"
+    if stretch.offset is None:
+        return where
+    distance = abs(stretch.offset)
+    lines = "line" if distance == 1 else "lines"
+    return f"{where} the target that fits stands {distance:,} {lines} {'later' if stretch.offset > 0 else 'earlier'}"

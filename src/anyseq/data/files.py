@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from torch import Tensor
 
 from anyseq.core import Item
+from anyseq.data.batching import Packed
 from anyseq.data.lines import display_name, read_numbered
 from anyseq.errors import DataError
 
@@ -298,49 +300,61 @@ class Skipped:
         )
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What training uses.
+
+    Attributes:
+        items: In order.
+        fields: Of these, encoded, by name.
+        skipped: The others.
+    """
+
+    items: Sequence[Item]
+    fields: Mapping[str, Packed]
+    skipped: Skipped
+
+
 def select_trainable(
     items: Sequence[Item],
-    max_length_of: Callable[[Item], int],
+    encode: Callable[[Item], Mapping[str, Tensor]],
     max_length: int,
     max_skipped: float = 0.01,
-) -> tuple[list[Item], Skipped]:
-    """Leave out items that are empty on a side or too long to train on.
+) -> Selection:
+    """Leave out items that are empty on a side or too long to train on; keep what the others are encoded as.
 
     Args:
         items: With texts in their fields; one of white space alone is empty.
-        max_length_of: The length of an item's longest side, in symbols; not asked for empty ones.
-        max_length: The longest allowed, in the same unit.
+        encode: An item's fields in full length; not asked for empty ones, and once for each other.
+        max_length: Symbols of an item's longest field.
         max_skipped: The share that may be left out, 0 to 1.
 
     Raises:
         DataError: more would be left out, or nothing would remain.
     """
-    kept, places, reasons = [], [], []
+    kept, fields, places, reasons, longest = [], [], [], [], 0
     for item in items:
-        reason = _reason(item, max_length_of, max_length)
-        if reason is None:
-            kept.append(item)
-        else:
+        empty = [name for name, value in item.raw.items() if isinstance(value, str) and not value.strip()]
+        encoded = {} if empty else encode(item)
+        length = max((len(values) for values in encoded.values()), default=0)
+        longest = max(longest, length)
+        if empty or length > max_length:
             places.append(item.place)
-            reasons.append(reason)
+            reasons.append(f"{empty[0]} is empty" if empty else f"{length} symbols long, data.max_length={max_length}")
+        else:
+            kept.append(item)
+            fields.append(encoded)
     skipped = Skipped(tuple(places), tuple(reasons), len(items))
     share = skipped.count / max(skipped.total, 1)
+    raise_ = f", raise data.max_length={max_length} (the longest has {longest} symbols)" if longest > max_length else ""
     if not kept:
-        raise DataError(f"nothing is left to train on; {skipped}; mend the data or raise data.max_length={max_length}")
+        raise DataError(f"nothing is left to train on; {skipped}; mend the data{raise_}")
     if share > max_skipped:
         raise DataError(
-            f"{skipped}; at most {max_skipped:.2%} may be: mend the data, raise data.max_length={max_length}, "
+            f"{skipped}; at most {max_skipped:.2%} may be: mend the data{raise_}, "
             f"or allow it with data.max_skipped={_round_up(share)}"
         )
-    return kept, skipped
-
-
-def _reason(item: Item, max_length_of: Callable[[Item], int], max_length: int) -> str | None:
-    empty = [name for name, value in item.raw.items() if isinstance(value, str) and not value.strip()]
-    if empty:
-        return f"{empty[0]} is empty"
-    length = max_length_of(item)
-    return f"{length} symbols long" if length > max_length else None
+    return Selection(kept, {name: Packed.of([each[name] for each in fields]) for name in fields[0]}, skipped)
 
 
 def _round_up(share: float) -> float:

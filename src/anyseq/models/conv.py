@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from anyseq.core import PartConfig
+from anyseq.errors import ConfigError
 from anyseq.nn.positions import Learned, Sinusoidal
 
 
@@ -23,8 +24,14 @@ class ConvSettings(PartConfig):
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of the input and of what each layer reads")
 
     def position_layer(self) -> nn.Module:
-        """What is added to the input for its positions."""
+        """What is added to the input for its positions.
+
+        Raises:
+            ConfigError: sinusoidal ones were asked for an odd width.
+        """
         if self.positions == "sinusoidal":
+            if self.embed_dim % 2:
+                raise ConfigError(f"positions=sinusoidal needs an even embed_dim, not {self.embed_dim}; or: learned")
             return Sinusoidal(self.embed_dim)
         return Learned(self.embed_dim, self.max_positions)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from anyseq.core import PartConfig
@@ -32,6 +32,21 @@ class TransformerSettings(PartConfig):
     dropout: float = Field(0.1, ge=0, lt=1, description="share dropped of the input and of each sublayer's output")
     ffn_dropout: float = Field(0.0, ge=0, lt=1, description="share dropped inside the feed-forward layers")
     attention_dropout: float = Field(0.0, ge=0, lt=1, description="share of attention weights dropped")
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if self.model_dim % self.num_heads:
+            raise ValueError(
+                f"num_heads {self.num_heads} does not divide model_dim {self.model_dim}: all are equally wide"
+            )
+        if self.positions == "sinusoidal" and self.model_dim % 2:
+            raise ValueError(f"sinusoidal positions need an even model_dim, not {self.model_dim}")
+        if self.positions == "rotary" and self.model_dim // self.num_heads % 2:
+            raise ValueError(
+                f"rotary positions turn pairs: model_dim / num_heads must be even, not "
+                f"{self.model_dim // self.num_heads}"
+            )
+        return self
 
     def self_attention(self) -> SelfAttention:
         """One layer's self-attention."""

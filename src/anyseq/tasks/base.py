@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Units, Unknown
+from anyseq.data.batching import Packed
+from anyseq.data.check import Finding
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.training.objectives.base import ObjectiveConfig
 from anyseq.training.settings import TrainingConfig
+
+AtFaults = Literal["stop", "tell", "off"]
+"""What to do about errors in the data: not train; say so, and train; not look for any."""
+MILDER: tuple[AtFaults, ...] = get_args(AtFaults)
+"""The same, the strictest first."""
 
 
 class TaskConfig(PartConfig):
@@ -46,12 +53,16 @@ class Splits:
         dev: What decides which checkpoint is best, and when to stop.
         notes: What a person should know about how they came to be (lines left out, a dev part held out of train).
         left_out: Place and reason of every training item that is not used.
+        held_out: Whether dev was held out of train: the keys of both count in one input.
+        encoded: The fields of train as `Task.encode` gives them; none: not encoded yet.
     """
 
     train: Sequence[Item]
     dev: Sequence[Item]
     notes: Sequence[str] = field(default=())
     left_out: Sequence[tuple[str, str]] = field(default=())
+    held_out: bool = False
+    encoded: Mapping[str, Packed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,20 @@ class Task(ABC):
     def read_test(self) -> Sequence[Item] | None:
         """Read the test items, None where the recipe has none."""
 
+    def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+        """What is wrong, or odd, with the data as they were read; nothing where a task cannot tell."""
+        yield from ()
+
+    @property
+    def at_faults(self) -> AtFaults:
+        """What to do about errors in the data."""
+        return "stop"
+
+    @property
+    def source_limit(self) -> str | None:
+        """The setting that bounds the length of a source, as `key=value`; None where there is none."""
+        return None
+
     @abstractmethod
     def fit_codecs(self, items: Sequence[Item]) -> None:
         """Learn the codecs from training items."""
@@ -132,7 +157,11 @@ class Task(ABC):
 
     @abstractmethod
     def select(self, splits: Splits) -> Splits:
-        """Leave out what cannot be trained on, and say so in the notes."""
+        """Leave out what cannot be trained on, and say so in the notes; keep what the rest is encoded as.
+
+        Raises:
+            DataError: too much, or all, would be left out.
+        """
 
     @abstractmethod
     def encode_source(self, item: Item) -> EncodedSource:

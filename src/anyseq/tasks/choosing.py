@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 from pydantic import Field, model_validator
 
-from anyseq.core import Alignment, Item
+from anyseq.core import Alignment, Item, Stopped
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
 
@@ -68,9 +68,8 @@ class Chooser(ABC):
 
 
 def _ranked(alternatives: Sequence[Alternative], values: Sequence[float]) -> list[Chosen]:
-    reasons = ("end", "budget", "blocked")
     places = distinct(alternatives).values()
-    order = sorted(places, key=lambda place: (reasons.index(alternatives[place].stopped), -values[place]))
+    order = sorted(places, key=lambda place: (Stopped[alternatives[place].stopped.upper()], -values[place]))
     return [Chosen(place, values[place]) for place in order]
 
 

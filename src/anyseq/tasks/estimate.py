@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from statistics import mean
 
@@ -16,6 +17,7 @@ from anyseq.core import Item
 from anyseq.data.batching import TokenBatches
 from anyseq.tasks.base import Splits, Task
 from anyseq.tasks.choosing import DecodingConfig
+from anyseq.tasks.devices import Autocast
 from anyseq.tasks.evaluation import evaluate
 from anyseq.tasks.fitting import Examples, deciding_metric, quick
 from anyseq.training.gradients import backward
@@ -49,15 +51,23 @@ class Estimate:
     parameters: int
 
 
-def estimate(task: Task, splits: Splits, test: Sequence[Item] = ()) -> Estimate:
+def estimate(
+    task: Task, splits: Splits, test: Sequence[Item] = (), autocast: Autocast = nullcontext
+) -> Estimate:
     """Make a few real updates, the batch with the most places first, and extrapolate. The model is spoilt by it.
+
+    Args:
+        task: With codecs and model, the latter where it is to be trained.
+        splits: What it is trained on, and chosen by.
+        test: What it is judged by at the end.
+        autocast: Lower precision for the forward pass of the updates, or nothing.
 
     Raises:
         ConfigError: the metric that decides is none of the recipe's.
     """
     settings = task.config.training
     deciding_metric(task)
-    examples = Examples(task, splits.train)
+    examples = Examples(task, splits)
     batches = TokenBatches(examples.lengths, settings.batch_tokens, settings.seed)
     plan = batches.epoch(0)
     largest = max(plan, key=lambda rows: int(examples.lengths[rows].amax()) * len(rows))
@@ -69,7 +79,9 @@ def estimate(task: Task, splits: Splits, test: Sequence[Item] = ()) -> Estimate:
     for number, rows in enumerate([largest, *plan[:_UPDATES]]):
         began = time.monotonic()
         batch = examples.batch(rows, 0)
-        counted = backward([objective(task.model, batch, noise_of(batch, settings.seed, late))], parameters, 1)
+        with autocast():
+            loss = objective(task.model, batch, noise_of(batch, settings.seed, late))
+        counted = backward([loss], parameters, 1)
         optimiser.step()
         optimiser.zero_grad()
         trained = float(counted[1])  # waits for the device

@@ -27,15 +27,16 @@ class Examples:
 
     Args:
         task: With codecs and model.
-        items: At least one.
+        splits: With at least one item to train on. What is encoded already is not encoded again.
     """
 
-    def __init__(self, task: Task, items: Sequence[Item]) -> None:
-        if not items:
+    def __init__(self, task: Task, splits: Splits) -> None:
+        if not splits.train:
             raise DataError("no training item is left")
-        self.task, self.items = task, items
-        encoded = [task.encode(item) for item in items]
-        self.packed = {name: Packed.of([each[name] for each in encoded]) for name in encoded[0]}
+        self.task, self.items, self.packed = task, splits.train, splits.encoded
+        if not self.packed:
+            encoded = [task.encode(item) for item in self.items]
+            self.packed = {name: Packed.of([each[name] for each in encoded]) for name in encoded[0]}
         self.lengths = torch.stack([field.lengths for field in self.packed.values()]).amax(0)
 
     def batch(self, rows: Tensor, epoch: int) -> Batch:
@@ -98,7 +99,7 @@ def trainer(
     settings = task.config.training
     if device is not None:
         task.model.to(device)
-    examples = Examples(task, splits.train)
+    examples = Examples(task, splits)
     return Trainer(
         model=task.model,
         objective=task.config.objective.build().to(task.device),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,6 +14,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symbols, Units, Unknown
+from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
 from anyseq.data.files import read_items, select_trainable
@@ -19,7 +22,7 @@ from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import EncodedSource, Splits, Task, TaskConfig
+from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig
 from anyseq.tasks.text_limits import TextLimits
 from anyseq.tasks.unknown_words import replace_unknown
 from anyseq.tasks.word_vectors import start_from
@@ -34,9 +37,14 @@ class TextData(PartConfig):
     dev: Any = Field(None, description="pairs to choose and stop by; none: held out of train")
     test: Any = Field(None, description="pairs for the final figure; none: no final figure")
     generator: GeneratorConfig | None = Field(None, description="the embedded default, where no files are given")
-    held_out: int = Field(500, ge=1, description="items held out of train where no dev is given; at most a tenth")
+    held_out: int = Field(
+        500, ge=1, description="pairs held out of train where no dev is given, at most a tenth; no source in both"
+    )
     max_length: int = Field(256, ge=2, description="longest side in symbols, end included; longer pairs are left out")
     max_skipped: float = Field(0.01, ge=0, le=1, description="largest share of pairs that may be left out")
+    check: AtFaults = Field(
+        "stop", description="errors found in the data: stop (train nothing), tell (and train), off (look for none)"
+    )
 
 
 class TextCodecs(PartConfig):
@@ -98,13 +106,7 @@ class TextToText(Task):
         train = read_items(data.train)
         if data.dev is not None:
             return Splits(train, read_items(data.dev))
-        held_out = min(data.held_out, len(train) // 10)
-        if not held_out:
-            raise DataError(f"{len(train)} pairs are too few to hold some out for choosing: give data.dev or more data")
-        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist()
-        note = f"no data.dev given: {held_out} of {len(train)} training pairs are held out to choose and stop by"
-        dev, rest = sorted(order[:held_out]), sorted(order[held_out:])
-        return Splits([train[i] for i in rest], [train[i] for i in dev], [note])
+        return hold_out(train, data.held_out)
 
     def read_test(self) -> list[Item] | None:
         """Read the test pairs, None where there are none."""
@@ -112,6 +114,21 @@ class TextToText(Task):
         if data.test is not None:
             return read_items(data.test)
         return data.generator.generate("test") if data.train is None and data.generator is not None else None
+
+    def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+        """Look at the pairs as they were read; in generated ones no order can have been lost."""
+        given = self._config.data.train is not None
+        return examine(splits.train, splits.dev, test, held_out=splits.held_out, order=given)
+
+    @property
+    def at_faults(self) -> AtFaults:
+        """As `data.check` says."""
+        return self._config.data.check
+
+    @property
+    def source_limit(self) -> str:
+        """`data.max_length`."""
+        return f"data.max_length={self._config.data.max_length}"
 
     def fit_codecs(self, items: Sequence[Item]) -> None:
         """Learn one codec for both sides, or one for each."""
@@ -167,12 +184,15 @@ class TextToText(Task):
         """Leave out pairs that are empty on a side or too long."""
         data = self._config.data
 
-        def longest(item: Item) -> int:
-            return max(len(self.codecs[side].encode(item.raw[side])) for side in SIDES)
+        def encode(item: Item) -> Mapping[str, Tensor]:
+            return {side: self.codecs[side].encode(item.raw[side]) for side in SIDES}
 
-        train, skipped = select_trainable(splits.train, longest, data.max_length, data.max_skipped)
+        found = select_trainable(splits.train, encode, data.max_length, data.max_skipped)
+        skipped = found.skipped
         notes = [*splits.notes, *([str(skipped)] if skipped.count else [])]
-        return Splits(train, splits.dev, notes, list(zip(skipped.places, skipped.reasons, strict=True)))
+        left_out = list(zip(skipped.places, skipped.reasons, strict=True))
+        encoded = found.fields if self._copying is None else {}  # copying reads more of a source than its symbols
+        return replace(splits, train=found.items, notes=notes, left_out=left_out, encoded=encoded)
 
     def encode_source(self, item: Item) -> EncodedSource:
         """Symbols up to the end symbol; what is cut keeps its end."""
@@ -252,3 +272,35 @@ class TextToText(Task):
     def augments(self) -> bool:
         """Whether a codec varies its output in training."""
         return any(codec.augments for codec in self.codecs.values())
+
+
+def hold_out(train: Sequence[Item], most: int) -> Splits:
+    """Hold a part of the pairs out of training to choose by, with no source in both; the same pairs give the same part.
+
+    Args:
+        train: All pairs.
+        most: Pairs to hold out; at most a tenth of all. Those of one source stay together, so that a few may be lacking
+            (or there are as many as the rarest source has, where even these are more).
+
+    Raises:
+        DataError: there are fewer than ten pairs, or all have one source.
+    """
+    wanted = min(most, len(train) // 10)
+    if not wanted:
+        raise DataError(f"{len(train)} pairs are too few to hold some out for choosing: give data.dev or more data")
+    sizes = Counter(item.raw["source"] for item in train)
+    if len(sizes) == 1:
+        raise DataError(f"all {len(train)} pairs have one source: give data.dev, which cannot be held out of them")
+    chosen: dict[str, bool] = {}
+    room = max(wanted, min(sizes.values()))
+    for place in torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist():
+        source = train[place].raw["source"]
+        if source not in chosen:
+            chosen[source] = sizes[source] <= room
+            room -= sizes[source] * chosen[source]
+    parts: tuple[list[Item], list[Item]] = ([], [])
+    for item in train:
+        parts[chosen[item.raw["source"]]].append(item)
+    rest, dev = parts
+    note = f"no data.dev given: {len(dev)} of {len(train)} training pairs are held out to choose and stop by"
+    return Splits(rest, dev, [note], held_out=True)

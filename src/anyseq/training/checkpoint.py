@@ -61,6 +61,17 @@ def _read(file: Path) -> tuple[dict[str, Tensor], str | None]:
         return {}, f"cannot be read ({error})"
 
 
+def read_mapping(file: Path) -> tuple[dict[str, Any], str | None]:
+    """A file of JSON that holds a mapping, or what is wrong with it."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}, "no such file"
+    except (OSError, ValueError) as error:
+        return {}, str(error)
+    return (found, None) if isinstance(found, dict) else ({}, f"a mapping is expected, not {found!r:.40}")
+
+
 def load_into(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path) -> None:
     """Copy named tensors into a module built from the same configuration.
 
@@ -227,16 +238,10 @@ class Checkpoints:
             ModelFolderError: it is missing or damaged.
         """
         file = self.step_folder(step) / STATE
-        try:
-            state = json.loads(file.read_text(encoding="utf-8"))
-            if isinstance(state, dict):
-                return state
-            fault = f"a mapping is expected, not {state!r:.40}"
-        except FileNotFoundError:
-            fault = "no such file"
-        except (OSError, ValueError) as error:
-            fault = str(error)
-        raise self._cannot_go_on(step, file, fault)
+        state, fault = read_mapping(file)
+        if fault is not None:
+            raise self._cannot_go_on(step, file, fault)
+        return state
 
     def read_training(self, step: int, names: Iterable[str]) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """What `save` wrote under `training/`.

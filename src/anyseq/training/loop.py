@@ -165,6 +165,8 @@ class Trainer:
                 step = self.standing.step + 1
                 self.standing = replace(self.standing, step=step, epoch=after.epoch, batch=after.batch)
                 self._count_time()
+                if step == REPORT_EVERY:
+                    self._remark()
                 if step % REPORT_EVERY == 0 and step % self.settings.validate_every:
                     self.listener.reported(self._report())
                 if step % self.settings.validate_every == 0:
@@ -185,6 +187,13 @@ class Trainer:
         by_steps = self.standing.step / steps if steps is not None else 0.0
         by_time = self.standing.seconds / 60 / minutes if minutes is not None else 0.0
         return min(1.0, max(by_steps, by_time))
+
+    def _remark(self) -> None:
+        """Say what is odd about the settings, now that the speed is known."""
+        known = self.settings.remarks()
+        for remark in self.settings.remarks(self.standing.seconds / self.standing.step):
+            if remark not in known:
+                self.listener.noted(remark)
 
     def _ending(self) -> str | None:
         settings, standing = self.settings, self.standing

@@ -10,6 +10,8 @@ from typing import Protocol, runtime_checkable
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from anyseq.data.check import Severity
+
 
 @dataclass(frozen=True)
 class Report:
@@ -36,8 +38,8 @@ class Report:
 class Listener(Protocol):
     """Is told how training goes."""
 
-    def noted(self, note: str) -> None:
-        """There is something to know about the data."""
+    def noted(self, note: str, severity: Severity = "note") -> None:
+        """There is something to know about the data or the settings."""
 
     def reported(self, report: Report) -> None:
         """Some updates were made."""
@@ -52,7 +54,7 @@ class Listener(Protocol):
 class Silent:
     """Says nothing."""
 
-    def noted(self, note: str) -> None:
+    def noted(self, note: str, severity: Severity = "note") -> None:
         """Say nothing."""
 
     def reported(self, report: Report) -> None:
@@ -73,9 +75,9 @@ def shown(metrics: Mapping[str, float]) -> str:
 class Lines:
     """Plain lines on stderr, for files and pipes."""
 
-    def noted(self, note: str) -> None:
+    def noted(self, note: str, severity: Severity = "note") -> None:
         """One line."""
-        print(f"note: {note}", file=sys.stderr, flush=True)
+        print(f"{severity}: {note}", file=sys.stderr, flush=True)
 
     def reported(self, report: Report) -> None:
         """One line."""
@@ -108,9 +110,9 @@ class Bar:
         )
         self.task = self.progress.add_task("starting", total=1.0)
 
-    def noted(self, note: str) -> None:
+    def noted(self, note: str, severity: Severity = "note") -> None:
         """Print a line above the bar."""
-        self.progress.console.print(f"note: {note}", markup=False)
+        self.progress.console.print(f"{severity}: {note}", markup=False)
 
     def reported(self, report: Report) -> None:
         """Move the bar."""

@@ -41,6 +41,23 @@ class TrainingConfig(PartConfig):
     keep_checkpoints: int = Field(1, ge=1, description="checkpoints kept besides the best")
     seed: int = Field(1, ge=0, description="seed of initial weights, shuffling and dropout")
 
+    def remarks(self, seconds_per_update: float | None = None) -> list[str]:
+        """What is odd about these settings, though it may be meant.
+
+        Args:
+            seconds_per_update: As measured; None: not known yet, so that nothing is said about minutes.
+        """
+        rising = f"training.warmup_steps={self.warmup_steps} are over, so that the learning rate never reaches"
+        remedy = f"training.learning_rate={self.learning_rate}: lower training.warmup_steps (a tenth of all is usual)"
+        if self.max_steps is not None and self.max_steps < self.warmup_steps:
+            return [f"training.max_steps={self.max_steps} ends before {rising} {remedy}, or train longer"]
+        if self.max_minutes is not None and seconds_per_update is not None:
+            updates = round(self.max_minutes * 60 / seconds_per_update)
+            if updates < self.warmup_steps:
+                allowed = f"training.max_minutes={self.max_minutes:g} allows about {updates} updates at this speed, and"
+                return [f"{allowed} ends before {rising} {remedy}, or train longer"]
+        return []
+
     @model_validator(mode="after")
     def _ends(self) -> Self:
         least = self.min_learning_rate if self.schedule == "plateau" else None

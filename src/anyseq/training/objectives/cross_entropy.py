@@ -29,7 +29,6 @@ class CrossEntropy(Objective):
             emission = emission.smooth(self.label_smoothing)
         return Loss({"cross_entropy": LossPart(emission.loss(batch.target.values), batch.target.valid.sum())})
 
-
     def fed(self, decoder: Decoder, memory: Memory, target: Padded, noise: Noise) -> Padded:
         """What the decoder reads of the target while training: here all of it."""
         return target

@@ -1,0 +1,85 @@
+"""What training and checking begin with: the data read and looked at, the codecs learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from anyseq.core import Item
+from anyseq.data.check import Finding, Severity, unknown
+from anyseq.errors import DataError
+from anyseq.tasks.base import MILDER, AtFaults, Splits, Task, TaskConfig
+
+Tell = Callable[[str, Severity], None]
+"""Is told what is found as soon as it is."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The data of a run, as they were read.
+
+    Attributes:
+        task: With codecs.
+        splits: Of which nothing was left out yet.
+        test: None where the recipe has none.
+        findings: What was found in them, and in the recipe, in the order it was found.
+    """
+
+    task: Task
+    splits: Splits
+    test: Sequence[Item] | None
+    findings: Sequence[Finding]
+
+
+def prepare(config: TaskConfig, home: Path | None, tell: Tell, at_faults: AtFaults = "stop") -> Prepared:
+    """Read the data, look for faults, learn the codecs.
+
+    Args:
+        config: The recipe.
+        home: A model folder to take the codecs from; None: they are learnt.
+        tell: Is told of each finding, and of how the splits came to be.
+        at_faults: What to do about errors in the data; the recipe may be milder.
+
+    Raises:
+        DataError: the data cannot be read; or hold errors, all of which it names before codecs are learnt.
+    """
+    task = config.build()
+    splits, test = task.read(), task.read_test()
+    for note in splits.notes:
+        tell(note, "note")
+    at_faults = max(at_faults, task.at_faults, key=MILDER.index)
+    findings, errors = [], []
+    for finding in _in_data(task, splits, test or ()) if at_faults != "off" else ():
+        findings.append(finding)
+        if finding.severity == "error" and at_faults == "stop":
+            errors.append(finding)
+        else:
+            tell(str(finding), finding.severity)
+    _refuse(errors)
+    if home is None:
+        task.fit_codecs(splits.train)
+    else:
+        task.load_codecs(home / "codecs")
+    for finding in _in_codecs(task, splits, test or ()) if at_faults != "off" else ():
+        findings.append(finding)
+        tell(str(finding), finding.severity)
+    return Prepared(task, splits, test, findings)
+
+
+def _in_data(task: Task, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+    yield from (Finding("note", remark) for remark in task.config.training.remarks())
+    yield from task.examine(splits, test)
+
+
+def _in_codecs(task: Task, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+    for name, items in (("dev", splits.dev), ("test", test)):
+        for side, codec in task.codecs.items():
+            yield from unknown(name, side, codec, items)
+
+
+def _refuse(errors: Sequence[Finding]) -> None:
+    if errors:
+        head = "" if len(errors) == 1 else f"{len(errors)} errors in the data:\n  "
+        listed = "\n  ".join(map(str, errors))
+        raise DataError(f"{head}{listed}; to train on the data as they are: data.check=tell")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from anyseq.config import load_recipe
+from anyseq.core import Padded, Symbols
 from anyseq.errors import ConfigError
 
 
@@ -25,11 +27,12 @@ def test_widths_that_do_not_fit_are_refused(overrides: list[str], says: str) -> 
 
 
 @pytest.mark.parametrize(
-    "overrides",
+    ("overrides", "width"),
     [
-        ["model.encoder.positions=learned", "model.encoder.num_heads=1", "model.encoder.model_dim=127"],
-        ["model.encoder.positions=rotary", "model.encoder.model_dim=24"],
+        (["model.encoder.positions=learned", "model.encoder.num_heads=1", "model.encoder.model_dim=127"], 127),
+        (["model.encoder.positions=rotary", "model.encoder.model_dim=24"], 24),
     ],
 )
-def test_widths_that_fit_are_taken(overrides: list[str]) -> None:
-    load_recipe("translate/transformer", overrides)
+def test_widths_that_fit_are_built(overrides: list[str], width: int) -> None:
+    encoder = load_recipe("translate/transformer", overrides).model.encoder.build(Symbols(7))
+    assert encoder(Padded.stack([torch.tensor([3, 2, 0])])).vectors.shape == (1, 3, width)

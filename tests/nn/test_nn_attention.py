@@ -52,7 +52,8 @@ def test_the_fused_kernel_is_one_that_never_builds_the_table(masked: bool) -> No
     query, key = torch.randn(6, 3, 8), torch.randn(6, 4, 8)
     bias = bias_of(torch.ones(6, 1, 4, dtype=torch.bool), query) if masked else None
     with sdpa_kernel([SDPBackend.FLASH_ATTENTION]):  # fails where only the plain products can do it
-        attend_fused(query, key, key, bias, Dropout(0.0))
+        read = attend_fused(query, key, key, bias, Dropout(0.0))
+    torch.testing.assert_close(read, attend(query, key, key, bias, Dropout(0.0))[0])
 
 
 def test_dropout_falls_on_the_weights_and_those_reported_are_whole() -> None:

@@ -137,7 +137,8 @@ def test_whole_sequences_run_through_one_kernel(kind: type[AffineCell], activati
         raise AssertionError("the loop ran")
 
     cell.advance = refuse  # type: ignore[method-assign, assignment]
-    cell.fold(x, torch.ones(2, 3, dtype=torch.bool), cell.start(x))
+    outputs, state = cell.fold(x, torch.ones(2, 3, dtype=torch.bool), cell.start(x))
+    assert torch.equal(outputs[:, -1], state.h)
 
 
 @pytest.mark.parametrize("kind", CELLS)

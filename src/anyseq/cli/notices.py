@@ -6,6 +6,8 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from anyseq.core import Unknown
+
 if TYPE_CHECKING:
     from anyseq.api import Prediction
 
@@ -27,8 +29,6 @@ class Notices:
         if prediction.cut:
             self._first("cut", f"{place} is longer than the model's limit{self._limit} and was cut")
         if prediction.mostly_unknown:
-            from anyseq.core import Unknown  # here: it imports torch
-
             self._first(
                 "mostly unknown",
                 f"{place} is mostly unknown to the model, which has no symbol for "

@@ -293,14 +293,19 @@ def _misplaced(name: str, items: Sequence[Item], order: Order) -> Iterator[Findi
     if moved and _repeats(items, moved):
         # Far apart, as where both directions are learnt, all lines stand twice, and the pairs as they stand are meant.
         if not order.as_they_stand or any(abs(each.offset or 0) < AROUND for each in moved):
-            yield _of_stretches("warning", name, items, moved, "repeat, as a target, the source of another pair")
+            advice = "is that meant (each line answers the one before), or is one side shifted?"
+            what = "repeat, as a target, the source of another pair"
+            yield _of_stretches("warning", name, items, moved, what, advice)
     elif moved:
         certain = sum(each.count for each in moved) > _MOVED_SHARE * len(items)
         certain = certain and sum(each.gain for each in moved) > _MOVED_GAIN
-        yield _of_stretches("error" if certain else "warning", name, items, moved, "do not belong together")
+        severity: Severity = "error" if certain else "warning"
+        yield _of_stretches(severity, name, items, moved, "do not belong together", _how_to_mend(moved))
     lost = [each for each in stretches if each.offset is None]
     if lost:
-        yield _of_stretches("warning", name, items, lost, "have no more in common than lines drawn at random")
+        what = "have no more in common than lines drawn at random"
+        advice = "are their lines in the same order, and of the same kind as the rest?"
+        yield _of_stretches("warning", name, items, lost, what, advice)
 
 
 def _repeats(items: Sequence[Item], moved: Sequence[Stretch]) -> bool:
@@ -312,25 +317,23 @@ def _repeats(items: Sequence[Item], moved: Sequence[Stretch]) -> bool:
 
 
 def _of_stretches(
-    severity: Severity, name: str, items: Sequence[Item], stretches: Sequence[Stretch], what: str
+    severity: Severity, name: str, items: Sequence[Item], stretches: Sequence[Stretch], what: str, advice: str
 ) -> Finding:
     listed = [_stretch(items, each) for each in stretches[:_SHOWN]]
     more = f"; and {len(stretches) - _SHOWN} stretches more" if len(stretches) > _SHOWN else ""
-    offsets = {each.offset for each in stretches}
-    if offsets == {None}:
-        advice = "are their lines in the same order, and of the same kind as the rest?"
-    elif any(abs(offset or 0) >= AROUND for offset in offsets):
-        advice = "the lines of one side stand in another order: restore it"
-    elif min(offset or 0 for offset in offsets) >= 0:
-        advice = "before these the source lost a line, or the target won one: mend the files"
-    elif max(offset or 0 for offset in offsets) <= 0:
-        advice = "before these the target lost a line, or the source won one: mend the files"
-    else:
-        advice = "before these a side lost or won a line: mend the files"
-    if severity == "warning" and what.startswith("repeat"):
-        advice = "is that meant (each line answers the one before), or is one side shifted?"
     share = _share(sum(each.count for each in stretches), len(items))
     return Finding(severity, f"{name}: {share} pairs {what}: {'; '.join(listed)}{more}; {advice}")
+
+
+def _how_to_mend(moved: Sequence[Stretch]) -> str:
+    offsets = [each.offset or 0 for each in moved]
+    if any(abs(offset) >= AROUND for offset in offsets):
+        return "the lines of one side stand in another order: restore it"
+    if min(offsets) >= 0:
+        return "before these the source lost a line, or the target won one: mend the files"
+    if max(offsets) <= 0:
+        return "before these the target lost a line, or the source won one: mend the files"
+    return "before these a side lost or won a line: mend the files"
 
 
 def _stretch(items: Sequence[Item], stretch: Stretch) -> str:

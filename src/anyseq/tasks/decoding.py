@@ -48,7 +48,7 @@ class Prediction:
     cut: bool = False
     value: float | None = None
     alignment: Alignment | None = None
-    unknown: Sequence[str] = field(default=())
+    unknown: Sequence[str] = ()
     unknown_share: float = 0.0
 
     @property

@@ -31,6 +31,14 @@ def test_no_torch_where_nothing_is_computed(line: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("verb", ["check", "train"])
+@pytest.mark.parametrize("rest", ["translate/transformr", "translate/transformer foo", "nowhere.yaml"])
+def test_no_torch_where_the_words_are_refused(verb: str, rest: str) -> None:
+    words = [verb, *rest.split()]
+    code = f"import sys; from anyseq.cli.main import main; print(main({words}), 'torch' in sys.modules)"
+    assert command("-c", code).stdout.split() == ["2", "False"]
+
+
 def test_every_verb_and_every_option_is_in_the_help(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

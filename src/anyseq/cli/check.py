@@ -24,14 +24,17 @@ def check(
     an error was found (it would learn something else than is meant), and data.check=tell does not allow it.
     """
     from anyseq import api
+    from anyseq.config import recipe_tree
 
+    overrides = run.overrides(words[1:])
+    recipe_tree(words[0])  # what needs no torch to be seen wrong is refused first
     report = api.check(
         words[0],
         device=run.device,
         threads=run.threads,
         precision=run.precision,
         tell=lambda text, severity: typer.echo(f"{severity}: {text}"),
-        overrides=run.overrides(words[1:]),
+        overrides=overrides,
     )
     if report.estimate is not None:
         typer.echo(_expected(report.estimate))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from anyseq.nn import losses
 from anyseq.nn.losses import linear_cross_entropy
@@ -73,3 +74,15 @@ def test_under_autocast_products_are_lower_and_sums_are_not() -> None:
     assert own.dtype == torch.float32 and all(one.dtype == torch.float32 for one in found)
     for one, two in zip((own, *found), (theirs, *wanted), strict=True):
         assert (one - two).norm() < 0.01 * two.norm()
+
+
+def test_without_gradients_none_are_made() -> None:
+    """Of all products of the loss and its gradients the first is left."""
+    hidden, weight, bias = draw()
+    target = torch.tensor([0, 4, 2, 2, 1, 0, 3])
+    counts = []
+    for mode in (torch.enable_grad, torch.no_grad, torch.inference_mode):
+        with mode(), FlopCounterMode(display=False) as counter:
+            linear_cross_entropy(hidden, weight, bias, target)
+        counts.append(counter.get_total_flops() / (2 * hidden.numel() * weight.shape[0]))
+    assert counts[0] > 1 and counts[1:] == [1, 1]

@@ -14,18 +14,23 @@ from torch.autograd.function import once_differentiable
 CHUNK_ELEMENTS = 2**20
 
 
+def rows_at_once(symbols: int) -> int:
+    """Rows of a table over so many symbols that make a chunk."""
+    return max(1, CHUNK_ELEMENTS // symbols)
+
+
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, smoothing: float,
-        share: Tensor | None, other: Tensor | None,
+        share: Tensor | None, other: Tensor | None, learns: bool,
     ) -> Tensor:  # fmt: skip
         symbols = weight.shape[0]
-        rows = max(1, CHUNK_ELEMENTS // symbols)
+        rows = rows_at_once(symbols)
         # `hidden` settles the type of the products; softmax and sums are of the weights' own (autocast: bf16, float32).
         narrow_weight, narrow_bias = weight.to(hidden.dtype), None if bias is None else bias.to(hidden.dtype)
         total = weight.new_zeros(())
-        wanted = any(ctx.needs_input_grad)
+        wanted = learns and any(ctx.needs_input_grad)  # which says True under no_grad, too
         grad_hidden = torch.empty_like(hidden) if wanted else None
         grad_weight = torch.zeros_like(weight) if wanted else None
         grad_bias = torch.zeros_like(weight[:, 0]) if wanted and bias is not None else None
@@ -77,7 +82,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         gradients = [None if saved is None else saved * grad for saved in ctx.saved_tensors]
-        return (*gradients[:3], None, None, *gradients[3:])
+        return (*gradients[:3], None, None, *gradients[3:], None)
 
 
 def linear_cross_entropy(
@@ -90,7 +95,8 @@ def linear_cross_entropy(
     """Summed cross-entropy of softmax(hidden weightᵀ + bias) against the target, without keeping the table.
 
     Equals `F.cross_entropy(F.linear(hidden, weight, bias), target, reduction="sum", label_smoothing=...)`. The
-    gradients are made in the forward pass, chunk by chunk, so that no table of [place, symbol] outlives its chunk.
+    gradients, where they are on, are made in the forward pass, chunk by chunk, so that no table of [place, symbol]
+    outlives its chunk.
     It can be differentiated once. Under autocast its products are of the lower type, the rest of the weights'.
 
     Args:
@@ -141,4 +147,4 @@ def _apply(hidden: Tensor, *rest: Any) -> Tensor:
     if torch.is_autocast_enabled(device):
         hidden = hidden.to(torch.get_autocast_dtype(device))
     with torch.autocast(device, enabled=False):  # what it would cast is settled here
-        return _LinearCrossEntropy.apply(hidden, *rest)
+        return _LinearCrossEntropy.apply(hidden, *rest, torch.is_grad_enabled())

@@ -7,8 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Categorical as Reference
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from anyseq.core import Noise
+from anyseq.nn import losses
 from anyseq.nn.emissions import Categorical, Discrete, Mixture, Table
 
 torch.set_num_threads(1)
@@ -196,3 +198,25 @@ def test_at_some_places_an_emission_is_what_steps_there_would_give(kind: str) ->
     assert some.valid is None and some.log_probs().shape == (int(places.sum()), 6)
     torch.testing.assert_close(some.log_probs(), emission.log_probs()[places])
     assert some.attention is not None and torch.equal(some.attention(), looks[places])
+
+
+def test_log_probabilities_of_given_symbols_need_a_chunk_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is computed at padding."""
+    valid = torch.arange(4) < torch.tensor([4, 0, 3])[:, None]
+    lazy, table, _ = emissions(3, 4, valid=valid)
+    x = torch.randint(SYMBOLS, (3, 4)).masked_fill(~valid, 99)  # no symbol
+    expected = table.log_prob(x.masked_fill(~valid, 0))
+    seen: list[torch.Size] = []
+
+    class Watched(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+            result = function(*args, **(kwargs or {}))
+            if function in (torch.ops.aten.addmm.default, torch.ops.aten.mm.default):
+                seen.append(result.shape)
+            return result
+
+    monkeypatch.setattr(losses, "CHUNK_ELEMENTS", 3 * SYMBOLS)
+    with torch.no_grad(), Watched():
+        log_prob = lazy.log_prob(x)
+    torch.testing.assert_close(log_prob, expected, **EXACT)
+    assert seen == [(3, SYMBOLS), (3, SYMBOLS), (1, SYMBOLS)]

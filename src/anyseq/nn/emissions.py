@@ -14,7 +14,7 @@ from torch import Tensor
 
 from anyseq.core import Choice, Emission, Noise
 from anyseq.core.precision import doubled
-from anyseq.nn.losses import linear_cross_entropy
+from anyseq.nn.losses import linear_cross_entropy, rows_at_once
 
 Attention = Callable[[], Tensor]
 
@@ -35,8 +35,7 @@ class Discrete(Emission):
 
     def log_prob(self, x: Int[Tensor, "row *time"]) -> Float[Tensor, "row *time"]:
         """Log-probability of given symbols, in nats; 0 where not valid."""
-        logits = self.logits()
-        chosen = (logits.gather(-1, x.unsqueeze(-1)) - _norm(logits)).squeeze(-1)
+        chosen = _chosen(self.logits(), x)
         return chosen if self.valid is None else chosen.masked_fill(~self.valid, 0.0)
 
     def mode(self, allowed: Bool[Tensor, "row symbol"] | None = None) -> Choice:
@@ -105,13 +104,29 @@ class Categorical(Discrete):
         """Unnormalised log-probabilities."""
         return F.linear(self.hidden, self.weight, self.bias)
 
+    def log_prob(self, x: Int[Tensor, "row *time"]) -> Float[Tensor, "row *time"]:
+        """Log-probability of given symbols, in nats; 0 where not valid, of which nothing is computed.
+
+        Table by table, so that without gradients no more than a chunk of places by symbols is there at a time.
+        """
+        hidden, symbols = self._real(x)
+        rows = rows_at_once(self.weight.shape[0])
+        pieces = zip(hidden.split(rows), symbols.split(rows), strict=True)
+        chosen = torch.cat([_chosen(F.linear(part, self.weight, self.bias), own) for part, own in pieces])
+        if self.valid is None:
+            return chosen.view(x.shape)
+        return chosen.new_zeros(x.shape).masked_scatter(self.valid, chosen)
+
     def loss(self, x: Int[Tensor, "row time"]) -> Float[Tensor, ""]:
         """The summed (smoothed) cross-entropy at the valid places, in nats; the rest is never computed."""
-        hidden = self.hidden if self.valid is None else self.hidden[self.valid]
-        target = x if self.valid is None else x[self.valid]
-        return linear_cross_entropy(
-            hidden.reshape(-1, hidden.shape[-1]), self.weight, self.bias, target.reshape(-1), self.label_smoothing
-        )
+        hidden, target = self._real(x)
+        return linear_cross_entropy(hidden, self.weight, self.bias, target, self.label_smoothing)
+
+    def _real(self, x: Int[Tensor, "row *time"]) -> tuple[Float[Tensor, "place dim"], Int[Tensor, " place"]]:
+        """The hidden vectors and symbols of the valid places, one behind the other."""
+        if self.valid is None:
+            return self.hidden.reshape(-1, self.hidden.shape[-1]), x.reshape(-1)
+        return self.hidden[self.valid], x[self.valid]
 
     def sharpen(self, temperature: float) -> Categorical:
         """Divide the logits by the temperature, on the vectors, before any table is built."""
@@ -253,6 +268,11 @@ class Mixture(Discrete):
 
 def _log_mean(log_probs: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(log_probs)).logsumexp(0) - math.log(len(log_probs))
+
+
+def _chosen(logits: Tensor, x: Tensor) -> Tensor:
+    """The log-probabilities of the symbols x."""
+    return (logits.gather(-1, x.unsqueeze(-1)) - _norm(logits)).squeeze(-1)
 
 
 def _norm(logits: Tensor) -> Tensor:

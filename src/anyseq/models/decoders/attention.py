@@ -130,7 +130,7 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
         reads, looks = [], []
         times = zip(embedded.unbind(1), inputs.unbind(1), target.valid.all(0).tolist(), strict=True)
         for time, (x, projected, everywhere) in enumerate(times):
-            bottom = cell.advance(torch.addmm(projected, state.read, weight_read), state.cells.layer0)
+            bottom = cell.advance(torch.addmm(projected, dropout(state.read), weight_read), state.cells.layer0)
             h, cells = self.stack.step_above(partial(torch.cat, (x, state.read), 1), bottom, state.cells)
             read, weights = self.reader(h[:, None], memory)
             reads.append(read)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from anyseq.core import Constraint, Decoder, Memory, Padded, State, Tree
 from anyseq.models.decoders.base import MemoryShape
+from anyseq.nn.emissions import Categorical
 from anyseq.search import Constrained
 
 BOUNDS = {torch.float64: 1e-9, torch.float32: 2e-5}
@@ -270,3 +271,11 @@ def check_attention_is_a_distribution(case: Case) -> None:
         weights = emission.attention()
         case.near(weights.sum(1), torch.ones_like(weights[:, 0]))
         assert not weights[~memory.valid].any()
+
+
+def check_output_dim(case: Case) -> None:
+    """It is told where the emission is a lazy softmax, and nowhere else."""
+    memory = case.decoder.prepare(case.memory)
+    emission, _ = case.decoder.step(memory, case.decoder.start(memory), torch.zeros(memory.rows, dtype=torch.int64))
+    expected = emission.hidden.shape[-1] if isinstance(emission, Categorical) else 0
+    assert case.decoder.output_dim == expected

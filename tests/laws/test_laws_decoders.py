@@ -112,3 +112,9 @@ def test_start_vector(name: str) -> None:
 @every_decoder
 def test_attention_is_a_distribution(name: str) -> None:
     laws.check_attention_is_a_distribution(make(name))
+
+
+@unchecked
+@every_decoder
+def test_output_dim(name: str) -> None:
+    laws.check_output_dim(make(name))

@@ -71,7 +71,7 @@ class ContextDecoder(Decoder):
     ) -> None:
         super().__init__()
         self.fed_back, self.context, self.stack, self.bridge = fed_back, context, stack, bridge
-        self.readout, self.head = readout, head
+        self.readout, self.head, self.output_dim = readout, head, head.output.in_features
 
     def prepare(self, memory: Memory) -> Memory:
         """Add the context, and what it adds to the readout."""

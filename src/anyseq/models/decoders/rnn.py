@@ -39,7 +39,8 @@ class Bridge(FirstState):
         stack: The recurrence to start, from left to right.
 
     Source:
-        Cho et al. 2014, arXiv:1406.1078, section A.1.2; Bahdanau et al. 2015, arXiv:1409.0473, section A.2.2.
+        Cho et al. 2014, arXiv:1406.1078, section A.1.2; Bahdanau et al. 2015, arXiv:1409.0473, section A.2.2 (theirs
+        reads the backward direction alone).
     """
 
     def __init__(self, summary_dim: int, stack: RecurrentStack) -> None:
@@ -122,7 +123,7 @@ class SoftmaxHead(nn.Module):
 
 
 class RnnDecoder(Decoder):
-    """A recurrent stack that starts from the summary and reads its own output.
+    """A recurrent stack that starts from what the fold ended with and reads its own output.
 
     Args:
         fed_back: The own output as input.
@@ -140,6 +141,7 @@ class RnnDecoder(Decoder):
     ) -> None:
         super().__init__()
         self.fed_back, self.stack, self.first, self.readout, self.head = fed_back, stack, first, readout, head
+        self.output_dim = head.output.in_features
 
     def start(self, memory: Memory) -> State:
         """The stack's first state."""

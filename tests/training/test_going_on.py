@@ -14,6 +14,8 @@ import pytest
 
 from anyseq import api
 from anyseq.errors import DataError, ModelFolderError, UsageError
+from anyseq.tasks import fitting
+from anyseq.training.loop import Validation
 from tiny_runs import (
     RECIPE,
     TINY,
@@ -251,3 +253,23 @@ def test_a_run_that_is_incomplete(tmp_path: Path) -> None:
     (folder / "last").write_text("the newest")
     with pytest.raises(ModelFolderError, match="last: damaged"):
         api.resume(folder)
+
+
+@pytest.mark.parametrize(("values", "best"), [([3, 1, 2, 5], 13), ([1, 2, 3, 9], 12)], ids=["gone", "there"])
+def test_from_an_earlier_checkpoint_than_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[int], best: int
+) -> None:
+    """What was the best then may have been removed when a better one, which is cut now, replaced it."""
+    folder = tmp_path / "run"
+
+    def validator(*_: Any) -> Callable[[], Validation]:
+        turn = iter(map(float, values))
+        return lambda: Validation({}, (next(turn),))
+
+    monkeypatch.setattr(fitting, "validator", validator)
+    train(folder, "training.max_steps=16", "training.keep_checkpoints=2")
+    assert (steps(folder), named(folder, "best")) == ([12, 16], 16)
+    (folder / "last").write_text("step_12\n")
+    api.resume(folder, overrides=["training.max_steps=13"])
+    assert (named(folder, "last"), named(folder, "best")) == (13, best)
+    api.load(folder)

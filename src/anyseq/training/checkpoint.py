@@ -139,7 +139,7 @@ class Checkpoints:
 
     Args:
         folder: The model folder.
-        keep: Checkpoints kept besides the best.
+        keep: Of the newest so many are kept; the best is, too.
     """
 
     def __init__(self, folder: Path, keep: int) -> None:
@@ -182,6 +182,10 @@ class Checkpoints:
     def mark_best(self, step: int) -> None:
         """Name the checkpoint that `predict` uses."""
         write_atomically(self.folder / "best", f"step_{step}\n")
+
+    def forget_best(self) -> None:
+        """Name none: `predict` uses the last."""
+        (self.folder / "best").unlink(missing_ok=True)
 
     def prune(self) -> None:
         """Remove all but the best and the newest."""

@@ -327,10 +327,21 @@ class Trainer:
                 torch.cuda.set_rng_state(tensors["random"]["cuda"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelFolderError(f"{folder / 'training'} is incomplete or of another version ({error})") from error
+        self._restore_best()
         self.journal.cut_after(step)
         self.checkpoints.cut_after(step)
-        if self.standing.best is not None:  # a kill may have come before it was marked
-            self.checkpoints.mark_best(self.standing.best_step)
+
+    def _restore_best(self) -> None:
+        """Name the best of that time, if it is still there: a better one, which is now to be cut, may have replaced it.
+
+        Also where nothing was cut: a kill may have come before it was marked.
+        """
+        best = self.standing.best_step
+        if self.standing.best is not None and self.checkpoints.step_folder(best).exists():
+            self.checkpoints.mark_best(best)
+            return
+        self.standing = replace(self.standing, best=None, best_step=0)
+        self.checkpoints.forget_best()
 
     def _stop_for_signal(self) -> None:
         name = signal.Signals(self.signal).name

@@ -8,6 +8,7 @@ from torch import Tensor
 from anyseq.core import Choice, Decoder, Emission, Hypotheses, Memory, Noise, Padded, State
 from anyseq.errors import UsageError
 from anyseq.search import Beam, EndSymbol, Greedy, Sampling, search
+from anyseq.search.strategies import LEAST_TEMPERATURE
 from signs import forbidden
 
 
@@ -155,3 +156,10 @@ def test_vectors_cannot_be_ranked(strategy: Beam) -> None:
         search(Walk(), memory_of([1]), strategy=strategy, stop=Far(3))
     with pytest.raises(UsageError, match="emits no symbols"):
         search(Walk(), memory_of([1]), strategy=Sampling(2), stop=Far(3), constraint=forbidden([[1]], 3))
+
+
+def test_the_least_temperature_is_greedy() -> None:
+    """In float32, where less would leave no numbers."""
+    decoder, memory, stop = Fixed([-30.0, 80.0, 79.9, 0.0]), memory_of([1, 2]), EndSymbol(3)
+    found = search(decoder, memory, strategy=Sampling(5, LEAST_TEMPERATURE), stop=stop, n_best=5)
+    assert found.values.unique().tolist() == [1] and bool(found.log_prob.isfinite().all())

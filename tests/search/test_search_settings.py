@@ -41,6 +41,7 @@ def test_every_field_is_described() -> None:
         ({"beam_size": 0}, "greater than or equal to 1"),
         ({"length_penalty": -0.1}, "greater than or equal to 0"),
         ({"samples": 1, "top_p": 0.0}, "greater than 0"),
+        ({"samples": 1, "temperature": 1e-40}, "greater than or equal to 0.000001"),
         ({"beams": 3}, "Extra inputs"),
     ],
 )
@@ -99,8 +100,9 @@ def test_run_is_the_search_with_these_settings() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Beam(0), lambda: Sampling(0), lambda: Sampling(1, temperature=0.0), lambda: Sampling(1, top_p=1.5),
-        lambda: Sampling(1, top_k=-1), lambda: EndSymbol(0), lambda: EndSymbol(5, 0.0), lambda: EndSymbol(5, 1.0, -1),
+        lambda: Beam(0), lambda: Sampling(0), lambda: Sampling(1, temperature=0.0),
+        lambda: Sampling(1, temperature=1e-40), lambda: Sampling(1, top_p=1.5), lambda: Sampling(1, top_k=-1),
+        lambda: EndSymbol(0), lambda: EndSymbol(5, 0.0), lambda: EndSymbol(5, 1.0, -1),
         lambda: Penalties(-1.0), lambda: Penalties(0.0, -1.0),
     ],
 )  # fmt: skip

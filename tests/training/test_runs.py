@@ -193,3 +193,16 @@ def test_accumulated_gradients_are_those_of_one_batch() -> None:
     whole, parts = gradients([slice(None)]), gradients([slice(0, 2), slice(2, 3), slice(3, 7)])
     for one, other in zip(whole, parts, strict=True):
         torch.testing.assert_close(one, other, atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"max_minutes": math.inf}, "finite number"),
+        ({"max_steps": 1, "adam_betas": (2.0, 0.9)}, "less than 1"),
+        ({"max_steps": 1, "adam_betas": (0.9, -0.1)}, "greater than or equal to 0"),
+    ],
+)
+def test_numbers_that_training_cannot_use_are_refused(settings: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        TrainingConfig(**settings)

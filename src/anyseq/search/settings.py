@@ -11,7 +11,7 @@ from anyseq.search.loop import search
 from anyseq.search.penalties import Penalties
 from anyseq.search.renumbered import Renumbered
 from anyseq.search.stops import EndSymbol
-from anyseq.search.strategies import Beam, Greedy, Sampling, Strategy
+from anyseq.search.strategies import LEAST_TEMPERATURE, Beam, Greedy, Sampling, Strategy
 
 
 class SearchConfig(PartConfig):
@@ -32,7 +32,9 @@ class SearchConfig(PartConfig):
     max_length_extra: int = Field(0, ge=0, description="symbols granted on top of max_length_ratio")
     no_repeat_ngram: int = Field(0, ge=0, description="let no run of this many symbols occur twice; 0 is off")
     samples: int = Field(0, ge=0, description="draw this many outputs instead of searching for the best; 0 is off")
-    temperature: float = Field(1.0, gt=0, description="sampling: below 1 sharper, above 1 flatter")
+    temperature: float = Field(
+        1.0, ge=LEAST_TEMPERATURE, description="sampling: below 1 sharper, above 1 flatter"
+    )
     top_k: int = Field(0, ge=0, description="sampling: among the k likeliest symbols only; 0 is all")
     top_p: float = Field(1.0, gt=0, le=1, description="sampling: among the likeliest symbols with this share; 1 is all")
     n_best: int = Field(

@@ -13,6 +13,9 @@ from anyseq.core import Choice, Emission, Memory, Noise, State
 from anyseq.core.precision import doubled
 from anyseq.errors import UsageError
 
+LEAST_TEMPERATURE = 1e-6
+"""Logits divided by less may become infinite, of which a softmax makes no numbers."""
+
 
 class Strategy(ABC):
     """What makes a search greedy, beam or sampling.
@@ -75,7 +78,7 @@ class Sampling(Strategy):
 
     Args:
         samples: Draws for each source, at least 1.
-        temperature: Divides the logits before the draw, above 0: below 1 sharper, above 1 flatter.
+        temperature: Divides the logits before the draw, at least 1e-6: below 1 sharper, above 1 flatter.
         top_k: Draw among the k likeliest symbols only; 0: among all.
         top_p: Draw among the fewest likeliest symbols that hold this share of the probability, in (0, 1]; 1: all.
             After temperature and top_k.
@@ -95,8 +98,11 @@ class Sampling(Strategy):
     ) -> None:
         if samples < 1 or top_k < 0:
             raise UsageError(f"samples is {samples} (1 or more is needed), top_k is {top_k} (0 or more is needed)")
-        if not temperature > 0 or not 0 < top_p <= 1:
-            raise UsageError(f"temperature is {temperature} (above 0 is needed), top_p is {top_p} (0 < top_p <= 1)")
+        if not temperature >= LEAST_TEMPERATURE or not 0 < top_p <= 1:
+            raise UsageError(
+                f"temperature is {temperature} ({LEAST_TEMPERATURE} or more is needed), "
+                f"top_p is {top_p} (0 < top_p <= 1)"
+            )
         self.width, self.temperature, self.top_k, self.top_p, self.seed = samples, temperature, top_k, top_p, seed
         self.needs_symbols = top_k > 0 or top_p < 1
 

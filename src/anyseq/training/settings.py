@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from anyseq.core import PartConfig
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class TrainingConfig(PartConfig):
     """Settings of the training loop."""
 
     max_steps: int | None = Field(None, ge=1, description="stop after this many updates")
-    max_minutes: float | None = Field(None, gt=0, description="stop after this many minutes of training")
+    max_minutes: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="stop after this many minutes of training"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="the highest learning rate")
     schedule: Literal["constant", "inverse_sqrt", "cosine", "plateau"] = Field(
         "cosine",
@@ -30,15 +34,15 @@ class TrainingConfig(PartConfig):
     warmup_steps: int = Field(400, ge=0, description="updates over which the learning rate rises from 0")
     batch_tokens: int = Field(4096, ge=1, description="padded tokens of a batch on its longer side")
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added before an update")
-    grad_clip_norm: float | None = Field(1.0, gt=0, description="longest gradient; none: no clipping")
+    grad_clip_norm: float | None = Field(1.0, gt=0, description="longest gradient; null: no clipping")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of the matrices")
-    adam_betas: tuple[float, float] = Field((0.9, 0.98), description="decay of AdamW's two averages")
+    adam_betas: tuple[Decay, Decay] = Field((0.9, 0.98), description="decay of AdamW's two averages, in [0, 1)")
     average: float = Field(0.0, ge=0, lt=1, description="decay of the moving average of the weights; 0: none")
     validate_every: int = Field(500, ge=1, description="updates between validations")
     validate_items: int = Field(200, ge=1, description="dev items decoded at a validation; all of them at the end")
-    metric: str | None = Field(None, description="decides what is best: a metric's name or loss; none: the first")
+    metric: str | None = Field(None, description="decides what is best: a metric's name or loss; null: the first")
     patience: int | None = Field(None, ge=1, description="stop after this many validations without a better one")
-    keep_checkpoints: int = Field(1, ge=1, description="checkpoints kept besides the best")
+    keep_checkpoints: int = Field(1, ge=1, description="the newest checkpoints are kept, so many; and the best")
     seed: int = Field(1, ge=0, description="seed of initial weights, shuffling and dropout")
 
     def remarks(self, seconds_per_update: float | None = None) -> list[str]:

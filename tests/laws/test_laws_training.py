@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,19 @@ def test_10_what_is_saved_predicts_the_same(pair: Pair, tmp_path: Path) -> None:
     assert torch.equal(score(other.decoder, other.encode(batch), batch.target)[0], expected)
 
 
+def test_an_epoch_that_ends_within_an_update_is_the_batches_own(tmp_path: Path) -> None:
+    """So that a codec that varies its output gives every item anew in every epoch."""
+    seen: list[tuple[int, int]] = []
+    run = Run(PLAIN[0], tmp_path / "run", SETTINGS.model_copy(update={"accumulate": 4, "max_steps": 12}))
+    make_batch = run.trainer.make_batch
+    run.trainer.make_batch = lambda rows, epoch: seen.extend((key, epoch) for key in rows.tolist()) or make_batch(
+        rows, epoch
+    )
+    run.trainer.run()
+    assert len(run.trainer.batches.epoch(0)) % 4 and max(epoch for _, epoch in seen) >= 2
+    assert len(set(seen)) == len(seen)
+
+
 class Fixed(TokenBatches):
     """The same batches always, in turn."""
 
@@ -214,10 +227,13 @@ def test_14_the_first_losses_are_those_of_a_big_batch(pair: Pair, tmp_path: Path
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
-def telling(update: Callable[[list[Tensor]], Tensor], reported: list[Tensor]) -> Callable[[list[Tensor]], Tensor]:
+Update = Callable[[Sequence[tuple[Tensor, int]]], Tensor]
+
+
+def telling(update: Update, reported: list[Tensor]) -> Update:
     """An update that also tells its [sum, count]."""
 
-    def call(parts: list[Tensor]) -> Tensor:
+    def call(parts: Sequence[tuple[Tensor, int]]) -> Tensor:
         reported.append(update(parts))
         return reported[-1]
 

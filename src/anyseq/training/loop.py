@@ -160,7 +160,9 @@ class Trainer:
             while (reason := self._ending()) is None:
                 began = time.monotonic()
                 chosen = [next(stream) for _ in range(self.settings.accumulate)]
-                self.meter.add(self._update([rows for rows, _ in chosen]), time.monotonic() - began)
+                epochs = [self.standing.epoch, *(after.epoch for _, after in chosen)]  # an epoch may end between two
+                parts = [(rows, epoch) for (rows, _), epoch in zip(chosen, epochs, strict=False)]
+                self.meter.add(self._update(parts), time.monotonic() - began)
                 after = chosen[-1][1]
                 step = self.standing.step + 1
                 self.standing = replace(self.standing, step=step, epoch=after.epoch, batch=after.batch)
@@ -215,13 +217,13 @@ class Trainer:
         moment = Moment(standing.step + 1, s.warmup_steps, self.share, s.plateau_factor**standing.decays)
         return learning_rate(s.schedule, s.learning_rate, moment)
 
-    def _update(self, parts: list[Tensor]) -> Tensor:
-        """One update from one or several batches; returns what is reported of it, not yet read."""
+    def _update(self, parts: Sequence[tuple[Tensor, int]]) -> Tensor:
+        """One update from one or several batches, each of an epoch; returns what is reported of it, not yet read."""
         self.model.train()
         self.objective.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
-        reported = backward((self._loss(rows) for rows in parts), self.parameters, len(parts))
+        reported = backward((self._loss(*part) for part in parts), self.parameters, len(parts))
         if self.settings.grad_clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_clip_norm, foreach=True)
         self.optimiser.step()
@@ -230,8 +232,8 @@ class Trainer:
             self.average.update()
         return reported
 
-    def _loss(self, rows: Tensor) -> Loss:
-        batch = self.make_batch(rows, self.standing.epoch)
+    def _loss(self, rows: Tensor, epoch: int) -> Loss:
+        batch = self.make_batch(rows, epoch)
         with self.autocast():
             return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
 

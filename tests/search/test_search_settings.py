@@ -41,6 +41,7 @@ def test_every_field_is_described() -> None:
         ({"beam_size": 0}, "greater than or equal to 1"),
         ({"length_penalty": -0.1}, "greater than or equal to 0"),
         ({"samples": 1, "top_p": 0.0}, "greater than 0"),
+        ({"samples": 1, "seed": 2**63}, "less than or equal to 9223372036854775807"),
         ({"samples": 1, "temperature": 1e-40}, "greater than or equal to 0.000001"),
         ({"beams": 3}, "Extra inputs"),
     ],

@@ -199,6 +199,7 @@ def test_accumulated_gradients_are_those_of_one_batch() -> None:
     ("settings", "fault"),
     [
         ({"max_minutes": math.inf}, "finite number"),
+        ({"max_steps": 1, "seed": 2**63}, "less than or equal to 9223372036854775807"),
         ({"max_steps": 1, "adam_betas": (2.0, 0.9)}, "less than 1"),
         ({"max_steps": 1, "adam_betas": (0.9, -0.1)}, "greater than or equal to 0"),
     ],

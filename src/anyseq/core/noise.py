@@ -20,7 +20,7 @@ class Noise:
     """Keyed random numbers: a counter hash of (seed, item, sample, step, draw).
 
     Attributes:
-        seed: The run's seed.
+        seed: The run's seed, at most 2**63 - 1.
         item: Key of each row's source.
         sample: Which of the source's samples the row is.
         step: Inputs the row has consumed.

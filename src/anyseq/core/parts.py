@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+LARGEST_SEED = 2**63 - 1
+"""What random numbers may be keyed by (`Noise`)."""
+
 
 class PartConfig(BaseModel):
     """A part's settings, as a recipe writes them; `build` (or `fit`, for a codec) makes the part from flat arguments.

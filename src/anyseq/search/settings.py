@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from anyseq.core import Constraint, Decoder, Hypotheses, Memory, Padded, PartConfig
+from anyseq.core.parts import LARGEST_SEED
 from anyseq.search.constraints import All, MinLength, NoRepeatNgram
 from anyseq.search.forbidden import ForbiddenTexts
 from anyseq.search.loop import search
@@ -51,7 +52,7 @@ class SearchConfig(PartConfig):
         False, description="write the part of the source looked at most for each unknown one; needs attention"
     )
     batch_tokens: int = Field(4096, ge=1, description="source elements searched at a time, padding counted")
-    seed: int = Field(0, ge=0, description="sampling: another seed gives other draws")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED, description="sampling: another seed gives other draws")
 
     @model_validator(mode="after")
     def _pairs(self) -> SearchConfig:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from anyseq.core import PartConfig
+from anyseq.core.parts import LARGEST_SEED
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 
@@ -43,7 +44,7 @@ class TrainingConfig(PartConfig):
     metric: str | None = Field(None, description="decides what is best: a metric's name or loss; null: the first")
     patience: int | None = Field(None, ge=1, description="stop after this many validations without a better one")
     keep_checkpoints: int = Field(1, ge=1, description="the newest checkpoints are kept, so many; and the best")
-    seed: int = Field(1, ge=0, description="seed of initial weights, shuffling and dropout")
+    seed: int = Field(1, ge=0, le=LARGEST_SEED, description="seed of initial weights, shuffling and dropout")
 
     def remarks(self, seconds_per_update: float | None = None) -> list[str]:
         """What is odd about these settings, though it may be meant.

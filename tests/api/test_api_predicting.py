@@ -68,6 +68,22 @@ def test_a_very_long_line_is_cut(run: Run, model: Path, tmp_path: Path) -> None:
     assert lines[1] == predict(run, model, (long[:15] + "\n").encode(), tmp_path)[0][0]
 
 
+def test_weights_of_eight_bits(run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In use they serve every verb; in training they are refused before anything is written."""
+    monkeypatch.setattr("anyseq.nn.int8.SMALLEST", 1)
+    lines, err = predict(run, model, b"abc\nabca\n", tmp_path, "--precision", "int8", "--format", "jsonl")
+    floats, _ = predict(run, model, b"abc\nabca\n", tmp_path, "--format", "jsonl")
+    scores = [[json.loads(line)["score"] for line in each] for each in (lines, floats)]
+    assert (len(lines), err) == (2, "") and scores[0] != scores[1]
+    assert scores[0] == pytest.approx(scores[1], rel=0.05)
+    source = write(tmp_path / "source", "abc")
+    options = ["--source", source, "--target", source, "--precision", "int8", "--device", "cpu"]
+    assert [run(verb, model, *options)[0] for verb in ("evaluate", "score")] == [0, 0]
+    for verb in ("train", "check"):
+        code, _, err = run(verb, "transduce/copy", "--precision", "int8", *TINY)
+        assert code == 2 and "--precision int8: weights of eight bits are for use, not for training" in err
+
+
 def test_lines_the_model_cannot_read_are_warned_of(run: Run, model: Path, tmp_path: Path) -> None:
     """Once, with the first line's number and characters, and how many there were; a few such characters are fine."""
     given = ["abc", "ab\u0416", "\u0416\u0416c\u6f22", "", "\u0416", "abc\u0416", "\u6f22\u0416a"]

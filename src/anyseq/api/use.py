@@ -16,6 +16,7 @@ from anyseq.config import change, load_resolved
 from anyseq.core import Item
 from anyseq.errors import UsageError
 from anyseq.metrics.bootstrap import Comparison, paired_bootstrap
+from anyseq.nn.int8 import use_int8
 from anyseq.tasks.alignment import refuse_without_attention
 from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
@@ -121,7 +122,7 @@ def load(
             same, search settings and metrics are the first's.
         device: `cpu`, `cuda`, `mps` or `auto`.
         threads: Processor threads.
-        precision: Of the forward passes.
+        precision: Of the forward passes; `int8` rounds the weights of linear maps and embeddings.
         trust: Modules that parts from outside anyseq may come from.
         rerank_with: Models whose score of each hypothesis counts, too, when one is chosen; their codecs may be others.
         rerank_weight: The share of their mean score, in [0, 1]; the rest is the model's own.
@@ -133,7 +134,7 @@ def load(
     """
     use_threads(threads)
     where = resolve_device(device)
-    cast = autocast(precision, where)
+    cast: Autocast = nullcontext if precision == "int8" else autocast(precision, where)
     members, others = _several(folder), _several(rerank_with)
     if not members:
         raise UsageError("no model is given: name one folder or more")
@@ -155,6 +156,8 @@ def _load(folder: Path, where: torch.device, precision: Precision, trust: Collec
     refuse_recurrent(precision, task.model)
     load_weights(task, folder)
     task.model.to(where).eval()
+    if precision == "int8":
+        use_int8(task.model)
     return task
 
 

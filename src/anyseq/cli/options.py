@@ -39,8 +39,11 @@ class Everywhere:
         typer.Option(min=1, metavar="N", help="CPU threads (all, unless given).", rich_help_panel=_EVERYWHERE),
     ] = None
     precision: Annotated[
-        Literal["float32", "bf16"],
-        typer.Option(help="Of the computation; refused where the device has it not.", rich_help_panel=_EVERYWHERE),
+        Literal["float32", "bf16", "int8"],
+        typer.Option(
+            help="Of the computation; refused where the device has it not. int8: a trained model's weights.",
+            rich_help_panel=_EVERYWHERE,
+        ),
     ] = "float32"
     seed: Annotated[
         int | None,

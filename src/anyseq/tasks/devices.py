@@ -12,7 +12,8 @@ from torch import nn
 from anyseq.errors import UsageError
 from anyseq.nn.cells import Cell
 
-Precision = Literal["float32", "bf16"]
+Precision = Literal["float32", "bf16", "int8"]
+"""Of the forward passes; int8 is that of the weights of a trained model in use."""
 Autocast = Callable[[], AbstractContextManager[Any]]
 """Gives the context of a forward pass."""
 
@@ -37,8 +38,10 @@ def autocast(precision: Precision, device: torch.device) -> Autocast:
     """The context of the forward pass.
 
     Raises:
-        UsageError: the hardware has no such arithmetic.
+        UsageError: the hardware has no such arithmetic, or it is none to train in.
     """
+    if precision == "int8":
+        raise UsageError("--precision int8: weights of eight bits are for use, not for training; use float32 or bf16")
     if precision == "float32":
         return nullcontext
     able = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
@@ -53,7 +56,7 @@ def refuse_recurrent(precision: Precision, model: nn.Module) -> None:
     Raises:
         UsageError: so it is.
     """
-    if precision != "float32" and any(isinstance(module, Cell) for module in model.modules()):
+    if precision == "bf16" and any(isinstance(module, Cell) for module in model.modules()):
         raise UsageError(f"--precision {precision}: recurrent models compute in float32 only; use float32")
 
 

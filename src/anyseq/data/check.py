@@ -12,10 +12,10 @@ from statistics import median
 from typing import Literal
 
 from anyseq.core import Codec, Item, Unknown
+from anyseq.data.files import SIDES
 from anyseq.data.order import AROUND, FEWEST, Order, Stretch, learn
 from anyseq.data.words_together import order_by_words
 
-SIDES = ("source", "target")
 Severity = Literal["error", "warning", "note"]
 
 _UNKNOWN_SHARE = 0.01  # more unknown characters than this are odd

@@ -17,7 +17,7 @@ from anyseq.data.batching import Packed, pack
 from anyseq.data.lines import display_name, read_numbered
 from anyseq.errors import DataError
 
-PAIR = ("source", "target")
+SIDES = ("source", "target")
 
 _NAMED = 10
 
@@ -25,7 +25,7 @@ Place = tuple[int, Any]
 """A line's number, counted from 1, and what it holds."""
 
 
-def read_items(data: Any, fields: Sequence[str] = PAIR) -> list[Item]:
+def read_items(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
     """Read what a recipe's `data.train` (dev, test) holds.
 
     Args:
@@ -72,7 +72,7 @@ def read_parallel(paths: Mapping[str, str | Path]) -> list[Item]:
     return [Item(dict(zip(paths, row, strict=True)), key, file, key + 1) for key, row in enumerate(rows)]
 
 
-def read_table(path: str | Path, fields: Sequence[str] = PAIR) -> list[Item]:
+def read_table(path: str | Path, fields: Sequence[str] = SIDES) -> list[Item]:
     """Read one file that holds all fields (plain or .gz).
 
     .jsonl has one object a line, with the fields as texts. .tsv (tabs, no quotes) and .csv (commas, double quotes) have
@@ -209,7 +209,7 @@ class Frame(Protocol):
         """Give the rows as dictionaries for the orient "records"."""
 
 
-def from_python(data: Any, fields: Sequence[str] = PAIR) -> list[Item]:
+def from_python(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
     """Take data from Python.
 
     Args:

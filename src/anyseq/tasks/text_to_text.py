@@ -17,7 +17,7 @@ from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symb
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
-from anyseq.data.files import read_items, select_trainable
+from anyseq.data.files import SIDES, read_items, select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -26,8 +26,6 @@ from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig
 from anyseq.tasks.text_limits import TextLimits
 from anyseq.tasks.unknown_words import replace_unknown
 from anyseq.tasks.word_vectors import start_from
-
-SIDES = ("source", "target")
 
 
 class TextData(PartConfig):
@@ -209,7 +207,11 @@ class TextToText(Task):
             return self._encode_copied(self._copying, item, seed)
         if seed is None:
             return {**self.encode_source(item).fields, "target": self.codecs["target"].encode(item.raw["target"])}
-        return {side: self.codecs[side].augment(item.raw[side], seed) for side in SIDES}
+        return {side: self._drawn(side, item, seed) for side in SIDES}
+
+    def _drawn(self, side: str, item: Item, seed: int) -> Tensor:
+        """A side as its codec varies it; the two are drawn apart, also where they hold the same text."""
+        return self.codecs[side].augment(item.raw[side], 2 * seed + SIDES.index(side))
 
     def _encode_copied(self, copying: CopyCodec, item: Item, seed: int | None) -> Mapping[str, Tensor]:
         """The target in the symbols of the vocabulary, and of its source where the vocabulary has none."""
@@ -218,9 +220,9 @@ class TextToText(Task):
             copied = copying.read(given)
             return {**self.encode_source(item).fields, "target": copying.encode(wanted, copied)}
         source, target = self.codecs["source"], self.codecs["target"]
-        symbols = source.augment(given, seed)
+        symbols = self._drawn("source", item, seed)
         copied = copying.read_symbols(symbols) if source.augments else copying.read(given)
-        encoded = target.augment(wanted, seed) if target.augments else copying.encode(wanted, copied)
+        encoded = self._drawn("target", item, seed) if target.augments else copying.encode(wanted, copied)
         return {"source": symbols, **copying.fields(copied), "target": encoded}
 
     def unknown(self, item: Item) -> Unknown:

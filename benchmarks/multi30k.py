@@ -1,8 +1,8 @@
 """Train a translation recipe on Multi30k for some normalised minutes, choose on val, report on test_2016_flickr.
 
-    python benchmarks/multi30k.py translate/transformer --minutes 30 --output runs/transformer [key=value ...]
+    python benchmarks/multi30k.py translate/transformer --minutes 30 --output runs/multi30k [key=value ...]
 
-Reads the folder `multi30k` of the one ANYSEQ_DATA names; without it, says so and ends. Prints a row for results.md:
+This is the default. Reads the folder `multi30k` of the one ANYSEQ_DATA names; without it, says so and ends. Prints a row for results.md:
 BLEU of test both lower-cased (`sacrebleu -lc`, which results.md states) and by the recipe's own metrics.
 """
 
@@ -26,17 +26,18 @@ from limit import NORM_GFLOPS, limit_gflops
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("recipe")
+    parser.add_argument("recipe", nargs="?", default="translate/transformer")
     parser.add_argument("words", nargs="*", metavar="key=value")
     parser.add_argument("--minutes", type=float, default=30.0, help="normalised minutes of training")
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=Path("runs/multi30k"))
     parser.add_argument("--source", default="de")
     parser.add_argument("--target", default="en")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_intermixed_args()
     data = Path(os.environ.get("ANYSEQ_DATA", "")) / "multi30k"
     if "ANYSEQ_DATA" not in os.environ or not data.exists():
-        sys.exit("skipped: ANYSEQ_DATA names no folder with multi30k")
+        print("skipped: ANYSEQ_DATA names no folder with multi30k", file=sys.stderr)
+        return
 
     torch.set_num_threads(given.threads)
     before = limit_gflops()

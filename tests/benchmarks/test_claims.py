@@ -46,6 +46,14 @@ def test_the_plots_of_the_page_are_there_small_and_of_whole_runs() -> None:
         assert not json.loads((ROOT / "docs" / "claims" / f"{name}.json").read_text())["run"]["quick"]
 
 
+def test_multi30k_needs_no_arguments_and_is_skipped_without_its_data() -> None:
+    """`make benchmark` calls every script so, and ends where one fails."""
+    environment = {name: value for name, value in os.environ.items() if name != "ANYSEQ_DATA"}
+    command = [sys.executable, ROOT / "benchmarks" / "multi30k.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, "skipped: ANYSEQ_DATA names no folder with multi30k\n")
+
+
 def test_make_claims_runs_every_script_and_make_benchmark_none() -> None:
     text = (ROOT / "Makefile").read_text()
     (listed,) = re.findall(r"^CLAIMS := (.*)$", text, re.MULTILINE)

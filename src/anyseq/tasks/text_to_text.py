@@ -100,7 +100,8 @@ class TextToText(Task):
         if data.train is None:
             if data.generator is None:
                 raise DataError("nothing to learn from: give data.train, or data.train.source and data.train.target")
-            return Splits(data.generator.generate("train"), data.generator.generate("dev"))
+            dev = data.generator.generate("dev") if data.dev is None else read_items(data.dev)
+            return Splits(data.generator.generate("train"), dev)
         train = read_items(data.train)
         if data.dev is not None:
             return Splits(train, read_items(data.dev))
@@ -114,9 +115,9 @@ class TextToText(Task):
         return data.generator.generate("test") if data.train is None and data.generator is not None else None
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
-        """Look at the pairs as they were read; in generated ones no order can have been lost."""
+        """Look at the pairs as they were read; of generated ones equal sides are meant, and no order can be lost."""
         given = self._config.data.train is not None
-        return examine(splits.train, splits.dev, test, held_out=splits.held_out, order=given)
+        return examine(splits.train, splits.dev, test, held_out=splits.held_out, given=given)
 
     @property
     def at_faults(self) -> AtFaults:

@@ -2,8 +2,9 @@
 
     python benchmarks/multi30k.py translate/transformer --minutes 30 --output runs/multi30k [key=value ...]
 
-This is the default. Reads the folder `multi30k` of the one ANYSEQ_DATA names; without it, says so and ends. Prints a row for results.md:
-BLEU of test both lower-cased (`sacrebleu -lc`, which results.md states) and by the recipe's own metrics.
+This is the default. Reads the folder `multi30k` of the one ANYSEQ_DATA names; without it, says so and ends. Prints a
+row for results.md: BLEU of test both lower-cased (`sacrebleu -lc`, which results.md states) and by the recipe's own
+metrics.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ def data_folder(name: str) -> Path:
     """A folder of ANYSEQ_DATA; without it the script says so and ends."""
     folder = Path(os.environ.get("ANYSEQ_DATA", "")) / name
     if "ANYSEQ_DATA" not in os.environ or not folder.exists():
-        sys.exit(f"skipped: ANYSEQ_DATA names no folder with {name}")
+        print(f"skipped: ANYSEQ_DATA names no folder with {name}", file=sys.stderr)
+        sys.exit()
     return folder
 
 

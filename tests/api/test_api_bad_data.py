@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from anyseq.api.folders import clear
+from anyseq.config import load_recipe
 from tiny_runs import RECIPE, TINY, listing, write
 
 Run = Callable[..., tuple[int, str, str]]
@@ -154,6 +156,22 @@ def test_a_folder_that_holds_a_run(run: Run, tmp_path: Path) -> None:
     assert after["notes.txt"] == before["notes.txt"] and after["plots/one.txt"] == before["plots/one.txt"]
     assert "checkpoints/step_3/weights.safetensors" in after
     assert "checkpoints/step_2/weights.safetensors" not in after
+
+
+def test_a_linked_part_of_a_run_is_unlinked(tmp_path: Path) -> None:
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    (elsewhere / "step_1").mkdir(parents=True)
+    run.mkdir()
+    write(run / "config.yaml", "task: transduce")
+    (run / "checkpoints").symlink_to(elsewhere)
+    clear(run)
+    assert list(run.iterdir()) == [] and (elsewhere / "step_1").is_dir()
+
+
+def test_dev_that_is_given_is_used_beside_generated_training_data(tmp_path: Path) -> None:
+    dev = write(tmp_path / "dev.tsv", "ab\tcd")
+    splits = load_recipe(RECIPE, ["data.generator.train=50", f"data.dev={dev}"]).build().read()
+    assert len(splits.train) == 50 and [item.raw for item in splits.dev] == [{"source": "ab", "target": "cd"}]
 
 
 def test_an_output_that_is_a_file(run: Run, tmp_path: Path) -> None:

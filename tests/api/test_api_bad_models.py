@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from anyseq import api
+from anyseq.errors import UsageError
 from anyseq.training import checkpoint
 from tiny_runs import RECIPE, TINY, listing, named, train, write
 
@@ -212,6 +213,12 @@ def test_a_full_disk(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.undo()
     api.resume(folder, device="cpu", threads=1)
     assert named(folder, "last") == 8
+
+
+def test_an_average_of_fewer_than_two_is_refused_as_that(model: Path, tmp_path: Path) -> None:
+    for last in (1, 0, -1):
+        with pytest.raises(UsageError, match=f"last={last} .* 2 or more"):
+            api.average(model, tmp_path / "mean", last)
 
 
 def test_average_and_info(run: Run, model: Path, tmp_path: Path) -> None:

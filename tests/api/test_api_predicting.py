@@ -22,6 +22,7 @@ from anyseq.config import load_recipe
 from anyseq.core import Item
 from anyseq.errors import UsageError
 from anyseq.search import SearchConfig
+from anyseq.tasks.devices import autocast
 from tiny_runs import TINY, train, write
 
 Run = Callable[..., tuple[int, str, str]]
@@ -211,6 +212,12 @@ def test_devices_and_precision_that_are_not_there(
         code, out, err = run(verb, model, *files, *option)
         assert (code, out) == (2, "") and hint in err
     assert run(verb, model, *files, "--device", "cpu")[0] == 0
+
+
+def test_a_gpu_that_only_emulates_bf16_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    with pytest.raises(UsageError, match="use float32"):
+        autocast("bf16", torch.device("cuda"))
 
 
 def test_evaluate_and_score_agree_with_validation(run: Run, model: Path, tmp_path: Path) -> None:

@@ -46,6 +46,17 @@ def test_the_plots_of_the_page_are_there_small_and_of_whole_runs() -> None:
         assert not json.loads((ROOT / "docs" / "claims" / f"{name}.json").read_text())["run"]["quick"]
 
 
+@pytest.mark.parametrize(
+    ("name", "data"), [("multi30k", "multi30k"), ("tatoeba", "tatoeba_enes"), ("tanaka", "tanaka_enja")]
+)
+def test_quality_is_skipped_without_its_data(name: str, data: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ANYSEQ_DATA"}
+    script = ROOT / "benchmarks" / "quality" / f"{name}.py"
+    command = [sys.executable, script, "translate/transformer", "--output", tmp_path / "run"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
+    assert (done.returncode, done.stderr) == (0, f"skipped: ANYSEQ_DATA names no folder with {data}\n")
+
+
 def test_make_claims_runs_every_script_and_make_benchmark_none() -> None:
     text = (ROOT / "Makefile").read_text()
     (listed,) = re.findall(r"^CLAIMS := (.*)$", text, re.MULTILINE)

@@ -129,6 +129,16 @@ def test_the_traceback_is_shown_with_debug_only(run: Run, monkeypatch: pytest.Mo
     assert "Traceback" in run("recipes", "--debug")[2]
 
 
+def test_an_interrupted_verb_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def recipes(run: Everywhere) -> None:
+        """Wait."""
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main_module, "VERBS", (recipes, *VERBS[1:]))
+    code, _, err = run("recipes")
+    assert (code, err.strip()) == (130, "anyseq: interrupted")
+
+
 def test_a_closed_pipe_ends_quietly() -> None:
     reader, writer = os.pipe()
     os.close(reader)

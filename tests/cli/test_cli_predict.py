@@ -107,6 +107,30 @@ def test_what_stood_before_the_damage_of_a_gz_is_not_lost(run: Run, shouter: Any
     assert lines == [f"LINE {number} {number * 7919 % 10007}" for number in range(len(lines))] and len(lines) > 1000
 
 
+def test_a_named_pipe_is_opened_once(run: Run, shouter: Any, tmp_path: Path) -> None:
+    """Its writer takes the reader's leaving for the end, and nobody answers a second opening."""
+    os.mkfifo(tmp_path / "in")
+    opened: list[float] = []
+    writer = threading.Thread(target=lambda: opened.append((tmp_path / "in").write_text("one\n")), daemon=True)
+    writer.start()
+    reader = threading.Thread(target=run, args=("predict", "shouter", "--input", tmp_path / "in"), daemon=True)
+    reader.start()
+    reader.join(20)
+    assert not reader.is_alive() and shouter.windows == [["one"]]
+
+
+@pytest.mark.parametrize(
+    "words", [("predict", "--output"), ("evaluate", "--data", "in.tsv", "--json")], ids=["predict", "evaluate"]
+)
+def test_an_output_that_cannot_be_written_is_refused_first(
+    run: Run, shouter: Any, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    verb, *options = words
+    for output, hint in ((tmp_path / "no" / "out", f"no folder {tmp_path / 'no'};"), (tmp_path, "is a folder")):
+        code, out, err = run(verb, "gone", *options, output)
+        assert (code, out) == (2, "") and str(output) in err and hint in err
+
+
 def test_a_misspelt_input_file_is_guessed(run: Run, shouter: Any, tmp_path: Path) -> None:
     (tmp_path / "source.txt").touch()
     code, _, err = run("predict", "shouter", "--input", tmp_path / "sorce.txt")

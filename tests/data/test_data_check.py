@@ -109,6 +109,8 @@ def test_duplicates_and_overlaps_are_counted(splits):
 def test_identical_sides_are_found(splits):
     splits[1][:] = [Item({**i.raw, "target": i.raw["source"]}, i.key, i.file, i.line) for i in splits[1]]
     found = [finding for finding in loud(examine(*splits)) if "same text on both sides" in finding.message]
+    generated = loud(examine(*splits, given=False))
+    assert not [finding for finding in generated if "same text on both sides" in finding.message]
     assert len(found) == 1
     assert found[0].message.startswith("dev: 60 of 60 (100.00%)")
     assert "given twice" in found[0].message

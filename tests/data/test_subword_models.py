@@ -82,12 +82,21 @@ def test_a_model_that_cannot_be_sampled_word_by_word_is_refused_only_then(tmp_pa
         SubwordsConfig(model_file=path, nbest_size=4).fit([])
 
 
+SAMPLED = {"unigram": {"nbest_size": 4}, "bpe": {"bpe_dropout": 0.1}}
+
+
+@pytest.mark.parametrize(("said", "other"), [("unigram", "bpe"), ("bpe", "unigram")])
+def test_the_sampling_of_the_other_type_is_refused(said, other):
+    with pytest.raises(ValueError, match=f"is for model_type {other}; of {said} set {next(iter(SAMPLED[said]))}"):
+        SubwordsConfig(model_type=said, **SAMPLED[other])
+
+
 @pytest.mark.parametrize(("said", "is_one"), [("unigram", "bpe"), ("bpe", "unigram")])
 def test_sampling_from_a_model_of_the_other_type_is_refused(tmp_path, said, is_one):
     path = train_foreign(tmp_path / "m.model", model_type=is_one)
     SubwordsConfig(model_file=path, model_type=said).fit([])
     with pytest.raises(DataError, match=f"model_type={said}, but .* is {is_one}"):
-        SubwordsConfig(model_file=path, model_type=said, nbest_size=4, bpe_dropout=0.1).fit([])
+        SubwordsConfig(model_file=path, model_type=said, **SAMPLED[said]).fit([])
 
 
 UNIGRAM = SubwordsConfig(vocab_size=95, nbest_size=5, sampling_alpha=0.7).fit(TEXTS)

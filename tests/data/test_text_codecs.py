@@ -194,6 +194,11 @@ def test_symbols_are_ordered_by_count():
     assert WordsConfig(min_count=1, max_size=3).fit(["b a, a"]).words == (" a",)
 
 
+def test_characters_all_rare_are_refused():
+    with pytest.raises(DataError, match=r"no character occurs 3 times; lower codec\.min_count"):
+        CharactersConfig(min_count=3).fit(["ab", "ba"])
+
+
 def test_words_all_rare_are_refused():
     with pytest.raises(DataError, match=r"codec\.min_count"):
         WordsConfig(min_count=3).fit(["a b"])

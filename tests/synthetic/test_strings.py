@@ -91,6 +91,10 @@ def test_expand_refuses_digits_as_letters() -> None:
         ExpandConfig(alphabet="a1")
 
 
+def test_any_seed_will_do() -> None:
+    assert len(CopyConfig(train=5, seed=10**80).generate("train")) == 5
+
+
 def test_split_of_keeps_its_shares() -> None:
     drawn = [split_of(str(key), 3, 0.1) for key in range(2000)]
     assert 0.08 < drawn.count("dev") / 2000 < 0.12

@@ -53,10 +53,10 @@ def refuse_existing(folder: Path, overwrite: bool) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove a run, and nothing else that may be in the folder."""
+    """Remove a run, and nothing else that may be in the folder; of what is elsewhere (a link), the link."""
     for name in OF_A_RUN:
         path = folder / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

@@ -38,14 +38,16 @@ def average(
     Args:
         folder: The run.
         output: The model folder to make.
-        last: How many of the newest checkpoints.
+        last: How many of the newest checkpoints, 2 or more.
         threads: Processor threads.
         trust: Modules that parts from outside anyseq may come from.
 
     Raises:
-        UsageError: there are fewer than two checkpoints.
+        UsageError: there are fewer than two checkpoints, or fewer are asked for.
         OutputExistsError: the output exists.
     """
+    if last < 2:
+        raise UsageError(f"an average over last={last} checkpoints is none: 2 or more are needed")
     use_threads(threads)
     folder, output = Path(folder), Path(output)
     home, about = home_and_about(folder)

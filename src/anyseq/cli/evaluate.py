@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anyseq.cli.notices import Notices
-from anyseq.cli.options import Everywhere, ModelFolders, find, load
+from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless
 from anyseq.cli.pairs import Pairs
 from anyseq.cli.reranking import Reranking
 from anyseq.errors import UsageError
@@ -36,6 +36,8 @@ def evaluate(
     """Compare a model's outputs with references by the recipe's metrics, with their signatures."""
     if paired and len(models) < 2:
         raise UsageError("--paired compares models with the first: give two or more")
+    if json_file is not None:
+        refuse_homeless(json_file)
     find(models)
     items, references = pairs.read()
     from anyseq import api

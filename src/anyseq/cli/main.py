@@ -17,7 +17,7 @@ from anyseq.cli.average import average
 from anyseq.cli.check import check
 from anyseq.cli.demo import demo
 from anyseq.cli.evaluate import evaluate
-from anyseq.cli.failures import CLOSED_PIPE, explain
+from anyseq.cli.failures import CLOSED_PIPE, INTERRUPTED, explain
 from anyseq.cli.info import info
 from anyseq.cli.options import verb
 from anyseq.cli.predict import predict
@@ -65,6 +65,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         code = build(_search_settings(words))(words, standalone_mode=False, prog_name="anyseq") or 0
         sys.stdout.flush()
+        if code == INTERRUPTED:  # of which typer makes a code and no word
+            _say("interrupted")
     except BrokenPipeError:
         return _closed_pipe()
     except SystemExit as error:  # typer's own way to end on a closed pipe

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 
 import typer
 
+from anyseq.errors import UsageError
+
 if TYPE_CHECKING:
     from anyseq.api import Predictor
     from anyseq.core import PartConfig
@@ -172,6 +174,18 @@ def find(models: Sequence[Path]) -> None:
 
     for model in models:
         api.home_and_about(model)
+
+
+def refuse_homeless(output: Path) -> None:
+    """Refuse an output file for which there is no folder, or that is one, before any work is done for it.
+
+    Raises:
+        UsageError: so it is.
+    """
+    if not output.parent.is_dir():
+        raise UsageError(f"{output} cannot be written: there is no folder {output.parent}; make it, or choose another")
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; give the name of a file")
 
 
 def load(run: Everywhere, models: Sequence[Path], search: Mapping[str, Any], **others: Any) -> Predictor:

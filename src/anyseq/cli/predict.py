@@ -14,7 +14,7 @@ import typer
 
 from anyseq.cli.lines import windows
 from anyseq.cli.notices import Notices
-from anyseq.cli.options import Everywhere, ModelFolders, find, load
+from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless
 from anyseq.cli.reranking import Reranking
 from anyseq.data.lines import opened
 from anyseq.errors import OutputExistsError, UsageError
@@ -117,10 +117,14 @@ def _check_files(source: str, output: str, overwrite: bool) -> None:
     if source != "-":
         if Path(source).is_dir():
             raise UsageError(f"{source} is a folder; this model reads lines: give a file, or - for stdin")
-        with opened(source):
-            pass
+        if not Path(source).is_fifo():  # whoever writes into one would take this for its end
+            with opened(source):
+                pass
     target = Path(output)
-    if output == "-" or not target.is_file():  # a pipe or a device has nothing to lose
+    if output == "-":
+        return
+    refuse_homeless(target)
+    if not target.is_file():  # a pipe or a device has nothing to lose
         return
     if source != "-" and target.samefile(source):
         raise UsageError(f"{output} is the input, too: choose another output file")

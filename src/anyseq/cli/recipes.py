@@ -9,6 +9,7 @@ import typer
 
 from anyseq import catalogue
 from anyseq.cli.options import Everywhere
+from anyseq.config import show
 from anyseq.errors import UsageError
 
 
@@ -23,7 +24,7 @@ def recipes(
         case []:
             typer.echo(_table())
         case ["show", name]:
-            typer.echo(catalogue.recipe(name).path.read_text(encoding="utf-8"), nl=False)
+            typer.echo(show(name), nl=False)
         case _:
             raise UsageError(f"'recipes {' '.join(words or [])}' is not known: `recipes` or `recipes show NAME`")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from anyseq.core import Padded
 # How many batches' worth of examples are sorted by length together: enough for little padding, few enough that what
 # meets in a batch stays random in a corpus of many pools.
 POOL_BATCHES = 200
+_PACKED_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,15 @@ class Packed:
         lengths = torch.tensor([0, *(len(sequence) for sequence in sequences)])
         return cls(torch.cat(list(sequences)), lengths.cumsum(0))
 
-    @property
+    @classmethod
+    def joined(cls, parts: Sequence[Packed]) -> Packed:
+        """Put at least one behind the other."""
+        lengths = torch.cat([parts[0].offsets[:1], *(part.lengths for part in parts)])
+        return cls(torch.cat([part.values for part in parts]), lengths.cumsum(0))
+
+    @cached_property
     def lengths(self) -> Int[Tensor, " count"]:
-        """Values in each sequence."""
+        """Values in each sequence; kept, for every batch asks."""
         return self.offsets.diff()
 
     def rows(self, chosen: Int[Tensor, " row"]) -> Padded:
@@ -48,6 +57,19 @@ class Packed:
         where = (self.offsets[chosen][:, None] + places).where(valid, 0)
         values = self.values[where]
         return Padded(values.masked_fill(~valid.view(*valid.shape, *(1,) * (values.dim() - 2)), 0), valid)
+
+
+def pack(examples: Iterable[Mapping[str, Tensor]]) -> dict[str, Packed]:
+    """Pack the fields of examples, which all have the same; of no examples there are none.
+
+    They are packed as they come, some thousands at a time: a tensor of a few symbols takes many times their memory.
+    """
+    parts: dict[str, list[Packed]] = {}
+    examples = iter(examples)
+    while some := list(islice(examples, _PACKED_AT_ONCE)):
+        for name in some[0]:
+            parts.setdefault(name, []).append(Packed.of([each[name] for each in some]))
+    return {name: Packed.joined(each) for name, each in parts.items()}
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from statistics import median
 from typing import Literal
 
 from anyseq.core import Codec, Item, Unknown
+from anyseq.data.files import SIDES
 from anyseq.data.order import AROUND, FEWEST, Order, Stretch, learn
 from anyseq.data.words_together import order_by_words
 
-SIDES = ("source", "target")
 Severity = Literal["error", "warning", "note"]
 
 _UNKNOWN_SHARE = 0.01  # more unknown characters than this are odd
@@ -60,14 +60,15 @@ def examine(
     test: Sequence[Item] = (),
     *,
     held_out: bool = False,
-    order: bool = True,
+    given: bool = True,
 ) -> Iterator[Finding]:
     """Look at pairs of texts (fields `source`, `target`); a split that does not exist is empty.
 
     Args:
         train, dev, test: The splits.
         held_out: Whether dev was held out of train, so that its lines stood among those of train.
-        order: Whether to look if the lines of the two sides are in the same order, which takes the longest.
+        given: Whether the pairs were given, not generated: then equal sides are odd, and lines of the two sides may
+            stand in different orders, which takes the longest to find.
 
     Yields:
         As they are found: counts, empty sides, odd length ratios, identical sides, frequent lines, duplicates, overlap
@@ -76,7 +77,8 @@ def examine(
     splits = {name: items for name, items in (("train", train), ("dev", dev), ("test", test)) if items}
     yield from (_count(name, items) for name, items in splits.items())
     for name, items in splits.items():
-        yield from (*_empties(name, items), *_ratios(name, items), *_identical(name, items), *_common(name, items))
+        same = _identical(name, items) if given else ()
+        yield from (*_empties(name, items), *_ratios(name, items), *same, *_common(name, items))
     if "train" not in splits:
         yield Finding("error", "train: there are no items; give data.train")
         return
@@ -85,7 +87,7 @@ def examine(
     for name in swapped:
         message = f"{name}: its source looks like train's target, and the other way round; swap its two sides"
         yield Finding("error", message)
-    if order:
+    if given:
         yield from _orders({name: items for name, items in splits.items() if name not in swapped}, held_out)
 
 

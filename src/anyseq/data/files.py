@@ -13,11 +13,11 @@ import numpy as np
 from torch import Tensor
 
 from anyseq.core import Item
-from anyseq.data.batching import Packed
+from anyseq.data.batching import Packed, pack
 from anyseq.data.lines import display_name, read_numbered
 from anyseq.errors import DataError
 
-PAIR = ("source", "target")
+SIDES = ("source", "target")
 
 _NAMED = 10
 
@@ -25,7 +25,7 @@ Place = tuple[int, Any]
 """A line's number, counted from 1, and what it holds."""
 
 
-def read_items(data: Any, fields: Sequence[str] = PAIR) -> list[Item]:
+def read_items(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
     """Read what a recipe's `data.train` (dev, test) holds.
 
     Args:
@@ -72,7 +72,7 @@ def read_parallel(paths: Mapping[str, str | Path]) -> list[Item]:
     return [Item(dict(zip(paths, row, strict=True)), key, file, key + 1) for key, row in enumerate(rows)]
 
 
-def read_table(path: str | Path, fields: Sequence[str] = PAIR) -> list[Item]:
+def read_table(path: str | Path, fields: Sequence[str] = SIDES) -> list[Item]:
     """Read one file that holds all fields (plain or .gz).
 
     .jsonl has one object a line, with the fields as texts. .tsv (tabs, no quotes) and .csv (commas, double quotes) have
@@ -209,7 +209,7 @@ class Frame(Protocol):
         """Give the rows as dictionaries for the orient "records"."""
 
 
-def from_python(data: Any, fields: Sequence[str] = PAIR) -> list[Item]:
+def from_python(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
     """Take data from Python.
 
     Args:
@@ -332,18 +332,24 @@ def select_trainable(
     Raises:
         DataError: more would be left out, or nothing would remain.
     """
-    kept, fields, places, reasons, longest = [], [], [], [], 0
-    for item in items:
-        empty = [name for name, value in item.raw.items() if isinstance(value, str) and not value.strip()]
-        encoded = {} if empty else encode(item)
-        length = max((len(values) for values in encoded.values()), default=0)
-        longest = max(longest, length)
-        if empty or length > max_length:
-            places.append(item.place)
-            reasons.append(f"{empty[0]} is empty" if empty else f"{length} symbols long, data.max_length={max_length}")
-        else:
-            kept.append(item)
-            fields.append(encoded)
+    kept, places, reasons, longest = [], [], [], 0
+
+    def trainable() -> Iterator[Mapping[str, Tensor]]:
+        nonlocal longest
+        for item in items:
+            empty = [name for name, value in item.raw.items() if isinstance(value, str) and not value.strip()]
+            encoded = {} if empty else encode(item)
+            length = max((len(values) for values in encoded.values()), default=0)
+            longest = max(longest, length)
+            if empty or length > max_length:
+                long = f"{length} symbols long, data.max_length={max_length}"
+                places.append(item.place)
+                reasons.append(f"{empty[0]} is empty" if empty else long)
+            else:
+                kept.append(item)
+                yield encoded
+
+    fields = pack(trainable())
     skipped = Skipped(tuple(places), tuple(reasons), len(items))
     share = skipped.count / max(skipped.total, 1)
     raise_ = f", raise data.max_length={max_length} (the longest has {longest} symbols)" if longest > max_length else ""
@@ -354,7 +360,7 @@ def select_trainable(
             f"{skipped}; at most {max_skipped:.2%} may be: mend the data{raise_}, "
             f"or allow it with data.max_skipped={_round_up(share)}"
         )
-    return Selection(kept, {name: Packed.of([each[name] for each in fields]) for name in fields[0]}, skipped)
+    return Selection(kept, fields, skipped)
 
 
 def _round_up(share: float) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from anyseq.core import Item
 from anyseq.data.files import read_items, read_lines, read_references
+from anyseq.data.lines import display_name
 from anyseq.errors import DataError
 
 
@@ -33,7 +34,10 @@ def pairs(
     items = list(read_lines(source))
     references = [list(each) for each in read_references(targets)]
     if len(items) != len(references):
-        raise DataError(f"{source} has {len(items)} lines, its references have {len(references)}: they must be pairs")
+        raise DataError(
+            f"{display_name(source)} has {len(items):,} lines, its references have {len(references):,}: they must be "
+            "pairs; mend the one that lost or won lines"
+        )
     return [
         Item({**item.raw, "target": each[0]}, item.key, item.file, item.line)
         for item, each in zip(items, references, strict=True)

@@ -19,7 +19,7 @@ from anyseq.data.order import NEAR, STANDS_OUT, Order, Stretch
 
 _RAREST = 3  # lines a word must be in
 _PARTS, _LINES_OF_A_PART = 8, 400  # parts of the text that are judged alone; lines there must be for each
-_LOOKED_AT = 1000  # lines of a part
+_LOOKED_AT, _PAIRS_LOOKED_AT = 1000, 1 << 20  # lines of a part, and pairs of words in them, at most
 _BY_CHANCE = 16  # offsets drawn at random
 _BUCKETS = 1 << 16  # of the hash of two words
 
@@ -67,7 +67,7 @@ def order_by_words(source: Sequence[str], target: Sequence[str]) -> Order | None
     ends = [lines * part // parts for part in range(parts + 1)]
     stretches, as_they_stand, telling = [], False, 0
     for first, last in itertools.pairwise(ends):
-        rows = np.arange(first, last)[:: -(-(last - first) // _LOOKED_AT)]
+        rows = _looked_at(sides, first, last)
         by_chance = [_together(sides, rows, offset) for offset in drawn]
         deviation = float(np.std(by_chance)) or 1.0
         standing = [(_together(sides, rows, offset) - float(np.mean(by_chance))) / deviation for offset in tried]
@@ -80,6 +80,13 @@ def order_by_words(source: Sequence[str], target: Sequence[str]) -> Order | None
             offset = tried[best] - wrapped * lines
             stretches.append(Stretch(first, last, offset, standing[best] ** 2 / 2, about=True))
     return Order(None, _joined(stretches), as_they_stand) if 2 * telling > parts else None
+
+
+def _looked_at(sides: tuple[Words, Words], first: int, last: int) -> Int[np.ndarray, " row"]:
+    """The lines of a part that are looked at, evenly spread: the fewer, the longer they are."""
+    words = [(side.starts[last] - side.starts[first]) / (last - first) for side in sides]
+    most = max(1, min(_LOOKED_AT, int(_PAIRS_LOOKED_AT / max(1.0, words[0] * words[1]))))
+    return np.arange(first, last)[:: -(-(last - first) // most)]
 
 
 def _joined(stretches: Sequence[Stretch]) -> list[Stretch]:

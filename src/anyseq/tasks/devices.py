@@ -44,7 +44,10 @@ def autocast(precision: Precision, device: torch.device) -> Autocast:
         raise UsageError("--precision int8: weights of eight bits are for use, not for training; use float32 or bf16")
     if precision == "float32":
         return nullcontext
-    able = torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
+    if device.type == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)  # emulated, it is slower than float32
+    else:
+        able = torch.cpu._is_avx512_bf16_supported()
     if not able:
         raise UsageError("--precision bf16: this processor has no bf16 arithmetic and would be slower; use float32")
     return lambda: torch.autocast(device.type, torch.bfloat16)

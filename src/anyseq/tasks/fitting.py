@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from anyseq.core import Batch, Item
-from anyseq.data.batching import Packed, TokenBatches, padding_share
+from anyseq.data.batching import TokenBatches, pack, padding_share
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.base import Splits, Task
 from anyseq.tasks.choosing import DecodingConfig
@@ -33,10 +33,8 @@ class Examples:
     def __init__(self, task: Task, splits: Splits) -> None:
         if not splits.train:
             raise DataError("no training item is left")
-        self.task, self.items, self.packed = task, splits.train, splits.encoded
-        if not self.packed:
-            encoded = [task.encode(item) for item in self.items]
-            self.packed = {name: Packed.of([each[name] for each in encoded]) for name in encoded[0]}
+        self.task, self.items = task, splits.train
+        self.packed = splits.encoded or pack(map(task.encode, self.items))
         self.lengths = torch.stack([field.lengths for field in self.packed.values()]).amax(0)
 
     def batch(self, rows: Tensor, epoch: int) -> Batch:

@@ -17,7 +17,7 @@ from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symb
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
-from anyseq.data.files import read_items, select_trainable
+from anyseq.data.files import SIDES, read_items, select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -26,8 +26,6 @@ from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig
 from anyseq.tasks.text_limits import TextLimits
 from anyseq.tasks.unknown_words import replace_unknown
 from anyseq.tasks.word_vectors import start_from
-
-SIDES = ("source", "target")
 
 
 class TextData(PartConfig):
@@ -102,7 +100,8 @@ class TextToText(Task):
         if data.train is None:
             if data.generator is None:
                 raise DataError("nothing to learn from: give data.train, or data.train.source and data.train.target")
-            return Splits(data.generator.generate("train"), data.generator.generate("dev"))
+            dev = data.generator.generate("dev") if data.dev is None else read_items(data.dev)
+            return Splits(data.generator.generate("train"), dev)
         train = read_items(data.train)
         if data.dev is not None:
             return Splits(train, read_items(data.dev))
@@ -116,9 +115,9 @@ class TextToText(Task):
         return data.generator.generate("test") if data.train is None and data.generator is not None else None
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
-        """Look at the pairs as they were read; in generated ones no order can have been lost."""
+        """Look at the pairs as they were read; of generated ones equal sides are meant, and no order can be lost."""
         given = self._config.data.train is not None
-        return examine(splits.train, splits.dev, test, held_out=splits.held_out, order=given)
+        return examine(splits.train, splits.dev, test, held_out=splits.held_out, given=given)
 
     @property
     def at_faults(self) -> AtFaults:
@@ -209,7 +208,11 @@ class TextToText(Task):
             return self._encode_copied(self._copying, item, seed)
         if seed is None:
             return {**self.encode_source(item).fields, "target": self.codecs["target"].encode(item.raw["target"])}
-        return {side: self.codecs[side].augment(item.raw[side], seed) for side in SIDES}
+        return {side: self._drawn(side, item, seed) for side in SIDES}
+
+    def _drawn(self, side: str, item: Item, seed: int) -> Tensor:
+        """A side as its codec varies it; the two are drawn apart, also where they hold the same text."""
+        return self.codecs[side].augment(item.raw[side], 2 * seed + SIDES.index(side))
 
     def _encode_copied(self, copying: CopyCodec, item: Item, seed: int | None) -> Mapping[str, Tensor]:
         """The target in the symbols of the vocabulary, and of its source where the vocabulary has none."""
@@ -218,9 +221,9 @@ class TextToText(Task):
             copied = copying.read(given)
             return {**self.encode_source(item).fields, "target": copying.encode(wanted, copied)}
         source, target = self.codecs["source"], self.codecs["target"]
-        symbols = source.augment(given, seed)
+        symbols = self._drawn("source", item, seed)
         copied = copying.read_symbols(symbols) if source.augments else copying.read(given)
-        encoded = target.augment(wanted, seed) if target.augments else copying.encode(wanted, copied)
+        encoded = self._drawn("target", item, seed) if target.augments else copying.encode(wanted, copied)
         return {"source": symbols, **copying.fields(copied), "target": encoded}
 
     def unknown(self, item: Item) -> Unknown:

@@ -105,7 +105,8 @@ class CharactersConfig(TextCodecConfig):
         """Learn the characters, the most frequent first, or read those brought along.
 
         Raises:
-            DataError: no text has a character, or the file of the vocabulary is not right.
+            DataError: no text has a character, all are rarer than `min_count`, or the file of the vocabulary is not
+                right.
         """
         normalise, parts = self.normalise, parts_of(self.whole)
         if self.vocabulary is not None:
@@ -115,7 +116,9 @@ class CharactersConfig(TextCodecConfig):
             counts.update(parts(normalise(raw)))
         if not counts:
             raise DataError("there are no characters to learn: every text is empty; look at data.train")
-        return Characters(frequent(counts, self.min_count), normalise, self.whole)
+        if not (kept := frequent(counts, self.min_count)):
+            raise DataError(f"no character occurs {self.min_count} times; lower codec.min_count or give more text")
+        return Characters(kept, normalise, self.whole)
 
     def load(self, folder: Path) -> Characters:
         """Read a codec of this kind that `Characters.save` wrote."""

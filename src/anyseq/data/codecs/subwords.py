@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Self, final
 import sentencepiece
 import torch
 from jaxtyping import Int
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from anyseq.core import Item, Spelling, Symbols, Units
@@ -260,6 +260,14 @@ class SubwordsConfig(TextCodecConfig):
     nbest_size: int = Field(1, ge=1, description="unigram: draw each word among so many segmentations; 1: no sampling")
     sampling_alpha: float = Field(0.2, ge=0, description="unigram: draw in proportion to P^alpha; 0: evenly")
     bpe_dropout: float = Field(0.0, ge=0, lt=1, description="bpe: leave out each merge with this probability")
+
+    @model_validator(mode="after")
+    def _sampled_as_its_type(self) -> Self:
+        if self.model_type == "unigram" and self.bpe_dropout > 0:
+            raise ValueError(f"bpe_dropout {self.bpe_dropout} is for model_type bpe; of unigram set nbest_size")
+        if self.model_type == "bpe" and self.nbest_size > 1:
+            raise ValueError(f"nbest_size {self.nbest_size} is for model_type unigram; of bpe set bpe_dropout")
+        return self
 
     def fit(self, raws: Iterable[Any]) -> Subwords:
         """Train the model (or read the one brought along).

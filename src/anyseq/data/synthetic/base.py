@@ -61,7 +61,7 @@ def split_of(key: str, seed: int, held_out: float) -> str:
 
 def keyed_fraction(key: str, seed: int) -> float:
     """A number in [0, 1) that depends on the key and the seed alone."""
-    return int.from_bytes(blake2b(key.encode(), key=str(seed).encode(), digest_size=6).digest()) / 2**48
+    return int.from_bytes(blake2b(key.encode(), key=str(seed).encode()[:64], digest_size=6).digest()) / 2**48
 
 
 def collect(split: str, count: int, draw: Callable[[], Mapping[str, str] | None]) -> list[Item]:

@@ -8,17 +8,18 @@ from random import Random
 from anyseq.core import Item
 from anyseq.data.synthetic.base import SizedGeneratorConfig, collect, split_of
 
-# {a} and {b} are people, {t} is a town, {day} and {what} are words to be translated.
+# {a} and {b} are people, {t} is a town, {day}, {what} (who does) and {whom} (to whom it is done) are words to be
+# translated.
 _SENTENCES = (
     ("Ich heiße {a} und komme aus {t}.", "My name is {a} and I come from {t}."),
     ("Am {day} hat {a} in {t} {b} getroffen.", "{a} met {b} in {t} on {day}."),
     ("Kennst du {a} aus {t}?", "Do you know {a} from {t}?"),
     ("{a} und {b} wohnen in {t}.", "{a} and {b} live in {t}."),
     ("Hat {b} schon mit {a} gesprochen?", "Has {b} spoken with {a} yet?"),
-    ("{a} hat {what} von {b} verloren.", "{a} has lost {b}'s {what}."),
+    ("{a} hat {whom} von {b} verloren.", "{a} has lost {b}'s {what}."),
     ("Am {day} fährt {a} mit {b} nach {t}.", "On {day} {a} goes to {t} with {b}."),
     ("Wo ist {what}, {a}?", "Where is the {what}, {a}?"),
-    ("{a} gab {b} {what}.", "{a} gave the {what} to {b}."),
+    ("{a} gab {b} {whom}.", "{a} gave the {what} to {b}."),
     ("In {t} gibt es am {day} einen Markt, sagt {a}.", "There is a market in {t} on {day}, says {a}."),
     ("{b} wartet seit {day} auf {a}.", "{b} has been waiting for {a} since {day}."),
     ("{what} für {a} kam aus {t}.", "The {what} for {a} came from {t}."),
@@ -28,8 +29,9 @@ _DAYS = (
     ("Freitag", "Friday"), ("Samstag", "Saturday"), ("Sonntag", "Sunday"),
 )  # fmt: skip
 _THINGS = (
-    ("das Buch", "book"), ("den Brief", "letter"), ("den Schlüssel", "key"), ("die Uhr", "watch"),
-    ("das Bild", "picture"), ("die Karte", "map"), ("den Hut", "hat"), ("das Messer", "knife"),
+    ("das Buch", "das Buch", "book"), ("der Brief", "den Brief", "letter"), ("der Schlüssel", "den Schlüssel", "key"),
+    ("die Uhr", "die Uhr", "watch"), ("das Bild", "das Bild", "picture"), ("die Karte", "die Karte", "map"),
+    ("der Hut", "den Hut", "hat"), ("das Messer", "das Messer", "knife"),
 )  # fmt: skip
 _CONSONANTS, _VOWELS = "bdfgklmnprstvwz", "aeiou"
 
@@ -51,8 +53,8 @@ class IntroductionsConfig(SizedGeneratorConfig):
             source, target = rng.choice(_SENTENCES)
             day, what = rng.choice(_DAYS), rng.choice(_THINGS)
             names = {"a": name(), "b": name(), "t": name()}
-            there = source.format(day=day[0], what=what[0], **names)
-            return {"source": there[0].upper() + there[1:], "target": target.format(day=day[1], what=what[1], **names)}
+            there = source.format(day=day[0], what=what[0], whom=what[1], **names)
+            return {"source": there[0].upper() + there[1:], "target": target.format(day=day[1], what=what[2], **names)}
 
         return collect(split, self.size(split), draw)
 

@@ -158,6 +158,12 @@ def test_a_folder_that_holds_a_run(run: Run, tmp_path: Path) -> None:
     assert "checkpoints/step_2/weights.safetensors" not in after
 
 
+def test_a_metric_that_is_none_is_told_before_data_are_read(run: Run, tmp_path: Path) -> None:
+    for verb in ("check", "train"):
+        code, _, err = run(verb, RECIPE, "training.metric=blue", "data.train=gone.tsv")
+        assert code == 2 and "there is no metric 'blue'" in err and "gone.tsv" not in err
+
+
 def test_a_linked_part_of_a_run_is_unlinked(tmp_path: Path) -> None:
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     (elsewhere / "step_1").mkdir(parents=True)

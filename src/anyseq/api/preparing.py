@@ -10,6 +10,7 @@ from anyseq.core import Item
 from anyseq.data.check import Finding, Severity, unknown
 from anyseq.errors import DataError
 from anyseq.tasks.base import MILDER, AtFaults, Splits, Task, TaskConfig
+from anyseq.tasks.fitting import deciding_metric
 
 Tell = Callable[[str, Severity], None]
 """Is told what is found as soon as it is."""
@@ -42,9 +43,11 @@ def prepare(config: TaskConfig, home: Path | None, tell: Tell, at_faults: AtFaul
         at_faults: What to do about errors in the data; the recipe may be milder.
 
     Raises:
+        ConfigError: `training.metric` names none.
         DataError: the data cannot be read; or hold errors, all of which it names before codecs are learnt.
     """
     task = config.build()
+    deciding_metric(task)  # a wrong one is a slip of the recipe, told before anything is read
     splits, test = task.read(), task.read_test()
     for note in splits.notes:
         tell(note, "note")

@@ -105,7 +105,6 @@ class Decoder(nn.Module, ABC):
         discrete: Its values are symbols: beam search, constraints and a table of log_probs exist.
         whole: It feeds nothing back: one emission is the whole output.
         restricts: Its emission can be restricted by a constraint of the model.
-        quantiles: Its emission has quantiles.
         attends: Its emission offers `attention`.
         constrained: What has come before may make a symbol impossible.
 
@@ -118,7 +117,6 @@ class Decoder(nn.Module, ABC):
     discrete: ClassVar[bool] = True
     whole: ClassVar[bool] = False
     restricts: ClassVar[bool] = True
-    quantiles: ClassVar[bool] = False
     attends: ClassVar[bool] = False
     constrained: ClassVar[bool] = False
 

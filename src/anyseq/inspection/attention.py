@@ -23,13 +23,15 @@ def attention(model: Model, batch: Batch) -> Float[Tensor, "row target source"]:
     Raises:
         UsageError: the decoder does not attend.
     """
+    decoder, training = model.decoder, model.training
     model.eval()
     with torch.inference_mode():
-        decoder = model.decoder
         emission, _ = decoder.unroll(decoder.prepare(model.encode(batch)), batch.target)
-        if emission.attention is None:
-            raise UsageError("this model's decoder does not attend: it sees its source through one vector")
-        return emission.attention()
+        weights = None if emission.attention is None else emission.attention()
+    model.train(training)
+    if weights is None:
+        raise UsageError("this model's decoder does not attend: it sees its source through one vector")
+    return weights
 
 
 def draw(weights: Float[Tensor, "target source"], source: Sequence[str], target: Sequence[str], path: Path) -> None:

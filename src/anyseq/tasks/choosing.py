@@ -130,7 +130,7 @@ class DecodingConfig(SearchConfig):
     mbr: MetricConfig | None = Field(
         None,
         description="minimum Bayes risk: of all samples (or the beam) give the output with the best expectation of "
-        "this metric; none: the best score",
+        "this metric; null: the best score",
     )
 
     @model_validator(mode="after")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
@@ -61,6 +63,16 @@ def refuse_recurrent(precision: Precision, model: nn.Module) -> None:
     """
     if precision == "bf16" and any(isinstance(module, Cell) for module in model.modules()):
         raise UsageError(f"--precision {precision}: recurrent models compute in float32 only; use float32")
+
+
+def refuse_without_compiler(device: torch.device) -> None:
+    """Refuse `training.compile` where what it writes cannot be compiled.
+
+    Raises:
+        UsageError: there is no C++ compiler, which a processor's code needs.
+    """
+    if device.type == "cpu" and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+        raise UsageError("training.compile: there is no C++ compiler (g++); install one, or set training.compile=false")
 
 
 def use_threads(threads: int | None) -> None:

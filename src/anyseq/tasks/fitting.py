@@ -15,6 +15,7 @@ from anyseq.data.batching import TokenBatches, pack, padding_share
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.base import Splits, Task
 from anyseq.tasks.choosing import DecodingConfig
+from anyseq.tasks.devices import refuse_without_compiler
 from anyseq.tasks.evaluation import evaluate
 from anyseq.training.checkpoint import Checkpoints
 from anyseq.training.journal import Journal
@@ -98,9 +99,13 @@ def trainer(
     if device is not None:
         task.model.to(device)
     examples = Examples(task, splits)
+    objective = task.config.objective.build().to(task.device)
+    if settings.compile:
+        refuse_without_compiler(task.device)
+        objective.compile(dynamic=True)  # and with it all of the model that it calls
     return Trainer(
         model=task.model,
-        objective=task.config.objective.build().to(task.device),
+        objective=objective,
         batches=TokenBatches(examples.lengths, settings.batch_tokens, settings.seed),
         make_batch=examples.batch,
         validate=validator(task, splits.dev),

@@ -43,6 +43,9 @@ class TrainingConfig(PartConfig):
     validate_items: int = Field(200, ge=1, description="dev items decoded at a validation; all of them at the end")
     metric: str | None = Field(None, description="decides what is best: a metric's name or loss; null: the first")
     patience: int | None = Field(None, ge=1, description="stop after this many validations without a better one")
+    compile: bool = Field(
+        False, description="hand the loss to torch.compile: a minute at the start; slower on a processor, measured"
+    )
     keep_checkpoints: int = Field(1, ge=1, description="the newest checkpoints are kept, so many; and the best")
     seed: int = Field(1, ge=0, le=LARGEST_SEED, description="seed of initial weights, shuffling and dropout")
 

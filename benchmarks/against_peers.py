@@ -16,8 +16,8 @@ The sides take turns, each in a process of its own with the same number of threa
 counts, and the median of the ratios within the rounds. Speeds of training are as each toolkit logs them, target symbols
 without padding, the first report left out; of decoding, the best of several runs. The share of the limit counts the
 multiplications of the equations by those symbols, against the 2048³ products measured in the same rounds. "By processor
-time" is the same ratio as if each side had had the processor to itself: what counts where other work runs beside (of
-training it is estimated, by the processor's time in the side's whole process).
+time" is the same ratio as if each side had had the processor to itself, which is what to look at where other work runs
+beside (with one thread; the limit and its share know the clock alone).
 """
 
 from __future__ import annotations
@@ -25,11 +25,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -38,7 +36,7 @@ from pathlib import Path
 from peers import shapes
 from peers.anyseq_recipe import overrides
 from peers.environments import CTRANSLATE2, EOLE, JOEY, Peer, Skipped, last_line
-from peers.turns import BY_PROCESSOR, COMPARED, OURS, SPEED, Figures, Outcome, compared, table, take_turns
+from peers.turns import COMPARED, OURS, Figures, Outcome, compared, table, take_turns
 
 HERE = Path(__file__).resolve().parent
 TIMEOUT = 3600  # seconds for a side
@@ -77,14 +75,12 @@ class Runner:
         return self._figures(str(peer.python()), f"peers.{peer.name}_side", words, others)
 
     def _figures(self, python: str, module: str, words: tuple[object, ...], environment: Mapping[str, str]) -> Figures:
-        began, worked = time.perf_counter(), _worked()
         output = self._output([python, "-m", module, *map(str, words)], environment)
-        cores = (_worked() - worked) / (time.perf_counter() - began)
         try:
             figures: Figures = json.loads(output.strip().splitlines()[-1])
         except (IndexError, ValueError) as error:
             raise Skipped(f"no figures came out: {last_line(output)}") from error
-        return {BY_PROCESSOR: figures[SPEED] / cores, **figures}
+        return figures
 
     def _output(self, command: list[str], environment: Mapping[str, str]) -> str:
         """What a command prints.
@@ -107,12 +103,6 @@ class Runner:
         command = [sys.executable, "-m", "anyseq", *words, "--threads", str(self.threads), "--device", "cpu"]
         figures: Figures = json.loads(self._output([sys.executable, "-m", "peers.peak", *command], self.environment))
         return figures["peak_mb"]
-
-
-def _worked() -> float:
-    """Seconds of the processor in all children that ended."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def training(runner: Runner, folder: Path, rounds: int, updates: int) -> None:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import statistics
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import anyseq
+from anyseq.training.progress import Silent
 from peers import shapes
 from peers.anyseq_recipe import overrides
 from training_speed import flop_per_place
@@ -26,15 +27,27 @@ THREADS = int(os.environ.get("OMP_NUM_THREADS", "1"))
 LOOKS = {"transformer": 3 * shapes.LAYERS * shapes.DIM, "attention": shapes.GRU_DIM}
 
 
+class Clocks(Silent):
+    """Keeps what clock and processor say after each validation, and so of the updates between two."""
+
+    def __init__(self) -> None:
+        self.read: list[tuple[float, float]] = []
+
+    def validated(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
+        self.read.append((time.perf_counter(), time.process_time()))
+
+
 def training(shape: str, corpus: str, model: str, updates: str) -> None:
+    clocks = Clocks()
     trained = anyseq.train(
-        f"translate/{shape}", model, overwrite=True, device="cpu", threads=THREADS,
+        f"translate/{shape}", model, overwrite=True, device="cpu", threads=THREADS, listener=clocks,
         overrides=overrides(shape, Path(corpus), int(updates)),
     )  # fmt: skip
     lines = [json.loads(line) for line in (Path(model) / "metrics.jsonl").read_text().splitlines()]
     rates = [line["tokens_per_second"] for line in lines if line["kind"] == "training"]
     flop = flop_per_place(trained.predictor.task.model, shapes.VOCAB_SIZE, shapes.LENGTH, LOOKS[shape])
-    shapes.publish({"tokens_per_second": statistics.median(rates[1:]), "gflop_per_token": flop / 1e9})
+    reports = [(rate, *read) for rate, read in zip(rates, clocks.read, strict=True)]
+    shapes.publish({**shapes.median_rates(reports), "gflop_per_token": flop / 1e9})
 
 
 def load(model: str, precision: str) -> anyseq.Predictor:

@@ -8,10 +8,7 @@ Its fastest settings on a processor: no worker beside the one thread, PyTorch's 
 from __future__ import annotations
 
 import json
-import re
 import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -52,12 +49,8 @@ def training(shape: str, corpus: str, updates: str) -> None:
         file = Path(run) / "config.yaml"
         file.write_text(json.dumps(config(Path(corpus), int(updates), run)))  # JSON is YAML
         command = [str(Path(sys.executable).parent / "eole"), "train", "-config", str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    log = done.stdout + done.stderr
-    rates = [float(rate) for rate in re.findall(r"/\s*([0-9.]+) tok/s", log)]
-    if len(rates) < 2:
-        sys.exit(log[-3000:])
-    shapes.publish({"tokens_per_second": statistics.median(rates[1:])}, resource.RUSAGE_CHILDREN)
+        rates = shapes.logged_rates(command, r"/\s*([0-9.]+) tok/s")
+    shapes.publish(rates, resource.RUSAGE_CHILDREN)
 
 
 if __name__ == "__main__":

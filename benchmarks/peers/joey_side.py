@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -78,12 +75,8 @@ def training(shape: str, corpus: str, updates: str) -> None:
         file = Path(run) / "config.yaml"
         file.write_text(json.dumps(config(shape, Path(corpus), int(updates), run)))  # JSON is YAML
         command = [sys.executable, "-m", "joeynmt", "train", str(file), "--skip-test"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    log = done.stdout + done.stderr
-    rates = [float(rate) for rate in re.findall(r"Tokens per Sec:\s*([0-9.]+)", log)]
-    if len(rates) < 2:
-        sys.exit(log[-3000:])
-    shapes.publish({"tokens_per_second": statistics.median(rates[1:])}, resource.RUSAGE_CHILDREN)
+        rates = shapes.logged_rates(command, r"Tokens per Sec:\s*([0-9.]+)")
+    shapes.publish(rates, resource.RUSAGE_CHILDREN)
 
 
 def decoding(count: str, beam: str, precision: str) -> None:

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
+import re
 import resource
+import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 VOCAB_SIZE = 8000  # words besides the special symbols; one vocabulary for both sides
@@ -74,6 +80,51 @@ def rates(tokens: int, run: Callable[[], object], for_seconds: float = 3.0) -> d
         wall.append(time.perf_counter() - began)
         processor.append(time.process_time() - worked)
     return {"tokens_per_second": tokens / min(wall), "tokens_per_processor_second": tokens / min(processor)}
+
+
+def logged_rates(command: list[str], pattern: str) -> dict[str, float]:
+    """Target tokens a second as a training command logs them: the median of its reports, the first left out.
+
+    Args:
+        command: Trains.
+        pattern: Finds the rate in a line of its log.
+
+    Returns:
+        By the clock, and by the processor's time between the reports where the system tells it.
+    """
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    )  # fmt: skip
+    reports, tail = [], deque[str](maxlen=40)
+    for line in process.stdout or ():
+        tail.append(line)
+        if found := re.search(pattern, line):
+            reports.append((float(found[1]), time.perf_counter(), processor_seconds(process.pid)))
+    if process.wait() or len(reports) < 2:
+        sys.exit("".join(tail))
+    return median_rates(reports)
+
+
+def median_rates(reports: Sequence[tuple[float, float, float]]) -> dict[str, float]:
+    """From what was reported (rate, clock, processor's time; one after the other), the first being warm-up."""
+    rates = [rate for rate, _, _ in reports[1:]]
+    by_processor = [
+        rate * (clock - clock_before) / (worked - worked_before)
+        for (_, clock_before, worked_before), (rate, clock, worked) in pairwise(reports)
+        if worked > worked_before
+    ]
+    own = {"tokens_per_processor_second": statistics.median(by_processor)} if by_processor else {}
+    return {"tokens_per_second": statistics.median(rates), **own}
+
+
+def processor_seconds(process: int) -> float:
+    """What a running process has used; 0 where the system has no /proc."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def publish(figures: dict[str, float], who: int = resource.RUSAGE_SELF) -> None:

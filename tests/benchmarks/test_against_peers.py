@@ -80,6 +80,25 @@ def test_the_corpora_have_the_lengths_they_say(tmp_path: Path) -> None:
     assert len((tmp_path / "vocabulary.txt").read_text().splitlines()) == shapes.VOCAB_SIZE
 
 
+def test_rates_leave_the_warm_up_out_and_tell_the_processor_s_time() -> None:
+    from peers.shapes import median_rates
+
+    # Rate, clock, processor: the second report had half of the processor, the third all of it.
+    reports = [(10.0, 1.0, 1.0), (100.0, 3.0, 2.0), (220.0, 4.0, 3.0)]
+    assert median_rates(reports) == {"tokens_per_second": 160.0, "tokens_per_processor_second": 210.0}
+    unknown = [(rate, clock, 0.0) for rate, clock, _ in reports]
+    assert median_rates(unknown) == {"tokens_per_second": 160.0}
+
+
+def test_a_log_is_read_while_it_is_written() -> None:
+    from peers.shapes import logged_rates
+
+    program = "for rate in (5, 70, 90): print(f'at {rate} tok/s')"
+    assert logged_rates([sys.executable, "-c", program], r"at (\d+) tok/s")["tokens_per_second"] == 80.0
+    with pytest.raises(SystemExit, match="it failed"):
+        logged_rates([sys.executable, "-c", "raise SystemExit('it failed')"], r"(\d+) tok/s")
+
+
 def test_the_recipes_are_accepted(tmp_path: Path) -> None:
     from anyseq.config import load_recipe
     from peers import shapes

@@ -93,15 +93,15 @@ def logged_rates(command: list[str], pattern: str) -> dict[str, float]:
         By the clock, and by the processor's time between the reports where the system tells it.
     """
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    )  # fmt: skip
     reports, tail = [], deque[str](maxlen=40)
-    for line in process.stdout or ():
-        tail.append(line)
-        if found := re.search(pattern, line):
-            reports.append((float(found[1]), time.perf_counter(), processor_seconds(process.pid)))
-    if process.wait() or len(reports) < 2:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:  # fmt: skip
+        for line in process.stdout or ():
+            tail.append(line)
+            if found := re.search(pattern, line):
+                reports.append((float(found[1]), time.perf_counter(), processor_seconds(process.pid)))
+    if process.returncode or len(reports) < 2:
         sys.exit("".join(tail))
     return median_rates(reports)
 

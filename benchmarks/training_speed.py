@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -74,43 +75,58 @@ SHAPES = (
 )
 
 
-def flop_per_update(model: Seq2Seq, shape: Shape) -> float:
-    """Multiplications and additions of the matrix products, forward and backward (three times the forward).
+def flop_per_place(model: Seq2Seq, vocab_size: int, time: int, looks: int) -> float:
+    """Multiplications and additions of the matrix products for a place of the target and one of the source: forward and
+    backward (three times the forward).
 
     A matrix of n weights costs 2n a position, be it of the encoder or of the decoder; a table that is looked up costs
-    nothing, but as output weights.
+    nothing, but as output weights. `looks` as in `Shape`.
     """
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     matrices = sum(p.numel() for p in model.parameters() if p.dim() == 2 and id(p) not in tables)
-    output = shape.vocab_size * model.encoder.embed.weight.shape[1]
-    return 3.0 * shape.rows * shape.time * (2 * (matrices + output) + 4 * shape.time * shape.looks)
+    output = vocab_size * model.encoder.embed.weight.shape[1]
+    return 3.0 * (2 * (matrices + output) + 4 * time * looks)
 
 
-def measure(shape: Shape, updates: int) -> None:
+def random_batch(vocab_size: int, rows: int, time: int) -> Batch:
+    """So many pairs of random sentences of one length."""
+    valid = torch.ones(rows, time, dtype=torch.bool)
+    fields = {side: Padded(torch.randint(1, vocab_size, (rows, time)), valid) for side in ("source", "target")}
+    return Batch(fields, [Item({}, key) for key in range(rows)])
+
+
+def prepare(shape: Shape) -> tuple[Seq2Seq, Callable[[], None]]:
+    """A model with fresh weights, and an update of it on one random batch."""
     torch.manual_seed(0)
     model = shape.config.build(Symbols(shape.vocab_size), Symbols(shape.vocab_size))
     parameters = list(model.parameters())
     optimiser, objective = build_optimiser(parameters, TrainingConfig(max_steps=1)), CrossEntropy(0.1)
-    sides = {side: torch.randint(1, shape.vocab_size, (shape.rows, shape.time)) for side in ("source", "target")}
-    valid = torch.ones(shape.rows, shape.time, dtype=torch.bool)
-    batch = Batch(
-        {side: Padded(values, valid) for side, values in sides.items()}, [Item({}, key) for key in range(shape.rows)]
-    )
-    seconds = []
-    before = limit_gflops()
-    for _ in range(updates + 1):
-        began = time.perf_counter()
+    batch = random_batch(shape.vocab_size, shape.rows, shape.time)
+
+    def update() -> None:
         backward([objective(model, batch, noise_of(batch, 0, 0))], parameters, 1)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
         optimiser.step()
         optimiser.zero_grad()
+
+    return model, update
+
+
+def measure(shape: Shape, updates: int) -> None:
+    model, update = prepare(shape)
+    seconds = []
+    before = limit_gflops()
+    for _ in range(updates + 1):
+        began = time.perf_counter()
+        update()
         seconds.append(time.perf_counter() - began)
     limit = max(before, limit_gflops())
     each = statistics.median(seconds[1:])
-    gflops = flop_per_update(model, shape) / each / 1e9
+    places = shape.rows * shape.time
+    gflops = places * flop_per_place(model, shape.vocab_size, shape.time, shape.looks) / each / 1e9
     print(
-        f"{shape.name:34s} {sum(p.numel() for p in parameters) / 1e6:5.2f} M  "
-        f"{shape.rows * shape.time / each:7,.0f} target tokens/s  "
+        f"{shape.name:34s} {sum(p.numel() for p in model.parameters()) / 1e6:5.2f} M  "
+        f"{places / each:7,.0f} target tokens/s  "
         f"{gflops:6.1f} GFLOP/s = {gflops / limit:.0%} of {limit:.0f}"
     )
 

@@ -8,7 +8,6 @@ All of it through the public interface: `anyseq.train`, `anyseq.load(...).predic
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import sys
@@ -17,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import anyseq
+from anyseq.tasks.devices import Precision
 from anyseq.training.progress import Silent
 from peers import shapes
 from peers.anyseq_recipe import overrides
@@ -50,24 +50,15 @@ def training(shape: str, corpus: str, model: str, updates: str) -> None:
     shapes.publish({**shapes.median_rates(reports), "gflop_per_token": flop / 1e9})
 
 
-def load(model: str, precision: str) -> anyseq.Predictor:
-    """The model; its weights in int8 where that is asked for."""
-    if precision == "float32":
-        return anyseq.load(model, device="cpu", threads=THREADS)
-    if "quantize" not in inspect.signature(anyseq.load).parameters:
-        sys.exit(f"this anyseq cannot load a model in {precision} yet")
-    return anyseq.load(model, device="cpu", threads=THREADS, quantize=precision)
-
-
-def decoder(model: str, count: int, beam: int, precision: str) -> Callable[[], list[anyseq.api.Prediction]]:
+def decoder(model: str, count: int, beam: int, precision: Precision) -> Callable[[], list[anyseq.api.Prediction]]:
     """A function that decodes so many sentences, every output as long as is forced."""
-    predictor = load(model, precision)
+    predictor = anyseq.load(model, device="cpu", threads=THREADS, precision=precision)
     lines = [" ".join(words) for words in shapes.sentences(count, shapes.FORCED - 1)]
     forced = {"beam_size": beam, "min_length": shapes.FORCED, "max_length": shapes.FORCED}
     return lambda: predictor.predict(lines, **forced)
 
 
-def decoding(model: str, count: str, beam: str, precision: str) -> None:
+def decoding(model: str, count: str, beam: str, precision: Precision) -> None:
     run = decoder(model, int(count), int(beam), precision)
     lengths = [len(each.output.split()) for each in run()]
     if min(lengths) < shapes.FORCED - 1:

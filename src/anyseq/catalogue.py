@@ -210,12 +210,16 @@ def _outside(section: str, kind: str, trust: Collection[str] | None) -> type[Par
             f" if you know where it comes from: --trust {module}"
         )
     try:
-        found = vars(importlib.import_module(module)).get(name)
+        there = vars(importlib.import_module(module))
     except Exception as error:  # whatever a stranger's module does when imported
         raise ConfigError(
             f"{kind!r} cannot be imported ({type(error).__name__}: {error}); is the folder of {module!r}"
             " the current one, or in PYTHONPATH?"
         ) from error
+    if name not in there:
+        configs = [each for each, value in there.items() if isinstance(value, type) and issubclass(value, PartConfig)]
+        raise ConfigError(f"{module!r} has no {name!r}{nearest(name, configs)}")
+    found = there[name]
     if not (isinstance(found, type) and issubclass(found, PartConfig) and found.section == section):
-        raise ConfigError(f"{kind!r} is no PartConfig with section = {section!r}")
+        raise ConfigError(f"{kind!r} is no PartConfig with section = {section!r}: name the configuration class")
     return found

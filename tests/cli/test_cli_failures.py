@@ -71,6 +71,13 @@ def test_every_verb_and_every_option_is_in_the_help(
         (["train", "x", "--more-steps", "5"], "--more-steps cannot be used here"),
         (["evaluate", "x", "--source", "y"], "--target"),
         (["evaluate", "x", "--data", "y", "--paired"], "two or more"),
+        (["train", "--resume", "x", "translate/plain"], "leave out translate/plain"),
+        (["train", "translate/plain", __file__, "x=1"], f"is this meant: data.train={__file__}"),
+        (
+            ["train", "translate/plain", __file__, __file__],
+            f"data.train.source={__file__} data.train.target={__file__}",
+        ),
+        (["train", "translate/plain", "model.encoder=anyseq.models.encoders.rnn:RnnEncodrConfig"], "'RnnEncoderConfig'"),
         (["predict", "x", "--input", "/no/such/file"], "/no/such/file"),
         (["predict", "x", "--input", "/"], "folder"),
         (["--device", "cpu"], "--device"),

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from anyseq import api
+from anyseq.cli.main import main
 from anyseq.errors import DataError, ModelFolderError, UsageError
 from anyseq.tasks import fitting
-from anyseq.training.loop import Validation
+from anyseq.training.loop import Trainer, Validation
+from anyseq.training.progress import Silent
 from tiny_runs import (
     RECIPE,
     TINY,
@@ -128,6 +130,45 @@ def test_a_finished_run_goes_on_for_more_steps(tmp_path: Path) -> None:
     assert [event["step"] for event in events(folder) if event["kind"] == "validation"][-1] == reached + 5
     with pytest.raises(UsageError, match=r"training.learning_rate, model.encoder.hidden_dim cannot change"):
         api.resume(folder, overrides=["training.learning_rate=1", "model.encoder.hidden_dim=9"])
+
+
+def test_more_steps_are_counted_from_the_planned_end(tmp_path: Path) -> None:
+    """A run that was stopped keeps its plan; going on with one that has ended says so."""
+    folder, said = tmp_path / "run", []
+
+    class Listener(Silent):
+        def noted(self, note: str, severity: str = "note") -> None:
+            said.append(note)
+
+    train(folder)
+    (folder / "results.json").unlink()  # as if stopped before it was judged
+    api.resume(folder, more_steps=3)
+    assert named(folder, "last") == 15
+    api.resume(folder, listener=Listener())
+    assert "nothing is left to train: 15 updates made (training.max_steps); --more-steps N trains on" in said
+    assert named(folder, "last") == 15
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    errors, folder, marks = tmp_path / "errors", tmp_path / "run", [tmp_path / "validating", tmp_path / "noted"]
+
+    def endless(trainer: Trainer) -> None:
+        marks[0].touch()
+        wait_for(lambda: bool(trainer.signal))
+        marks[1].touch()
+        wait_for(lambda: False)
+
+    def work() -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Trainer, "_validate", endless)
+            return main(["train", RECIPE, "--output", str(folder), "--device", "cpu", *TINY])
+
+    child = in_child(work, errors)
+    for mark in marks:
+        wait_for(mark.exists)
+        os.kill(child, signal.SIGINT)
+    assert ended(child) == 130
+    assert "by a second SIGINT; what came after the last checkpoint is lost" in errors.read_text()
 
 
 def test_nothing_but_the_end_may_change(tmp_path: Path) -> None:

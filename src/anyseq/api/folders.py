@@ -38,8 +38,13 @@ def default_folder(recipe: str | Path) -> Path:
     return Path("runs") / (Path(name).stem if name.endswith((".yaml", ".yml")) else name)
 
 
-def refuse_existing(folder: Path, overwrite: bool) -> None:
+def refuse_existing(folder: Path, overwrite: bool, go_on: str = "go on with it (--resume {folder})") -> None:
     """Refuse an output that is taken.
+
+    Args:
+        folder: The output.
+        overwrite: Whether a run in it may go.
+        go_on: What else can be done with the run that is there.
 
     Raises:
         OutputExistsError: it is a file, or holds a run and `overwrite` is off.
@@ -48,7 +53,7 @@ def refuse_existing(folder: Path, overwrite: bool) -> None:
         raise OutputExistsError(f"{folder} is a file; choose another --output")
     if not overwrite and any((folder / name).exists() for name in OF_A_RUN):
         raise OutputExistsError(
-            f"{folder} already holds a run: go on with it (--resume {folder}), choose another --output, or --overwrite"
+            f"{folder} already holds a run: {go_on.format(folder=folder)}, choose another --output, or --overwrite"
         )
 
 

@@ -126,7 +126,8 @@ def resume(
 
     Args:
         folder: The model folder.
-        more_steps: Updates to make from there on, whatever the recipe's end was.
+        more_steps: Updates to make after those that were planned (`training.max_steps`), or after those that were made
+            where time or patience ended the run; they alone end it then.
         overrides: Changes of how long to train, of the search, and of where the (same) data are; anything else is
             refused.
         device, threads, precision, listener: As for `train`.
@@ -140,7 +141,11 @@ def resume(
     _, about = home_and_about(folder)
     checkpoints = Checkpoints(folder, keep=1)
     step = checkpoints.named("last")
-    config = load_resolved(folder, _with_more_steps(overrides, step, more_steps), trust=trust)
+    config = load_resolved(folder, overrides, trust=trust)
+    if more_steps is not None:
+        made = step or 0
+        planned = made if _judged(folder) == made else max(made, config.training.max_steps or 0)
+        config = load_resolved(folder, _ending_at(overrides, planned + more_steps), trust=trust)
     if step is None:
         raise ModelFolderError(f"{folder} names no checkpoint to go on from; {checkpoints.how_to_name('last')}")
     if lost := given_from_python(config):
@@ -157,6 +162,8 @@ def resume(
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
     loop.restore(step)
+    if reason := loop.ending():
+        listener.noted(f"nothing is left to train: {reason}; --more-steps N trains on")
     write_atomically(folder / "config.yaml", dump(config, about))
     return _finish(run, folder, loop.run())
 
@@ -227,8 +234,18 @@ def _finish(run: _Run, folder: Path, ended: str) -> Trained:
         for name, found in (("dev", dev), ("test", test))
         if found is not None
     }
-    write_atomically(folder / "results.json", json.dumps({"ended": ended, **results}, indent=1, ensure_ascii=False))
+    about = {"ended": ended, "step": Checkpoints(folder, keep=1).named("last"), **results}
+    write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
     return Trained(folder, ended, run.notes, dev, test, Predictor(task))
+
+
+def _judged(folder: Path) -> int | None:
+    """The last step of a run when it had ended and was judged; None: it has not come to that."""
+    try:
+        found: int | None = json.loads((folder / "results.json").read_text(encoding="utf-8"))["step"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found
 
 
 MAY_CHANGE = (
@@ -256,14 +273,10 @@ def _keys(overrides: Mapping[str, Any]) -> Iterator[str]:
             yield name
 
 
-def _with_more_steps(
-    overrides: Sequence[str] | Mapping[str, Any], step: int | None, more_steps: int | None
-) -> Sequence[str] | Mapping[str, Any]:
-    """So many steps more are the end then, whatever the recipe's end was."""
-    if more_steps is None:
-        return overrides
+def _ending_at(overrides: Sequence[str] | Mapping[str, Any], step: int) -> Sequence[str] | Mapping[str, Any]:
+    """This step alone is the end, whatever else the recipe says of it."""
     others = ("max_minutes", "patience", "min_learning_rate")
-    end = {"training.max_steps": (step or 0) + more_steps, **{f"training.{key}": None for key in others}}
+    end = {"training.max_steps": step, **{f"training.{key}": None for key in others}}
     if isinstance(overrides, Mapping):
         return {**overrides, **end}
     return [*overrides, *(f"{key}={'null' if value is None else value}" for key, value in end.items())]

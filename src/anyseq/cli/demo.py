@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +32,9 @@ def demo(
 
     Says what it reaches on dates it has never seen, shows a dozen, draws what it looks at, and names what to try next.
     """
+    from anyseq import api
+
+    api.refuse_existing(output, overwrite, "use it (anyseq predict {folder})")
     typer.echo(f"Learning to read dates as people write them, in 48 languages ({RECIPE}).")
     trained = train_anew(run, RECIPE, words or [], output, overwrite=overwrite)
     predictor = trained.predictor
@@ -42,14 +47,15 @@ def demo(
     for item, found in zip(items, predictor.predict([item.raw["source"] for item in items]), strict=True):
         wrong = "" if found.output == item.raw["target"] else f"   wrong: {item.raw['target']}"
         typer.echo(f"  {item.raw['source']:<{wide}}  {found.output}{wrong}")
+    command = "anyseq" if shutil.which("anyseq") else sys.argv[0]
     picture = output / "attention.png"
     _draw(predictor, next((item for item in items if item.raw["source"].isascii()), items[0]), picture)
     typer.echo(
         f"\nWhat it looks at while it writes: {picture}\n\nNow try:\n"
-        f"  echo 'en March the 3rd, 2021' | anyseq predict {output}\n"
-        f"  anyseq info {output}\n"
-        f"  anyseq recipes\n"
-        f"  anyseq train translate/transformer --output my-model data.train.source=FILE data.train.target=FILE"
+        f"  echo 'en March the 3rd, 2021' | {command} predict {output}\n"
+        f"  {command} info {output}\n"
+        f"  {command} recipes\n"
+        f"  {command} train translate/transformer --output my-model data.train.source=FILE data.train.target=FILE"
     )
 
 

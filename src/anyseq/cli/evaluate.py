@@ -27,7 +27,9 @@ def evaluate(
     models: ModelFolders,
     pairs: Pairs,
     others: Reranking,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there; replaces it.")
+    ] = None,
     paired: Annotated[
         bool,
         typer.Option("--paired", help="Models each alone, against the first by paired bootstrap; else an ensemble."),

@@ -29,7 +29,9 @@ def train(
         Path | None, typer.Option("--from", metavar="MODEL", help="Start from this model's codecs and weights.")
     ] = None,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR.")] = None,
-    more_steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --resume: N steps more.")] = None,
+    more_steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="With --resume: N steps more than were planned.")
+    ] = None,
 ) -> None:
     """Train a recipe, on data of your own or on its embedded default.
 
@@ -39,11 +41,14 @@ def train(
     """
     if resume is not None:
         _refuse({"--output": output, "--overwrite": overwrite, "--from": start_from}, "--resume goes on in its folder")
+        if words and "=" not in words[0]:
+            raise UsageError(f"--resume goes on with the run's own recipe: leave out {words[0]}")
         trained = _resume(run, resume, more_steps, words or [])
     else:
         _refuse({"--more-steps": more_steps}, "it belongs to --resume DIR")
         if not words or "=" in words[0]:
             raise UsageError("train needs a recipe first: anyseq train RECIPE --output DIR (all names: anyseq recipes)")
+        _refuse_files(words[1:])
         trained = train_anew(run, words[0], words[1:], output, overwrite=overwrite, start_from=start_from)
     typer.echo(_summary(trained))
 
@@ -109,6 +114,15 @@ def _summary(trained: Trained) -> str:
             lines.append(f"{split}: {figures}  ({found.count} items)")
     lines.append(f"the model is in {trained.folder}; to use it: anyseq predict {trained.folder} --input FILE")
     return "\n".join(lines)
+
+
+def _refuse_files(words: Sequence[str]) -> None:
+    """Refuse files that stand there without a key, saying which keys they may be meant for."""
+    files = [word for word in words if "=" not in word and Path(word).is_file()]
+    if files:
+        keys = ("data.train",) if len(files) == 1 else ("data.train.source", "data.train.target")
+        meant = " ".join(f"{key}={file}" for key, file in zip(keys, files, strict=False))
+        raise UsageError(f"{' and '.join(files)} stand there without a key; is this meant: {meant}")
 
 
 def _refuse(options: dict[str, object], why: str) -> None:

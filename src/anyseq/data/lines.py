@@ -66,8 +66,9 @@ def decoded(line: bytes, path: str | Path, number: int) -> str:
         return line.removesuffix(b"\n").removesuffix(b"\r").decode()
     except UnicodeDecodeError as fault:
         utf_16 = number == 1 and line.startswith(_UTF_16_MARKS)
-        encoding = "UTF-16" if utf_16 else "its encoding, such as LATIN1,"
-        message = f"byte {fault.start + 1} of the line is no UTF-8; convert the file from {encoding} with iconv"
+        encoding, like = ("UTF-16", "UTF-16") if utf_16 else ("its encoding, such as LATIN1,", "LATIN1")
+        remedy = f"convert the file from {encoding} with iconv (iconv -f {like} -t UTF-8 FILE > NEW)"
+        message = f"byte {fault.start + 1} of the line is no UTF-8; {remedy}"
         raise DataError(message, display_name(path), number) from None
 
 

@@ -157,7 +157,7 @@ class Trainer:
         stream = self.batches.batches(Position(self.standing.epoch, self.standing.batch))
         self.clock = time.monotonic()
         with self._signals(), self._told():
-            while (reason := self._ending()) is None:
+            while (reason := self.ending()) is None:
                 began = time.monotonic()
                 chosen = [next(stream) for _ in range(self.settings.accumulate)]
                 epochs = [self.standing.epoch, *(after.epoch for _, after in chosen)]  # an epoch may end between two
@@ -197,7 +197,8 @@ class Trainer:
             if remark not in known:
                 self.listener.noted(remark)
 
-    def _ending(self) -> str | None:
+    def ending(self) -> str | None:
+        """Which end is reached; None: training goes on."""
         settings, standing = self.settings, self.standing
         if settings.max_steps is not None and standing.step >= settings.max_steps:
             return f"{standing.step} updates made (training.max_steps)"
@@ -366,12 +367,22 @@ class Trainer:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM wait for the end of the update. Only the main thread may listen."""
+        """Ctrl-C and SIGTERM wait for the end of the update; a second one does not. Only the main thread may listen.
+
+        Raises:
+            Interrupted: a second signal came.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def note(number: int, frame: FrameType | None) -> None:
+            if self.signal:
+                raise Interrupted(
+                    f"stopped at once by a second {signal.Signals(number).name}; what came after the last checkpoint "
+                    f"is lost; go on with: anyseq train --resume {self.checkpoints.folder}",
+                    number,
+                )
             self.signal = number
 
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

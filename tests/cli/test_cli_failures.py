@@ -77,7 +77,7 @@ def test_every_verb_and_every_option_is_in_the_help(
             ["train", "translate/plain", __file__, __file__],
             f"data.train.source={__file__} data.train.target={__file__}",
         ),
-        (["train", "translate/plain", "model.encoder=anyseq.models.encoders.rnn:RnnEncodrConfig"], "'RnnEncoderConfig'"),
+        (["train", "translate/plain", "model.encoder=anyseq.models.encoders.rnn:RnnEncodrConfig"], "RnnEncoderConfig"),
         (["predict", "x", "--input", "/no/such/file"], "/no/such/file"),
         (["predict", "x", "--input", "/"], "folder"),
         (["--device", "cpu"], "--device"),

@@ -41,7 +41,7 @@ def train(
     """
     if resume is not None:
         _refuse({"--output": output, "--overwrite": overwrite, "--from": start_from}, "--resume goes on in its folder")
-        if words and "=" not in words[0]:
+        if words and "=" not in words[0] and ("/" in words[0] or words[0].endswith((".yaml", ".yml"))):
             raise UsageError(f"--resume goes on with the run's own recipe: leave out {words[0]}")
         trained = _resume(run, resume, more_steps, words or [])
     else:

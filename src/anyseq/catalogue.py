@@ -125,6 +125,12 @@ RECIPES: dict[str, Recipe] = {
         "recurrent, whole words; what no vocabulary has is copied from the source (pointer-generator)",
         "generated sentences with invented names",
     ),
+    "transduce/pairs": Recipe(
+        "anyseq.tasks.transduce:pairs.yaml",
+        "characters → characters",
+        "any table of short pairs, by characters; GRU with attention",
+        "dates, generated from CLDR (extra: examples)",
+    ),
     "transduce/dates": Recipe(
         "anyseq.tasks.transduce:dates.yaml",
         "characters → characters",

@@ -150,7 +150,7 @@ def test_a_folder_that_holds_a_run(run: Run, tmp_path: Path) -> None:
     code, _, err = run("demo", "--output", folder)
     assert code == 2 and f"anyseq predict {folder}" in err and "--resume" not in err
     (tmp_path / "own.yaml").touch()
-    assert "did you mean 'own.yaml'?" in run("train", tmp_path / "own.yml")[2]
+    assert f"did you mean {tmp_path / 'own.yaml'}?" in run("train", tmp_path / "own.yml")[2]
     # a new run that is refused takes nothing from the old one
     for fault in ("training.max_stps=3", "training.metric=blue", "data.train=gone.tsv", "data.test=gone.tsv"):
         assert run(*command, "--overwrite", fault)[0] == 2

@@ -16,8 +16,8 @@ from anyseq.data.files import (
     read_pairs,
     read_references,
     read_table,
-    select_trainable,
 )
+from anyseq.data.selection import select_trainable
 from anyseq.errors import AnyseqError, DataError
 
 PAIRS = [("eins\u2028zwei\x0b\x85", " one  two "), ("", "leer"), ("drei", "three")]
@@ -323,3 +323,37 @@ def test_nothing_left_is_an_error_whatever_is_allowed():
     for items in ([], some_items("", "long")):
         with pytest.raises(DataError, match="nothing is left to train on"):
             select_trainable(items, Encode(), 3, max_skipped=1.0)
+
+
+def test_lists_of_files_are_read_one_after_the_other(write):
+    one, two = write("one.tsv", "a\tb\nc\td\n"), write("two.jsonl", '{"source": "e", "target": "f"}\n')
+    items = read_items([str(one), two])
+    assert raws(items) == [("a", "b"), ("c", "d"), ("e", "f")]
+    assert [item.key for item in items] == [0, 1, 2] and items[2].place == f"{two}:1"
+    sides = {
+        "source": [write("s.de", "x\n"), write("q.de", "y\nz\n")],
+        "target": [write("s.en", "X\n"), write("q.en", "Y\nZ\n")],
+    }
+    items = read_items(sides)
+    assert raws(items) == [("x", "X"), ("y", "Y"), ("z", "Z")] and items[1].place == f"{sides['source'][1]}:1"
+    with pytest.raises(DataError, match="source has 2, target has 1 files"):
+        read_items({**sides, "target": sides["target"][:1]})
+    with pytest.raises(DataError, match=r"q\.de has 2, .*s\.en has 1 lines"):
+        read_items({**sides, "target": sides["target"][::-1]})
+    with pytest.raises(DataError, match=r"ones\.tsv: this is one of 2 files, the others exist; did you mean"):
+        read_items([str(two), str(one.with_name("ones.tsv"))])
+    texts = {"source": ["one.tsv", "x" * 5000], "target": ["a", "b"]}
+    assert raws(read_items(texts)) == [("one.tsv", "a"), ("x" * 5000, "b")]
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({"sorce": "a", "target": "b"}, "'sorce' is no field, did you mean 'source'?"),
+        ({"source": "a"}, "add target=FILE, as in data.train.target=FILE"),
+    ],
+)
+def test_fields_that_are_wrong_or_lacking_are_named(given, hint):
+    with pytest.raises(DataError, match="needed are source, target") as raised:
+        read_items(given)
+    assert hint in str(raised.value)

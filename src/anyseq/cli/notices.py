@@ -27,10 +27,16 @@ class Notices:
     def see(self, place: str, prediction: Prediction) -> None:
         """Take in a line that was worked on; `place` is how a person finds it."""
         if prediction.cut:
-            self._first("cut", f"{place} is longer than the model's limit{self._limit} and was cut")
+            self._first("lines were cut", f"{place} is longer than the model's limit{self._limit} and was cut")
+        if prediction.stopped == "budget":
+            self._first(
+                "outputs were stopped",
+                f"the output for {place} was stopped at the longest that is allowed (search.max_length, "
+                "search.max_length_ratio; --max-length N, --max-length-ratio R), before it had ended",
+            )
         if prediction.mostly_unknown:
             self._first(
-                "mostly unknown",
+                "lines were mostly unknown",
                 f"{place} is mostly unknown to the model, which has no symbol for "
                 f"{Unknown(prediction.unknown).named()}; is it text of another kind or language?",
             )
@@ -39,7 +45,7 @@ class Notices:
         """Say how many there were, where there was more than one."""
         for what, count in self._counts.items():
             if count > 1:
-                self._say(f"{count} lines were {what} in all")
+                self._say(f"{count} {what} in all")
 
     def _first(self, what: str, text: str) -> None:
         self._counts[what] += 1

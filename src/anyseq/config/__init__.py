@@ -233,10 +233,4 @@ def _text(path: Path) -> str:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise ConfigError([Fault("", "this is no UTF-8 text: save the file as UTF-8", str(path), line)]) from error
     except OSError as error:
-        raise ConfigError(f"the recipe {path} cannot be read: {error.strerror}{_meant(path)}") from error
-
-
-def _meant(path: Path) -> str:
-    """The file of that folder whose name is nearest, where there is one."""
-    names = (each.name for each in path.parent.glob("*.y*ml")) if path.parent.is_dir() else ()
-    return catalogue.nearest(path.name, names)
+        raise ConfigError(f"the recipe {path} cannot be read: {error.strerror}; {nearest(path)}") from error

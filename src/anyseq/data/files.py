@@ -1,25 +1,23 @@
-"""Data from files and from Python, as items that know where they stand; what of them training leaves out."""
+"""Data from files and from Python, as items that know where they stand."""
 
 from __future__ import annotations
 
 import csv
+import difflib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from torch import Tensor
 
 from anyseq.core import Item
-from anyseq.data.batching import Packed, pack
-from anyseq.data.lines import display_name, read_numbered
+from anyseq.data.lines import display_name, nearest, read_numbered
 from anyseq.errors import DataError
 
 SIDES = ("source", "target")
-
-_NAMED = 10
 
 Place = tuple[int, Any]
 """A line's number, counted from 1, and what it holds."""
@@ -30,7 +28,8 @@ def read_items(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
 
     Args:
         data: One file; or a mapping that gives each field a file (one text a line, plain or .gz) or texts from Python;
-            or anything `from_python` takes.
+            or anything `from_python` takes. A list of texts that all name files stands for these files, read one after
+            the other.
         fields: The names each item's `raw` gets.
 
     Raises:
@@ -39,15 +38,62 @@ def read_items(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
     if isinstance(data, str | Path):
         return read_table(data, fields)
     if not isinstance(data, Mapping):
-        return from_python(data, fields)
+        return from_python(data, fields) if (files := _files(data)) is None else _joined(files, fields)
     if set(data) != set(fields):
-        raise DataError(f"data with the fields {_listed(data)} is given, needed are {_listed(fields)}")
+        raise DataError(_misnamed(data, fields))
+    several = {name: files for name in fields if (files := _files(data[name])) is not None}
+    if several:
+        listed = {name: several.get(name, [data[name]]) for name in fields}
+        if len(set(map(len, listed.values()))) > 1:
+            counts = ", ".join(f"{name} has {len(files)}" for name, files in listed.items())
+            raise DataError(f"{counts} files, but file n of each must belong together; name as many")
+        return _joined([dict(zip(fields, each, strict=True)) for each in zip(*listed.values(), strict=True)], fields)
     paths = {name: data[name] for name in fields if isinstance(data[name], str | Path)}
     if len(paths) == len(fields):
         return read_parallel(paths)
     columns = {name: _column(data[name]) for name in fields}
     _require_equal({name: len(column) for name, column in columns.items()})
     return from_python(list(zip(*columns.values(), strict=True)), fields)
+
+
+def _files(data: Any) -> list[str | Path] | None:
+    """The files that a list names; None where it holds something else.
+
+    Raises:
+        DataError: some of its texts name files and some do not.
+    """
+    if not isinstance(data, list | tuple) or not all(isinstance(each, str | Path) for each in data):
+        return None
+    missing = [each for each in data if not _is_file(each)]
+    if len(missing) == len(data):
+        return None
+    if missing:
+        raise DataError(f"this is one of {len(data)} files, the others exist; {nearest(Path(missing[0]))}", missing[0])
+    return list(data)
+
+
+def _is_file(text: str | Path) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # too long for a name
+        return False
+
+
+def _joined(parts: Iterable[Any], fields: Sequence[str]) -> list[Item]:
+    items = chain.from_iterable(read_items(part, fields) for part in parts)
+    return [replace(item, key=key) for key, item in enumerate(items)]
+
+
+def _misnamed(given: Iterable[str], fields: Sequence[str]) -> str:
+    """What is wrong with the fields that are given, and which key is meant."""
+    lacking = [name for name in fields if name not in given]
+    strange = [name for name in given if name not in fields]
+    close = {name: difflib.get_close_matches(name, lacking, n=1) for name in strange}
+    hints = {name: f", did you mean {near[0]!r}?" if near else "" for name, near in close.items()}
+    remedy = "".join(f"; {name!r} is no field{hint}" for name, hint in hints.items())
+    if lacking and not strange:
+        remedy = f"; add {' and '.join(f'{name}=FILE' for name in lacking)}, as in data.train.{lacking[0]}=FILE"
+    return f"data with the fields {_listed(given)} is given, needed are {_listed(fields)}{remedy}"
 
 
 def read_pairs(source: str | Path, target: str | Path) -> list[Item]:
@@ -265,103 +311,3 @@ def _listed(names: Iterable[Any]) -> str:
 
 def _example(fields: Sequence[str]) -> str:
     return json.dumps(dict.fromkeys(fields, "..."))
-
-
-# What training leaves out
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """What training leaves out, and why.
-
-    Attributes:
-        places: Where each stands (`Item.place`), in order.
-        reasons: Why, for each.
-        total: Items there were, those left out included.
-    """
-
-    places: tuple[str, ...]
-    reasons: tuple[str, ...]
-    total: int
-
-    @property
-    def count(self) -> int:
-        """Items left out."""
-        return len(self.places)
-
-    def __str__(self) -> str:
-        if not self.count:
-            return f"all {self.total:,} items are used"
-        named = [f"{place} ({reason})" for place, reason in zip(self.places, self.reasons, strict=True)]
-        more = f" and {self.count - _NAMED:,} more (all: left_out.tsv of the run)" if self.count > _NAMED else ""
-        return (
-            f"{self.count:,} of {self.total:,} items ({self.count / self.total:.2%}) are left out: "
-            f"{', '.join(named[:_NAMED])}{more}"
-        )
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What training uses.
-
-    Attributes:
-        items: In order.
-        fields: Of these, encoded, by name.
-        skipped: The others.
-    """
-
-    items: Sequence[Item]
-    fields: Mapping[str, Packed]
-    skipped: Skipped
-
-
-def select_trainable(
-    items: Sequence[Item],
-    encode: Callable[[Item], Mapping[str, Tensor]],
-    max_length: int,
-    max_skipped: float = 0.01,
-) -> Selection:
-    """Leave out items that are empty on a side or too long to train on; keep what the others are encoded as.
-
-    Args:
-        items: With texts in their fields; one of white space alone is empty.
-        encode: An item's fields in full length; not asked for empty ones, and once for each other.
-        max_length: Symbols of an item's longest field.
-        max_skipped: The share that may be left out, 0 to 1.
-
-    Raises:
-        DataError: more would be left out, or nothing would remain.
-    """
-    kept, places, reasons, longest = [], [], [], 0
-
-    def trainable() -> Iterator[Mapping[str, Tensor]]:
-        nonlocal longest
-        for item in items:
-            empty = [name for name, value in item.raw.items() if isinstance(value, str) and not value.strip()]
-            encoded = {} if empty else encode(item)
-            length = max((len(values) for values in encoded.values()), default=0)
-            longest = max(longest, length)
-            if empty or length > max_length:
-                long = f"{length} symbols long, data.max_length={max_length}"
-                places.append(item.place)
-                reasons.append(f"{empty[0]} is empty" if empty else long)
-            else:
-                kept.append(item)
-                yield encoded
-
-    fields = pack(trainable())
-    skipped = Skipped(tuple(places), tuple(reasons), len(items))
-    share = skipped.count / max(skipped.total, 1)
-    raise_ = f", raise data.max_length={max_length} (the longest has {longest} symbols)" if longest > max_length else ""
-    if not kept:
-        raise DataError(f"nothing is left to train on; {skipped}; mend the data{raise_}")
-    if share > max_skipped:
-        raise DataError(
-            f"{skipped}; at most {max_skipped:.2%} may be: mend the data{raise_}, "
-            f"or allow it with data.max_skipped={_round_up(share)}"
-        )
-    return Selection(kept, fields, skipped)
-
-
-def _round_up(share: float) -> float:
-    return min(1.0, int(share * 100 + 1) / 100)

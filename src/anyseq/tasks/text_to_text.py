@@ -14,10 +14,12 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symbols, Units, Unknown
+from anyseq.data.batching import Packed
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
-from anyseq.data.files import SIDES, read_items, select_trainable
+from anyseq.data.files import SIDES, read_items
+from anyseq.data.selection import select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -31,9 +33,11 @@ from anyseq.tasks.word_vectors import start_from
 class TextData(PartConfig):
     """Pairs of lines. Without `train`, the generator's."""
 
-    train: Any = Field(None, description="pairs to learn from: FILE (.tsv .jsonl .csv), or source=FILE target=FILE")
-    dev: Any = Field(None, description="pairs to choose and stop by; none: held out of train")
-    test: Any = Field(None, description="pairs for the final figure; none: no final figure")
+    train: Any = Field(
+        None, description="pairs to learn from: FILE (.tsv .jsonl .csv) or [FILE, ...], or source=FILE target=FILE"
+    )
+    dev: Any = Field(None, description="pairs to choose and stop by; null: held out of train")
+    test: Any = Field(None, description="pairs for the final figure; null: no final figure")
     generator: GeneratorConfig | None = Field(None, description="the embedded default, where no files are given")
     held_out: int = Field(
         500, ge=1, description="pairs held out of train where no dev is given, at most a tenth; no source in both"
@@ -51,7 +55,7 @@ class TextCodecs(PartConfig):
     named: ClassVar[tuple[str, ...]] = ("source", "target")
 
     source: CodecConfig = Field(description="codec of the source")
-    target: CodecConfig | None = Field(None, description="codec of the target; none: as the source's")
+    target: CodecConfig | None = Field(None, description="codec of the target; null: as the source's")
     joint: bool = Field(False, description="one codec, learnt from both sides, for both sides")
 
     @model_validator(mode="after")
@@ -188,10 +192,20 @@ class TextToText(Task):
 
         found = select_trainable(splits.train, encode, data.max_length, data.max_skipped)
         skipped = found.skipped
-        notes = [*splits.notes, *([str(skipped)] if skipped.count else [])]
+        notes = [*splits.notes, *([str(skipped)] if skipped.count else []), *self._too_long(found.fields["target"])]
         left_out = list(zip(skipped.places, skipped.reasons, strict=True))
         encoded = found.fields if self._copying is None else {}  # copying reads more of a source than its symbols
         return replace(splits, train=found.items, notes=notes, left_out=left_out, encoded=encoded)
+
+    def _too_long(self, targets: Packed) -> Iterator[str]:
+        """What to know where targets are longer than search may make its outputs."""
+        limit, longest = self._config.search.max_length, int(targets.lengths.max())
+        if longest > limit:
+            count, total = int((targets.lengths > limit).sum()), len(targets.lengths)
+            yield (
+                f"{count:,} of {total:,} targets ({count / total:.2%}) are longer than search.max_length={limit} and "
+                f"can never be given in full: set search.max_length={longest}"
+            )
 
     def encode_source(self, item: Item) -> EncodedSource:
         """Symbols up to the end symbol; what is cut keeps its end."""

@@ -168,6 +168,13 @@ def test_a_metric_that_is_none_is_told_before_data_are_read(run: Run, tmp_path: 
         assert code == 2 and "there is no metric 'blue'" in err and "gone.tsv" not in err
 
 
+def test_targets_that_search_could_never_give_are_told(run: Run, tmp_path: Path) -> None:
+    for verb, options in (("check", []), ("train", ["--output", tmp_path / "run"])):
+        code, out, err = run(verb, RECIPE, *options, *TINY, "search.max_length=3", "training.max_steps=1")
+        assert code == 0 and "are longer than search.max_length=3 and can never be given in full" in out + err
+        assert "set search.max_length=7" in out + err
+
+
 def test_a_linked_part_of_a_run_is_unlinked(tmp_path: Path) -> None:
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     (elsewhere / "step_1").mkdir(parents=True)

@@ -236,7 +236,7 @@ def test_parts_from_outside(tmp_path: Path, recipe: Write, monkeypatch: pytest.M
     Path(tmp_path, "broken_wheel.py").write_text("1 / 0\n")
     assert type(toy(recipe(""), "codec=wheelwright:Wheel").codec).__name__ == "Wheel"
     for kind, words in {
-        "wheelwright:Whee": "no PartConfig",
+        "wheelwright:Whee": "'wheelwright' has no 'Whee'; did you mean 'Wheel'?",
         "wheelwright:x": "no PartConfig",
         "broken_wheel:X": "ZeroDivisionError",
         "nowhere:X": "current one, or in PYTHONPATH",

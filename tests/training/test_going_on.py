@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -16,7 +17,7 @@ from anyseq import api
 from anyseq.cli.main import main
 from anyseq.errors import DataError, ModelFolderError, UsageError
 from anyseq.tasks import fitting
-from anyseq.training.loop import Trainer, Validation
+from anyseq.training.loop import DOUBLE_SECONDS, Trainer, Validation
 from anyseq.training.progress import Silent
 from tiny_runs import (
     RECIPE,
@@ -155,6 +156,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     def endless(trainer: Trainer) -> None:
         marks[0].touch()
         wait_for(lambda: bool(trainer.signal))
+        time.sleep(1.1 * DOUBLE_SECONDS)
         marks[1].touch()
         wait_for(lambda: False)
 

@@ -28,6 +28,8 @@ from anyseq.training.schedules import Moment, fallen, learning_rate
 from anyseq.training.settings import TrainingConfig
 
 REPORT_EVERY = 20
+DOUBLE_SECONDS = 1.0
+"""A signal that comes again so soon is the same one: keys bounce, and process groups are told twice."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ class Trainer:
         self.optimiser = build_optimiser(self.parameters, settings)
         self.average = WeightAverage(model, settings.average) if settings.average else None
         self.standing, self.meter, self.signal, self.clock = Standing(), Meter(), 0, time.monotonic()
+        self.signalled = self.clock
 
     def run(self) -> str:
         """Train until an end is reached and return which.
@@ -367,23 +370,24 @@ class Trainer:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM wait for the end of the update; a second one does not. Only the main thread may listen.
+        """Ctrl-C and SIGTERM wait for the end of the update; a second Ctrl-C does not. Only the main thread may listen.
 
         Raises:
-            Interrupted: a second signal came.
+            Interrupted: it came.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def note(number: int, frame: FrameType | None) -> None:
-            if self.signal:
+            again = self.signal and time.monotonic() - self.signalled > DOUBLE_SECONDS
+            if again and number == signal.SIGINT:
                 raise Interrupted(
                     f"stopped at once by a second {signal.Signals(number).name}; what came after the last checkpoint "
                     f"is lost; go on with: anyseq train --resume {self.checkpoints.folder}",
                     number,
                 )
-            self.signal = number
+            self.signal, self.signalled = number, time.monotonic()
 
         before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

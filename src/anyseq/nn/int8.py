@@ -16,6 +16,9 @@ from anyseq.errors import UsageError
 SMALLEST = 4096
 """Numbers of a matrix from which eight bits pay; smaller ones stay as they are."""
 
+FEWEST_ROWS = 8
+"""With fewer, oneDNN takes up to a hundred times as long for some widths, so that x is padded to as many."""
+
 
 class Int8Weight(Tensor):
     """A matrix of eight-bit integers and one float a row, in the place of a float32 matrix.
@@ -54,8 +57,8 @@ class Int8Weight(Tensor):
         if self.packed is None:
             self.packed = torch.ops.onednn.qlinear_prepack(self.rows, None)
         flat = x.reshape(-1, x.shape[-1])
-        # oneDNN has no fast kernel for a single row.
-        integers, step = _rounded(flat if len(flat) != 1 else flat.expand(2, -1))
+        lacking = FEWEST_ROWS - len(flat) if len(flat) else 0
+        integers, step = _rounded(F.pad(flat, (0, 0, 0, lacking)) if lacking > 0 else flat)
         y = torch.ops.onednn.qlinear_pointwise(
             integers, 1.0, 0, self.packed, self.scale, self.zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )

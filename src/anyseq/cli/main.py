@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anyseq.catalogue import nearest
 from anyseq.cli.average import average
 from anyseq.cli.check import check
 from anyseq.cli.demo import demo
@@ -73,9 +72,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except SystemExit as error:  # typer's own way to end on a closed pipe
         return _closed_pipe() if error.code == 1 else int(error.code or 0)
     except typer.TyperException as error:  # a misused option; its own text names the nearest
-        verbs = [function.__name__ for function in VERBS]
-        unknown = bool(words) and not words[0].startswith("-") and words[0] not in verbs
-        _say(error.format_message() + (nearest(words[0], verbs) if unknown else ""))
+        _say(error.format_message())
         return error.exit_code
     except BaseException as error:
         if "--debug" in words:

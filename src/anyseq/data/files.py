@@ -19,6 +19,8 @@ from anyseq.errors import DataError
 
 SIDES = ("source", "target")
 
+_MOST_FILES = 1000  # a longer list holds texts, and asking whether each is a file would take longer than reading
+
 Place = tuple[int, Any]
 """A line's number, counted from 1, and what it holds."""
 
@@ -62,7 +64,9 @@ def _files(data: Any) -> list[str | Path] | None:
     Raises:
         DataError: some of its texts name files and some do not.
     """
-    if not isinstance(data, list | tuple) or not all(isinstance(each, str | Path) for each in data):
+    if not isinstance(data, list | tuple) or len(data) > _MOST_FILES:
+        return None
+    if not all(isinstance(each, str | Path) for each in data):
         return None
     missing = [each for each in data if not _is_file(each)]
     if len(missing) == len(data):

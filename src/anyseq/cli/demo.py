@@ -47,7 +47,7 @@ def demo(
     for item, found in zip(items, predictor.predict([item.raw["source"] for item in items]), strict=True):
         wrong = "" if found.output == item.raw["target"] else f"   wrong: {item.raw['target']}"
         typer.echo(f"  {item.raw['source']:<{wide}}  {found.output}{wrong}")
-    command = "anyseq" if shutil.which("anyseq") else sys.argv[0]
+    command = "anyseq" if shutil.which("anyseq") else f"{sys.executable} -m anyseq"
     picture = output / "attention.png"
     _draw(predictor, next((item for item in items if item.raw["source"].isascii()), items[0]), picture)
     typer.echo(

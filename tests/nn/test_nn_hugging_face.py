@@ -103,7 +103,7 @@ def test_beam_search_is_theirs(beam_size: int) -> None:
         expected = marian.generate(
             input_ids=batch.source.values.masked_fill(~batch.source.valid, PAD),
             attention_mask=batch.source.valid.long(), num_beams=beam_size, num_return_sequences=beam_size,
-            length_penalty=0.0, early_stopping=beam_size > 1, do_sample=False, max_new_tokens=40,
+            length_penalty=0.0, early_stopping=False, do_sample=False, max_new_tokens=40,
             bad_words_ids=[[PAD]],
         ).view(4, beam_size, -1)  # fmt: skip
         found = search(

@@ -67,6 +67,26 @@ class Fixed(Decoder):
         return Table(self.logits.expand(state.rows, -1)), State(steps=state.steps + 1, cache=state.cache)
 
 
+class Surely(Decoder):
+    """Says one thing with a probability of .99 a symbol; the end is the likeliest of all else."""
+
+    def __init__(self, said: list[int], vocab_size: int) -> None:
+        super().__init__()
+        self.said, self.vocab_size = said, vocab_size
+
+    def start(self, memory: Memory) -> State:
+        return State(steps=torch.zeros_like(memory.item), right=torch.ones_like(memory.item, dtype=torch.bool))
+
+    def step(self, memory: Memory, state: State, previous: Tensor) -> tuple[Table, State]:
+        said = torch.tensor([*self.said, *[0] * 20])
+        right = state.right & ((state.steps == 0) | (previous == said[(state.steps - 1).clamp(min=0)]))
+        table = torch.full((state.rows, self.vocab_size), 1e-4, dtype=torch.float64)
+        table[:, 0] = 0.009
+        table[~right, 0] = 1.0  # what went wrong ends
+        table[right, said[state.steps[right]]] = 0.99
+        return Table(table.log()), State(steps=state.steps + 1, right=right)
+
+
 class Cache:
     """A leaf that counts how often it was copied."""
 
@@ -113,8 +133,13 @@ def log_probs_after(decoder: Decoder, memory: Memory, values: list[int]) -> Tens
 
 
 @torch.no_grad()
-def plain_beam(decoder: Decoder, memory: Memory, beam_size: int, budget: int, ends: set[int]) -> list[tuple[Any, ...]]:
-    """Beam search of one source as the docstring of the loop tells it: (rank of the reason, log_prob, values)."""
+def plain_beam(
+    decoder: Decoder, memory: Memory, beam_size: int, budget: int, ends: set[int], n_best: int | None = None
+) -> list[tuple[Any, ...]]:
+    """Beam search of one source as the docstring of the loop tells it: (rank of the reason, log_prob, values).
+
+    Without `n_best` it goes on until no row lives.
+    """
     living: list[tuple[float, list[int]]] = [(0.0, [])]
     finished: list[tuple[Any, ...]] = []
     while living:
@@ -130,8 +155,8 @@ def plain_beam(decoder: Decoder, memory: Memory, beam_size: int, budget: int, en
                 finished += [(0, -cost, values)] * (rank < beam_size)
             elif len(following) < beam_size:
                 following.append((-cost, values))
-        complete = sum(reason == 0 for reason, *_ in finished)
-        if complete >= beam_size:
+        complete = sorted((log_prob for reason, log_prob, _ in finished if reason == 0), reverse=True)
+        if n_best and len(complete) >= beam_size and (not following or following[0][0] <= complete[n_best - 1]):
             break
         if following and len(following[0][1]) == budget:
             finished += [(1, total, values) for total, values in following]

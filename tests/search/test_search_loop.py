@@ -10,6 +10,7 @@ from search_toys import (
     EndsWith,
     Fixed,
     Recurrent,
+    Surely,
     every_output,
     log_probs_after,
     memory_of,
@@ -91,13 +92,41 @@ def test_beam_search_is_what_its_docstring_says(beam_size: int, ends: set[int]) 
     decoder, keys, budget = Recurrent(5, seed=4, sharpness=1.0), [3, 1, 8, 4, 7], 5
     found = search(decoder, memory_of(keys), strategy=Beam(beam_size), stop=EndsWith(ends, budget), n_best=beam_size)
     for source, key in enumerate(keys):
-        expected = plain_beam(decoder, memory_of([key]), beam_size, budget, ends)[:beam_size]
+        expected = plain_beam(decoder, memory_of([key]), beam_size, budget, ends, beam_size)[:beam_size]
         assert outputs(found, source) == [values for *_, values in expected]
         count = int(found.count[source])
         assert found.stopped[source, :count].tolist() == [reason for reason, *_ in expected]
         torch.testing.assert_close(
             found.log_prob[source, :count], torch.tensor([x for _, x, _ in expected], dtype=torch.float64), **TIGHT
         )
+
+
+@pytest.mark.parametrize("n_best", [1, 3])
+def test_without_penalties_nothing_better_comes_after_the_end(n_best: int) -> None:
+    keys, budget, early = list(range(40)), 7, 0
+    for seed in range(4):
+        decoder = Recurrent(5, seed=seed, sharpness=1.5, end=-1.0)
+        decoder.seen_rows = []
+        found = search(decoder, memory_of(keys), strategy=Beam(3), stop=EndSymbol(budget), n_best=n_best)
+        for source, key in enumerate(keys):
+            to_the_last = [h for h in plain_beam(decoder, memory_of([key]), 3, budget, {0}) if h[0] == 0][:n_best]
+            if len(to_the_last) < n_best:
+                continue
+            assert outputs(found, source) == [values for *_, values in to_the_last]
+            early += max(len(values) for *_, values in to_the_last) < budget - 1
+    assert early > 20, "some should have ended long before the budget"
+
+
+def test_a_beam_finds_what_a_sure_model_means_to_say() -> None:
+    """However many hypotheses have ended: here every other row ends at once, and the likeliest is the longest."""
+    decoder = Surely([1, 2, 3, 4, 1, 2, 3, 4, 0], 5)
+    for penalties in Penalties(), Penalties(1.0):
+        greedy, beam = (
+            search(decoder, memory_of([1, 2]), strategy=strategy, stop=EndSymbol(20), penalties=penalties)
+            for strategy in (Greedy(), Beam(4))
+        )
+        assert outputs(beam, 0) == outputs(beam, 1) == outputs(greedy, 0) == [decoder.said]
+        torch.testing.assert_close(beam.log_prob, greedy.log_prob)
 
 
 def test_ties_go_to_the_lowest_symbol_then_the_lowest_row() -> None:
@@ -268,7 +297,7 @@ def test_sources_that_are_done_leave() -> None:
     decoder, memory = Recurrent(4, seed=12, end=0.5), memory_of(list(range(40)))
     found = search(decoder, memory, strategy=Beam(2), stop=EndSymbol(40))
     rows, longest = decoder.seen_rows, int(found.lengths.max())
-    assert rows == sorted(rows, reverse=True) and rows[0] == 80 and rows[-1] < 20
+    assert rows == sorted(rows, reverse=True) and rows[0] == 80 and rows[-1] <= 20
     assert len(rows) >= longest
     jumps = [(a, b) for a, b in pairwise(rows) if b < a]
     assert all(b <= 0.75 * a for a, b in jumps)

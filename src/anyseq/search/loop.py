@@ -9,8 +9,11 @@ Every source has `width` rows, of which some are alive. At each step every livin
   it ends exactly when the likeliest child is an end.
 - A row without a child (nothing allowed, or all of it impossible) is finished as BLOCKED, with what it has.
 - A row as long as its source's budget is finished as BUDGET.
-- A source is done when `width` hypotheses have ended or no row lives; its rows are dead from then on. Done sources
-  leave the batch, together, as soon as they are a quarter of it.
+- A source is done when no row lives. One whose rows compete is also done when `width` hypotheses have ended and none
+  that lives, as it stands, has a better score than the `n_best`-th of them. A log_prob only falls, so without
+  penalties these are the hypotheses that going on to the last row's end would find. With them it is an estimate, for a
+  longer hypothesis may have a better score (as `early_stopping=False` of Hugging Face's `generate`).
+- The rows of a done source are dead. Done sources leave the batch, together, as soon as they are a quarter of it.
 
 Nothing here depends on what else is in the batch, and all the loop knows of a model are the nouns of the core.
 """
@@ -66,7 +69,7 @@ def search(
     if prefix is None:
         prefix = Padded(memory.item.new_zeros(memory.rows, 0), memory.item.new_zeros(memory.rows, 0, dtype=torch.bool))
     finished = Finished()
-    live = _start(decoder, memory, strategy, stop, penalties, constraint, prefix, finished)
+    live = _start(decoder, memory, strategy, stop, penalties, constraint, prefix, n_best, finished)
     while live is not None:
         emission, state = decoder.step(live.memory, live.rows.decoder, live.previous)
         allowed = None if constraint is None else constraint.allowed(live.memory, live.rows.constraint)
@@ -78,7 +81,7 @@ def search(
         if penalties.coverage and emission.attention is not None:
             coverage = live.rows.coverage + emission.attention()
         rows = live.rows.replace(steps=state.steps, decoder=state, coverage=coverage)
-        live = _advance(live, rows, kept, constraint, finished)
+        live = _advance(live, rows, kept, constraint, penalties, finished)
     return finished.hypotheses(memory.rows, n_best, penalties, prefix)
 
 
@@ -90,7 +93,10 @@ class _Live(NamedTuple):
         source: Their places among all.
         room: Steps each may take.
         shortest: The least room.
-        ended: How many of each one's hypotheses have ended.
+        ended: How many of each one's hypotheses have ended; counted where rows compete.
+        best: The scores of the best that have ended, as many as are asked for, best first; none where rows do not
+            compete.
+        waiting: Whether a source's enough have ended, and only those that live keep it.
         rows: The states of `decoder` and `constraint`, and `coverage` (attention summed over what a row holds).
         order: The rows as they stand: 0, 1, 2, ...
         alive: Rows that hold a hypothesis; what the others hold is read by nobody.
@@ -104,6 +110,8 @@ class _Live(NamedTuple):
     room: Int[Tensor, " source"]
     shortest: int
     ended: Int[Tensor, " source"]
+    best: Float[Tensor, "source n"]
+    waiting: bool
     rows: State
     order: Int[Tensor, " row"]
     alive: Bool[Tensor, " row"]
@@ -142,6 +150,7 @@ def _start(
     penalties: Penalties,
     constraint: Constraint | None,
     prefix: Padded,
+    n_best: int,
     finished: Finished,
 ) -> _Live | None:
     """Take in the prefix at width 1, then give every source its rows; of those that compete, one is alive."""
@@ -172,9 +181,10 @@ def _start(
     each, room = source.repeat_interleave(strategy.width), room[source]
     order = torch.arange(len(each), device=each.device)
     alive = order % strategy.width == 0 if strategy.competes else order >= 0
+    best = log_prob.new_full((len(source), n_best if strategy.competes else 0), -torch.inf)
     return _Live(
-        memory, source, room, int(room.min()), torch.zeros_like(source), _reorder(rows, each), order, alive,
-        previous[each], log_prob[each], each,
+        memory, source, room, int(room.min()), torch.zeros_like(source), best, False, _reorder(rows, each), order,
+        alive, previous[each], log_prob[each], each,
     )  # fmt: skip
 
 
@@ -218,19 +228,22 @@ def _compete(live: _Live, proposed: Choice, done: Bool[Tensor, "row k"]) -> _Kep
 
 
 def _advance(
-    live: _Live, rows: State, kept: _Kept, constraint: Constraint | None, finished: Finished
+    live: _Live, rows: State, kept: _Kept, constraint: Constraint | None, penalties: Penalties, finished: Finished
 ) -> _Live | None:
     """Finish what ends, let done sources leave, move every row on to its heir; None when nothing lives."""
     heir, alive = kept.heir, kept.alive
-    if finished.level >= live.shortest or bool(torch.cat([kept.ended, kept.blocked]).any()):
+    if live.waiting or finished.level >= live.shortest or bool(torch.cat([kept.ended, kept.blocked]).any()):
         sources, width = live.memory.rows, live.alive.shape[0] // live.memory.rows
         cut = alive & (live.room <= finished.level).repeat_interleave(width)
-        _finish(live, rows, kept, cut, finished)
-        ended = live.ended + kept.ended.view(sources, -1).sum(1)
-        alive = (alive & ~cut).view(sources, width)
-        over = (ended >= width) | ~alive.any(1)
-        alive = (alive & ~over[:, None]).flatten()
-        live = live._replace(ended=ended)
+        unseen = _unseen(rows.coverage, live.memory, width, live.log_prob)[kept.parent]
+        _finish(live, kept, cut, unseen, finished)
+        alive = alive & ~cut
+        over = ~alive.view(sources, width).any(1)
+        if live.best.shape[1]:
+            worth = penalties.score(kept.log_prob, rows.steps[kept.parent], unseen)
+            live, beaten = _compared(live, worth, kept, alive)
+            over = over | beaten
+        alive = alive & ~over.repeat_interleave(width)
         if 4 * int(over.sum()) >= sources:
             stay = (~over).nonzero().squeeze(1)
             if not len(stay):
@@ -239,7 +252,7 @@ def _advance(
             heir, alive, room = heir[remain], alive[remain], live.room[stay]
             live = live._replace(
                 memory=live.memory.select(stay), source=live.source[stay], room=room, shortest=int(room.min()),
-                ended=ended[stay], order=live.order[: len(remain)],
+                ended=live.ended[stay], best=live.best[stay], order=live.order[: len(remain)],
             )  # fmt: skip
     rows = _reorder(rows, kept.parent.index_select(0, heir))
     previous = kept.values.index_select(0, heir)
@@ -249,16 +262,30 @@ def _advance(
     return live._replace(rows=rows, alive=alive, previous=previous, log_prob=log_prob, node=heir)
 
 
-def _finish(live: _Live, rows: State, kept: _Kept, cut: Bool[Tensor, " row"], finished: Finished) -> None:
+def _compared(
+    live: _Live, worth: Float[Tensor, " child"], kept: _Kept, alive: Bool[Tensor, " row"]
+) -> tuple[_Live, Bool[Tensor, " source"]]:
+    """Which sources have enough ended hypotheses, of which the n-th best is no worse than any that lives."""
+    sources, width = live.memory.rows, live.alive.shape[0] // live.memory.rows
+    ended = live.ended + kept.ended.view(sources, -1).sum(1)
+    new = worth.masked_fill(~kept.ended, -torch.inf).view(sources, -1)
+    best = torch.cat([live.best, new], 1).topk(live.best.shape[1]).values
+    living = worth[kept.heir].masked_fill(~alive, -torch.inf).view(sources, width).amax(1)
+    enough, beaten = ended >= width, living <= best[:, -1]
+    return live._replace(ended=ended, best=best, waiting=bool((enough & ~beaten).any())), enough & beaten
+
+
+def _finish(
+    live: _Live, kept: _Kept, cut: Bool[Tensor, " row"], unseen: Float[Tensor, " child"], finished: Finished
+) -> None:
     """Write down the hypotheses that are blocked (they stay what they were), that ended, and that are cut."""
     sources, width = live.memory.rows, live.alive.shape[0] // live.memory.rows
     before = _unseen(live.rows.coverage, live.memory, width, live.log_prob)
-    after = _unseen(rows.coverage, live.memory, width, live.log_prob)
     row, ended, level = kept.blocked.nonzero().squeeze(1), kept.ended.nonzero().squeeze(1), finished.level
     finished.add(Stopped.BLOCKED, level - 1, live.node[row], live.source[row // width], live.log_prob[row], before[row])
     for why, child in (Stopped.END, ended), (Stopped.BUDGET, kept.heir[cut]):
         source = live.source[child // (len(kept.values) // sources)]
-        finished.add(why, level, child, source, kept.log_prob[child], after[kept.parent[child]])
+        finished.add(why, level, child, source, kept.log_prob[child], unseen[child])
 
 
 def _reorder(rows: State, order: Int[Tensor, " new"]) -> State:

@@ -47,7 +47,7 @@ class Discrete(Emission):
         """The k likeliest allowed symbols of each row: best first, ties to the lowest symbol."""
         log_probs = self.log_probs()
         if allowed is not None:
-            log_probs = log_probs.masked_fill(~allowed, -torch.inf)
+            log_probs = torch.where(allowed, log_probs, -torch.inf)
         best, symbols = _largest(log_probs, min(k, log_probs.shape[-1]))
         missing = k - best.shape[-1]
         if missing > 0:
@@ -57,7 +57,7 @@ class Discrete(Emission):
     def sample(self, noise: Noise, allowed: Bool[Tensor, "row symbol"] | None = None) -> Choice:
         """One symbol a row by the inverse of the cumulative distribution, in float64 so that no neighbour matters."""
         log_probs = self.log_probs()
-        open_ = log_probs if allowed is None else log_probs.masked_fill(~allowed, -torch.inf)
+        open_ = log_probs if allowed is None else torch.where(allowed, log_probs, -torch.inf)
         # Relative to the row's best: unlikely allowed symbols must not vanish.
         best = open_.amax(-1, keepdim=True)
         cumulative = doubled(open_ - best.masked_fill(best == -torch.inf, 0.0)).exp().cumsum(-1)

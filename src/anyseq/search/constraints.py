@@ -68,9 +68,14 @@ class MinLength(Constraint):
 
     def allowed(self, memory: Memory, state: State) -> Bool[Tensor, "row symbol"]:
         """All symbols; the end only as symbol number `min_length` or later."""
-        table = torch.ones(state.rows, self.vocab_size, dtype=torch.bool, device=state.steps.device)
-        table[:, self.end] = state.steps + 1 >= self.min_length
-        return table
+        table = torch.ones(1, self.vocab_size, dtype=torch.bool, device=state.steps.device)
+        may_end = state.steps + 1 >= self.min_length
+        if bool(may_end.any()) != bool(may_end.all()):
+            table = table.repeat(state.rows, 1)
+            table[:, self.end] = may_end
+        elif not bool(may_end.any()):
+            table[:, self.end] = False
+        return table.expand(state.rows, -1)
 
     def advance(self, memory: Memory, state: State, chosen: Int[Tensor, " row"]) -> State:
         """Count."""

@@ -89,6 +89,8 @@ def train_on_captions(kind: str, folder: Path, data: Path, quick: bool) -> Predi
         "model.decoder.kind": kind,
         "model.decoder.embed_dim": 128,
         "model.decoder.hidden_dim": 256,
+        "training.learning_rate": 4e-3,
+        "training.average": 0.99,
         "training.max_steps": 2 if quick else UPDATES,
         "training.validate_every": 2 if quick else 400,
         "training.validate_items": 20,

@@ -19,6 +19,8 @@ PARTS: dict[str, dict[str, str]] = {
         "characters": "anyseq.data.codecs.characters:CharactersConfig",
         "words": "anyseq.data.codecs.words:WordsConfig",
         "subwords": "anyseq.data.codecs.subwords:SubwordsConfig",
+        "tokens": "anyseq.data.codecs.tokens:TokensConfig",
+        "spelt": "anyseq.data.codecs.spelt:SpeltConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
@@ -32,6 +34,8 @@ PARTS: dict[str, dict[str, str]] = {
         "transformer": "anyseq.models.decoders.transformer:TransformerDecoderConfig",
         "conv": "anyseq.models.decoders.conv:ConvDecoderConfig",
         "copying": "anyseq.models.decoders.copying:CopyingDecoderConfig",
+        "aligned": "anyseq.models.decoders.aligned:AlignedDecoderConfig",
+        "crf": "anyseq.models.decoders.aligned:CrfDecoderConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
@@ -44,6 +48,8 @@ PARTS: dict[str, dict[str, str]] = {
         "exact_match": "anyseq.metrics.exact_match:ExactMatchConfig",
         "word_error_rate": "anyseq.metrics.error_rate:WordErrorRateConfig",
         "character_error_rate": "anyseq.metrics.error_rate:CharacterErrorRateConfig",
+        "accuracy": "anyseq.metrics.tags:TagAccuracyConfig",
+        "f1": "anyseq.metrics.tags:SpanF1Config",
     },
     "constraints": {},
     "generators": {
@@ -54,10 +60,12 @@ PARTS: dict[str, dict[str, str]] = {
         "phrases": "anyseq.data.synthetic.phrases:PhrasesConfig",
         "introductions": "anyseq.data.synthetic.introductions:IntroductionsConfig",
         "origins": "anyseq.data.synthetic.origins:OriginsConfig",
+        "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
         "transduce": "anyseq.tasks.transduce.task:TransduceConfig",
+        "tag": "anyseq.tasks.tag.task:TagConfig",
     },
 }
 
@@ -145,6 +153,18 @@ RECIPES: dict[str, Recipe] = {
         "characters → characters",
         "the source from back to front",
         "generated strings",
+    ),
+    "tag/aligned": Recipe(
+        "anyseq.tasks.tag:aligned.yaml",
+        "tokens → a tag each",
+        "bidirectional GRU over words and their characters, a softmax at each",
+        "generated sentences with names of people and places",
+    ),
+    "tag/crf": Recipe(
+        "anyseq.tasks.tag:crf.yaml",
+        "tokens → a tag each",
+        "the same, all tags of a sentence together (CRF), spans in IOB",
+        "generated sentences with names of people and places",
     ),
     "transduce/expand": Recipe(
         "anyseq.tasks.transduce:expand.yaml",

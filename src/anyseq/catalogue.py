@@ -21,6 +21,7 @@ PARTS: dict[str, dict[str, str]] = {
         "subwords": "anyseq.data.codecs.subwords:SubwordsConfig",
         "tokens": "anyseq.data.codecs.tokens:TokensConfig",
         "spelt": "anyseq.data.codecs.spelt:SpeltConfig",
+        "labels": "anyseq.data.codecs.labels:LabelsConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
@@ -36,6 +37,7 @@ PARTS: dict[str, dict[str, str]] = {
         "copying": "anyseq.models.decoders.copying:CopyingDecoderConfig",
         "aligned": "anyseq.models.decoders.aligned:AlignedDecoderConfig",
         "crf": "anyseq.models.decoders.aligned:CrfDecoderConfig",
+        "label": "anyseq.models.decoders.aligned:LabelDecoderConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
@@ -60,12 +62,15 @@ PARTS: dict[str, dict[str, str]] = {
         "phrases": "anyseq.data.synthetic.phrases:PhrasesConfig",
         "introductions": "anyseq.data.synthetic.introductions:IntroductionsConfig",
         "origins": "anyseq.data.synthetic.origins:OriginsConfig",
+        "opinions": "anyseq.data.synthetic.opinions:OpinionsConfig",
+        "places": "anyseq.data.synthetic.places:PlacesConfig",
         "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
         "transduce": "anyseq.tasks.transduce.task:TransduceConfig",
         "tag": "anyseq.tasks.tag.task:TagConfig",
+        "classify": "anyseq.tasks.classify.task:ClassifyConfig",
     },
 }
 
@@ -153,6 +158,18 @@ RECIPES: dict[str, Recipe] = {
         "characters → characters",
         "the source from back to front",
         "generated strings",
+    ),
+    "classify/characters": Recipe(
+        "anyseq.tasks.classify:characters.yaml",
+        "text → label",
+        "short texts by their characters: languages, kinds of names; convolutions",
+        "names of countries, CLDR: which language is it? (extra: examples)",
+    ),
+    "classify/words": Recipe(
+        "anyseq.tasks.classify:words.yaml",
+        "text → label",
+        "texts by their words: sentiment, topic; bidirectional GRU, the largest value of each channel",
+        "generated opinions, with negations and changes of mind",
     ),
     "tag/aligned": Recipe(
         "anyseq.tasks.tag:aligned.yaml",

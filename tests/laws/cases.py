@@ -16,21 +16,24 @@ from torch import Tensor, nn
 
 from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree
 from anyseq.data.codecs.characters import CharactersConfig
+from anyseq.data.codecs.labels import LabelsConfig
 from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.tokens import TokensConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.introductions import EntitiesConfig, IntroductionsConfig
+from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
+from anyseq.data.synthetic.places import PlacesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.errors import ConfigError
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
-from anyseq.models.decoders.aligned import AlignedDecoderConfig, CrfDecoderConfig
+from anyseq.models.decoders.aligned import AlignedDecoderConfig, CrfDecoderConfig, LabelDecoderConfig
 from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentionDecoder
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape
 from anyseq.models.decoders.context import ContextDecoderConfig
@@ -149,6 +152,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "conv": variants(ConvDecoderConfig, *KERNELS, {**KERNELS[0], "tied": False}),
         "aligned": [Variant(AlignedDecoderConfig(), ONE_BACK)],
         "crf": [Variant(CrfDecoderConfig(), ONE_BACK)],
+        "label": [Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK) for pooling in ("max", "mean", "attention")],
         "copying": variants(
             CopyingDecoderConfig, *(
                 {"decoder": decoder} for decoder in (
@@ -184,6 +188,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             {"vocab_size": 450, "model_type": "bpe", "byte_fallback": True, "bpe_dropout": 0.3},
         ),
         "tokens": variants(TokensConfig, {}, {"min_count": 2, "case": "lower", "unicode": "nfkc"}),
+        "labels": variants(LabelsConfig, {}),
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -205,6 +210,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "introductions": variants(IntroductionsConfig, {}),
         "origins": variants(OriginsConfig, {}),
         "entities": variants(EntitiesConfig, {}),
+        "opinions": variants(OpinionsConfig, {}),
+        "places": variants(PlacesConfig, {}),
     },
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Constraints of a model that tags: as many symbols as the source has places, and only some behind some others."""
+"""Constraints of a model that tags or labels: how many symbols there are, and which may stand behind which."""
 
 from __future__ import annotations
 
@@ -47,6 +47,25 @@ class AsLong(Constraint):
         if self.never is not None:
             inside &= symbols != self.never
         return torch.where(ends, symbols == self.end, inside)
+
+
+class Exactly(AsLong):
+    """The same number of symbols for every source, and then the end.
+
+    Args:
+        count: Symbols before the end, at least 1.
+        vocab_size: Symbols of the target.
+        end: The end symbol.
+        never: A symbol that never stands anywhere, or None.
+    """
+
+    def __init__(self, count: int, vocab_size: int, end: int = 0, never: int | None = None) -> None:
+        super().__init__(vocab_size, end, never)
+        self.count = count
+
+    def start(self, memory: Memory) -> State:
+        """Nothing chosen yet."""
+        return State(steps=torch.zeros_like(memory.item), last=torch.full_like(memory.item, self.count))
 
 
 class Following(Constraint):

@@ -1,6 +1,8 @@
-"""An output for every place of the source: tags."""
+"""An output for every place of the source: tags; or for all of it: a label."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -13,6 +15,7 @@ from anyseq.models.decoders.base import DecoderConfig, MemoryShape
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack, OutputEmbedding, SymbolEmbedding
 from anyseq.nn.emissions import Table
+from anyseq.nn.pooling import AttentionPooling, MaxPooling, MeanPooling, Pooling
 
 
 class AlignedDecoder(Decoder):
@@ -35,8 +38,8 @@ class AlignedDecoder(Decoder):
         self.output, self.fed_back, self.dropout = output, fed_back, Dropout(dropout)
 
     def prepare(self, memory: Memory) -> Memory:
-        """Add u, once per source."""
-        return memory.replace(said=self.output(self.dropout(memory.vectors)))
+        """Add u, [source, place, symbol], and the last place: once per source."""
+        return memory.replace(said=self.output(self.dropout(memory.vectors)), last=memory.valid.sum(1) - 1)
 
     def start(self, memory: Memory) -> State:
         """Nothing but the count."""
@@ -73,7 +76,7 @@ class CrfDecoder(AlignedDecoder):
     def prepare(self, memory: Memory) -> Memory:
         """Add u + β: once per source, from its last place to its first."""
         memory = super().prepare(memory)
-        follow, last = self.fed_back.embed.weight, memory.valid.sum(1) - 1
+        follow, last = self.fed_back.embed.weight, memory.last
         beyond, columns = torch.zeros_like(memory.said[:, 0]), []
         for time in range(memory.said.shape[1] - 1, -1, -1):
             beyond = beyond.masked_fill((time >= last)[:, None], 0.0)
@@ -82,10 +85,32 @@ class CrfDecoder(AlignedDecoder):
         return memory.replace(said=torch.stack(columns[::-1], 1))
 
 
+class LabelDecoder(AlignedDecoder):
+    """The same of the source as one place: softmax over y of u(y) + A(y_{t-1}, y) with u = W pool(vectors) + b.
+
+    That one label is an output is a constraint of the model (`Exactly`), not of this decoder, which says several, one
+    behind the other, where it is free to.
+
+    Args:
+        output: W and b.
+        fed_back: A, and what an output begins with.
+        pooling: Makes one vector of a source's.
+        dropout: Share of that vector dropped in training.
+    """
+
+    def __init__(self, output: OutputEmbedding, fed_back: FedBack, pooling: Pooling, dropout: float) -> None:
+        super().__init__(output, fed_back, dropout)
+        self.pooling = pooling
+
+    def prepare(self, memory: Memory) -> Memory:
+        """Add u, once per source."""
+        said = self.output(self.dropout(self.pooling(memory.vectors, memory.valid)))
+        return memory.replace(said=said[:, None], last=torch.zeros_like(memory.item))
+
+
 def _at(memory: Memory, places: Int[Tensor, "row place"]) -> Float[Tensor, "row place symbol"]:
     """What is said at each row's places of its source; beyond the last one, what is said there."""
-    last = memory.valid.sum(1) - 1
-    shared = torch.minimum(places.view(memory.rows, -1), last[:, None])
+    shared = torch.minimum(places.view(memory.rows, -1), memory.last[:, None])
     said = memory.said.gather(1, shared[:, :, None].expand(-1, -1, memory.said.shape[2]))
     return said.view(*places.shape, memory.said.shape[2])
 
@@ -108,6 +133,22 @@ class CrfDecoderConfig(DecoderConfig):
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> CrfDecoder:
         """Make a decoder that says the symbols of this stream of the memory's vectors."""
         return CrfDecoder(*_layers(memory, target), self.dropout)
+
+
+class LabelDecoderConfig(DecoderConfig):
+    """One label for the whole source."""
+
+    pooling: Literal["max", "mean", "attention"] = Field("max", description="how the source becomes one vector")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
+
+    def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> LabelDecoder:
+        """Make a decoder that says a symbol of this stream of all the memory's vectors together."""
+        pooling: Pooling
+        if self.pooling == "attention":
+            pooling = AttentionPooling(memory.vectors_dim)
+        else:
+            pooling = MaxPooling() if self.pooling == "max" else MeanPooling()
+        return LabelDecoder(*_layers(memory, target), pooling, self.dropout)
 
 
 def _layers(memory: MemoryShape, target: Stream) -> tuple[OutputEmbedding, FedBack]:

@@ -15,11 +15,10 @@ class AsLong(Constraint):
     Args:
         vocab_size: Symbols of the target.
         end: The end symbol.
-        never: A symbol that never stands anywhere (what is unknown), or None.
     """
 
-    def __init__(self, vocab_size: int, end: int = 0, never: int | None = None) -> None:
-        self.vocab_size, self.end, self.never = vocab_size, end, never
+    def __init__(self, vocab_size: int, end: int = 0) -> None:
+        self.vocab_size, self.end = vocab_size, end
 
     def start(self, memory: Memory) -> State:
         """Nothing chosen yet."""
@@ -42,11 +41,7 @@ class AsLong(Constraint):
 
     def _at(self, places: Int[Tensor, "*place"], last: Int[Tensor, "*#place"]) -> Bool[Tensor, "*place symbol"]:
         ends = (places >= last).unsqueeze(-1)
-        symbols = torch.arange(self.vocab_size, device=places.device)
-        inside = symbols != self.end
-        if self.never is not None:
-            inside &= symbols != self.never
-        return torch.where(ends, symbols == self.end, inside)
+        return ends == (torch.arange(self.vocab_size, device=places.device) == self.end)
 
 
 class Exactly(AsLong):
@@ -56,11 +51,10 @@ class Exactly(AsLong):
         count: Symbols before the end, at least 1.
         vocab_size: Symbols of the target.
         end: The end symbol.
-        never: A symbol that never stands anywhere, or None.
     """
 
-    def __init__(self, count: int, vocab_size: int, end: int = 0, never: int | None = None) -> None:
-        super().__init__(vocab_size, end, never)
+    def __init__(self, count: int, vocab_size: int, end: int = 0) -> None:
+        super().__init__(vocab_size, end)
         self.count = count
 
     def start(self, memory: Memory) -> State:

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symbols, Units, Unknown
+from anyseq.core import Batch, Codec, Constraint, Hypotheses, Item, Padded, PartConfig, Symbols, Units, Unknown
 from anyseq.data.batching import Packed
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
@@ -252,6 +252,11 @@ class TextToText(Task):
         """Refuse a prefix that the target's codec does not know or that holds what is forbidden."""
         self._limits.refuse(settings)
 
+    @property
+    def search_limits(self) -> Sequence[Constraint]:
+        """What outputs must obey besides what the user asks for."""
+        return ()
+
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch of sources."""
         target, prefix, keys = self.codecs["target"].stream, None, []
@@ -268,6 +273,7 @@ class TextToText(Task):
             forbidden=self._limits.forbidden_among(settings.forbid, batch.items, keys),
             prefix=prefix,
             own=len(keys),
+            also=self.search_limits,
         )
         if not (settings.replace_unknown and isinstance(target, Symbols)):
             return found

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from anyseq.core import Item, Symbols
+from anyseq.core import Constraint, Item, Symbols
 from anyseq.data.check import Finding
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.labels import Labels, LabelsConfig
@@ -16,7 +16,7 @@ from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.models.seq2seq import Seq2Seq
-from anyseq.search.constraints import Constrained
+from anyseq.search.constraints import Constrained, Never
 from anyseq.search.tagging import Exactly
 from anyseq.tasks.base import Splits
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
@@ -70,9 +70,14 @@ class Classify(TextToText):
         labels = self.codecs["target"]
         if not isinstance(labels, Labels) or not isinstance(labels.stream, Symbols):
             raise ConfigError("codec.target: a label is a whole text: kind=labels")
-        stream = labels.stream
-        one = Exactly(1, stream.vocab_size, stream.end, never=stream.unknown)
+        self._unknown = Never(labels.stream.unknown, labels.stream.vocab_size)
+        one = Exactly(1, labels.stream.vocab_size, labels.stream.end)
         self.model = Seq2Seq(self.model.encoder, Constrained(self.model.decoder, one))
+
+    @property
+    def search_limits(self) -> Sequence[Constraint]:
+        """No output is unknown: that is for scoring what train lacks."""
+        return (self._unknown,)
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Count the labels; look for such as train hardly has, and for texts of train with two labels."""

@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Item, Symbols
+from anyseq.core import Constraint, Item, Symbols
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.tokens import Tokens, TokensConfig
@@ -21,7 +21,7 @@ from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
 from anyseq.models.seq2seq import Seq2Seq
-from anyseq.search.constraints import All, Constrained
+from anyseq.search.constraints import All, Constrained, Never
 from anyseq.search.tagging import AsLong, Following
 from anyseq.tasks.base import Splits
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
@@ -85,10 +85,16 @@ class Tag(TextToText):
         if not isinstance(tags, Tokens) or not isinstance(tags.stream, Symbols):
             raise ConfigError("codec.target: tags are whole tokens: kind=tokens")
         size = tags.stream.vocab_size
-        as_long = AsLong(size, tags.stream.end, never=tags.stream.unknown)
+        self._unknown = Never(tags.stream.unknown, size)
+        as_long = AsLong(size, tags.stream.end)
         follows = [Following(legal_iob(tags.shown))] if self._config.scheme == "iob" else []
         constraint = All([as_long, *follows]) if follows else as_long
         self.model = Seq2Seq(self.model.encoder, Constrained(self.model.decoder, constraint))
+
+    @property
+    def search_limits(self) -> Sequence[Constraint]:
+        """No output is unknown: that is for scoring what train lacks."""
+        return (self._unknown,)
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look for sentences with another number of tags than tokens, and for illegal tags."""

@@ -43,7 +43,8 @@ def test_one_label_comes_out_with_its_probability(trained: anyseq.api.Trained) -
 
 def test_a_table_with_the_label_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [f"{label}\tword{n} {text} ." for n in range(60) for label, text in (("ham", "hello"), ("spam", "money"))]
-    path = write(tmp_path / "train.tsv", *rows, "spam\tword1 hello .", *(f"rare one\tword{n} hello there" for n in range(4)))
+    rare = [f"rare one\tword{n} hello there" for n in range(4)]
+    path = write(tmp_path / "train.tsv", *rows, "spam\tword1 hello .", *rare)
     words = [
         "training.max_steps=4",
         "training.validate_every=2",

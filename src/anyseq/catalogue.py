@@ -19,6 +19,9 @@ PARTS: dict[str, dict[str, str]] = {
         "characters": "anyseq.data.codecs.characters:CharactersConfig",
         "words": "anyseq.data.codecs.words:WordsConfig",
         "subwords": "anyseq.data.codecs.subwords:SubwordsConfig",
+        "tokens": "anyseq.data.codecs.tokens:TokensConfig",
+        "spelt": "anyseq.data.codecs.spelt:SpeltConfig",
+        "labels": "anyseq.data.codecs.labels:LabelsConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
@@ -32,6 +35,9 @@ PARTS: dict[str, dict[str, str]] = {
         "transformer": "anyseq.models.decoders.transformer:TransformerDecoderConfig",
         "conv": "anyseq.models.decoders.conv:ConvDecoderConfig",
         "copying": "anyseq.models.decoders.copying:CopyingDecoderConfig",
+        "aligned": "anyseq.models.decoders.aligned:AlignedDecoderConfig",
+        "crf": "anyseq.models.decoders.aligned:CrfDecoderConfig",
+        "label": "anyseq.models.decoders.aligned:LabelDecoderConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
@@ -44,6 +50,8 @@ PARTS: dict[str, dict[str, str]] = {
         "exact_match": "anyseq.metrics.exact_match:ExactMatchConfig",
         "word_error_rate": "anyseq.metrics.error_rate:WordErrorRateConfig",
         "character_error_rate": "anyseq.metrics.error_rate:CharacterErrorRateConfig",
+        "accuracy": "anyseq.metrics.tags:TagAccuracyConfig",
+        "f1": "anyseq.metrics.tags:SpanF1Config",
     },
     "constraints": {},
     "generators": {
@@ -54,10 +62,15 @@ PARTS: dict[str, dict[str, str]] = {
         "phrases": "anyseq.data.synthetic.phrases:PhrasesConfig",
         "introductions": "anyseq.data.synthetic.introductions:IntroductionsConfig",
         "origins": "anyseq.data.synthetic.origins:OriginsConfig",
+        "opinions": "anyseq.data.synthetic.opinions:OpinionsConfig",
+        "places": "anyseq.data.synthetic.places:PlacesConfig",
+        "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
         "transduce": "anyseq.tasks.transduce.task:TransduceConfig",
+        "tag": "anyseq.tasks.tag.task:TagConfig",
+        "classify": "anyseq.tasks.classify.task:ClassifyConfig",
     },
 }
 
@@ -145,6 +158,30 @@ RECIPES: dict[str, Recipe] = {
         "characters → characters",
         "the source from back to front",
         "generated strings",
+    ),
+    "classify/characters": Recipe(
+        "anyseq.tasks.classify:characters.yaml",
+        "text → label",
+        "short texts by their characters: languages, kinds of names; convolutions",
+        "names of countries, CLDR: which language is it? (extra: examples)",
+    ),
+    "classify/words": Recipe(
+        "anyseq.tasks.classify:words.yaml",
+        "text → label",
+        "texts by their words: sentiment, topic; bidirectional GRU, the largest value of each channel",
+        "generated opinions, with negations and changes of mind",
+    ),
+    "tag/aligned": Recipe(
+        "anyseq.tasks.tag:aligned.yaml",
+        "tokens → a tag each",
+        "bidirectional GRU over words and their characters, a softmax at each",
+        "generated sentences with names of people and places",
+    ),
+    "tag/crf": Recipe(
+        "anyseq.tasks.tag:crf.yaml",
+        "tokens → a tag each",
+        "the same, all tags of a sentence together (CRF), spans in IOB",
+        "generated sentences with names of people and places",
     ),
     "transduce/expand": Recipe(
         "anyseq.tasks.transduce:expand.yaml",

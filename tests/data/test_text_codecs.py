@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from anyseq.data.codecs.characters import Characters, CharactersConfig
 from anyseq.data.codecs.subwords import Subwords, SubwordsConfig
+from anyseq.data.codecs.tokens import Tokens
 from anyseq.data.codecs.words import Words, WordsConfig, tokenise
 from anyseq.errors import DataError, ModelFolderError
 from laws.cases import named
@@ -19,7 +20,8 @@ TEXTS = [
     "日本語の文。 a  b",
     "The dogs play in the snow. The man plays in the snow.",
 ] * 3
-CONFIGS = {name: variant.config for name, variant in named("codecs").items()}  # law 8 over all of the table
+# Law 8 over all of the table; what is spelt and labels (tests/tagging, tests/classifying) are no texts of many symbols.
+CONFIGS = {name: variant.config for name, variant in named("codecs").items() if not name.startswith(("spelt", "label"))}
 CODECS = {name: config.fit(TEXTS) for name, config in CONFIGS.items()}
 every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 
@@ -50,7 +52,7 @@ def test_any_text_goes_in_and_comes_back_the_same_twice(codec, text, seed):
             assert back == canonical(codec, text)
 
 
-@pytest.mark.parametrize("name", [name for name, codec in CODECS.items() if not isinstance(codec, Words)])
+@pytest.mark.parametrize("name", [name for name, codec in CODECS.items() if not isinstance(codec, Words | Tokens)])
 @settings(max_examples=50)
 @given(text=KNOWN)
 def test_known_characters_survive(name, text):

@@ -16,17 +16,24 @@ from torch import Tensor, nn
 
 from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree
 from anyseq.data.codecs.characters import CharactersConfig
+from anyseq.data.codecs.labels import LabelsConfig
+from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
+from anyseq.data.codecs.tokens import TokensConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
-from anyseq.data.synthetic.introductions import IntroductionsConfig
+from anyseq.data.synthetic.introductions import EntitiesConfig, IntroductionsConfig
+from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
+from anyseq.data.synthetic.places import PlacesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.errors import ConfigError
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
+from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
+from anyseq.models.decoders.aligned import AlignedDecoderConfig, CrfDecoderConfig, LabelDecoderConfig
 from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentionDecoder
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape
 from anyseq.models.decoders.context import ContextDecoderConfig
@@ -50,6 +57,7 @@ from signs import forbidden
 BOTH_WAYS = {"pieces": "it looks both ways, so a fold in pieces is refused"}
 BACKWARDS = {"pieces": "it begins with the source's end, so a fold in pieces is refused"}
 UNCONSTRAINED = {"constrained": "the target may be impossible after another symbol than its own: refused"}
+ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first order"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
 
@@ -142,6 +150,9 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             **BLOCKS,
         ),
         "conv": variants(ConvDecoderConfig, *KERNELS, {**KERNELS[0], "tied": False}),
+        "aligned": [Variant(AlignedDecoderConfig(), ONE_BACK)],
+        "crf": [Variant(CrfDecoderConfig(), ONE_BACK)],
+        "label": [Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK) for pooling in ("max", "mean", "attention")],
         "copying": variants(
             CopyingDecoderConfig, *(
                 {"decoder": decoder} for decoder in (
@@ -176,6 +187,9 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             {"vocab_size": 450, "model_type": "bpe", "byte_fallback": True},
             {"vocab_size": 450, "model_type": "bpe", "byte_fallback": True, "bpe_dropout": 0.3},
         ),
+        "tokens": variants(TokensConfig, {}, {"min_count": 2, "case": "lower", "unicode": "nfkc"}),
+        "labels": variants(LabelsConfig, {}),
+        "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
         "bleu": variants(BleuConfig, {}),
@@ -184,6 +198,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "exact_match": variants(ExactMatchConfig, {}),
         "word_error_rate": variants(WordErrorRateConfig, {}),
         "character_error_rate": variants(CharacterErrorRateConfig, {}),
+        "accuracy": variants(TagAccuracyConfig, {}),
+        "f1": variants(SpanF1Config, {}),
     },
     "generators": {
         "copy": variants(CopyConfig, {}),
@@ -193,6 +209,9 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "phrases": variants(PhrasesConfig, {}),
         "introductions": variants(IntroductionsConfig, {}),
         "origins": variants(OriginsConfig, {}),
+        "entities": variants(EntitiesConfig, {}),
+        "opinions": variants(OpinionsConfig, {}),
+        "places": variants(PlacesConfig, {}),
     },
 }  # fmt: skip
 

@@ -30,4 +30,22 @@ class Vectors:
     dim: int
 
 
-Stream = Symbols | Vectors
+@dataclass(frozen=True)
+class Spelt:
+    """A stream of words with their characters: a place holds the word's symbol, then those of its characters.
+
+    The end is symbol 0 without characters. A word has as many as `longest` (a longer one its first and last), then
+    zeros.
+
+    Attributes:
+        vocab_size: Number of words, the end (0) and unknown (1) included.
+        alphabet_size: Number of characters, nothing (0) and unknown (1) included.
+        longest: Characters of a word.
+    """
+
+    vocab_size: int
+    alphabet_size: int
+    longest: int
+
+
+Stream = Symbols | Vectors | Spelt

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from anyseq.core import Padded, Stream, Symbols
+from anyseq.core import Padded, Spelt, Stream, Symbols
+from anyseq.nn.dropout import Dropout
 
 
 class SymbolEmbedding(nn.Embedding):
@@ -21,8 +23,66 @@ class OutputEmbedding(nn.Linear):
     """From vectors to logits: one row of weights a symbol, which may be the input's."""
 
 
+class SpeltEmbedding(nn.Module):
+    """A word as the sum of its own vector and of what its characters say: the largest value, over the word, of each
+    channel of a convolution, mapped to the same width.
+
+    In training a share of the words is read as unknown, so that the characters learn to stand for them.
+
+    Args:
+        stream: Words with their characters.
+        dim: Width of the vectors.
+        character_dim: Width of a character's vector.
+        channels: Channels of the convolution.
+        kernel_width: Characters seen at a time.
+        unknown_share: Words read as unknown in training.
+
+    Source:
+        Ma and Hovy 2016, arXiv:1603.01354, section 2.1 (theirs puts the two side by side and drops characters
+        instead of words).
+    """
+
+    def __init__(
+        self,
+        stream: Spelt,
+        dim: int,
+        *,
+        character_dim: int = 32,
+        channels: int = 64,
+        kernel_width: int = 3,
+        unknown_share: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.words = SymbolEmbedding(stream.vocab_size, dim)
+        self.characters = SymbolEmbedding(stream.alphabet_size, character_dim)
+        self.kernel_width = kernel_width
+        self.convolution = nn.Linear(kernel_width * character_dim, channels)
+        self.out = nn.Linear(channels, dim)
+        self.dropped = Dropout(unknown_share)
+
+    def forward(self, values: Int[Tensor, "*place value"]) -> Float[Tensor, "*place dim"]:
+        """The vector of each place; every distinct word is spelt once."""
+        words, place = values.flatten(0, -2).unique(dim=0, return_inverse=True)
+        spelt = self._spelt(words[:, 1:])[place].view(*values.shape[:-1], -1)
+        symbols = values[..., 0]
+        if self.training and self.dropped.threshold:
+            read = self.dropped(torch.ones_like(symbols, dtype=spelt.dtype)) > 0
+            symbols = torch.where(read | (symbols == 0), symbols, 1)
+        return self.words(symbols) + spelt
+
+    def _spelt(self, letters: Int[Tensor, "word letter"]) -> Float[Tensor, "word dim"]:
+        """What characters say; padding (0) is zero, as is what stands around a word."""
+        real = (letters != 0).unsqueeze(-1)
+        around = self.kernel_width - 1
+        x = F.pad(self.characters(letters) * real, (0, 0, around // 2, around - around // 2))
+        found = self.convolution(x.unfold(1, self.kernel_width, 1).flatten(2)).relu() * real
+        return self.out(found.amax(1))
+
+
 def input_layer(stream: Stream, dim: int) -> nn.Module:
     """The layer that turns a stream's values into vectors of `dim`: a table for symbols, a linear map for vectors."""
+    if isinstance(stream, Spelt):
+        return SpeltEmbedding(stream, dim)
     return SymbolEmbedding(stream.vocab_size, dim) if isinstance(stream, Symbols) else nn.Linear(stream.dim, dim)
 
 

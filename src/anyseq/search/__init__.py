@@ -1,6 +1,6 @@
 """Greedy, beam and sampling as one loop; constraints, penalties, scoring."""
 
-from anyseq.search.constraints import All, Constrained, MinLength, NoRepeatNgram
+from anyseq.search.constraints import All, Constrained, MinLength, Never, NoRepeatNgram
 from anyseq.search.forbidden import ForbiddenTexts
 from anyseq.search.loop import search
 from anyseq.search.penalties import Penalties
@@ -17,6 +17,7 @@ __all__ = [
     "ForbiddenTexts",
     "Greedy",
     "MinLength",
+    "Never",
     "NoRepeatNgram",
     "Penalties",
     "Sampling",

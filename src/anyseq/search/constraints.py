@@ -82,6 +82,30 @@ class MinLength(Constraint):
         return State(steps=state.steps + 1)
 
 
+class Never(Constraint):
+    """Forbids a symbol, wherever it would stand.
+
+    Args:
+        symbol: Which.
+        vocab_size: Symbols of the target.
+    """
+
+    def __init__(self, symbol: int, vocab_size: int) -> None:
+        self.table = torch.arange(vocab_size) != symbol
+
+    def start(self, memory: Memory) -> State:
+        """Nothing to remember."""
+        return State(steps=torch.zeros_like(memory.item))
+
+    def allowed(self, memory: Memory, state: State) -> Bool[Tensor, "row symbol"]:
+        """All others."""
+        return self.table.to(state.steps.device).expand(state.rows, -1)
+
+    def advance(self, memory: Memory, state: State, chosen: Int[Tensor, " row"]) -> State:
+        """Count."""
+        return State(steps=state.steps + 1)
+
+
 class NoRepeatNgram(Constraint):
     """Lets no run of n symbols occur twice in an output.
 

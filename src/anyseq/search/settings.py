@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field, model_validator
 
 from anyseq.core import Constraint, Decoder, Hypotheses, Memory, Padded, PartConfig
@@ -101,14 +103,17 @@ class SearchConfig(PartConfig):
         """When an output is complete, and when it is cut."""
         return EndSymbol(self.max_length, self.max_length_ratio, self.max_length_extra)
 
-    def constraint(self, vocab_size: int, forbidden: ForbiddenTexts | None = None) -> Constraint | None:
+    def constraint(
+        self, vocab_size: int, forbidden: ForbiddenTexts | None = None, also: Sequence[Constraint] = ()
+    ) -> Constraint | None:
         """What the user allows; None where that is everything.
 
         Args:
             vocab_size: Symbols of the target.
             forbidden: What `forbid` names, by the spelling of the target's codec.
+            also: What the task asks for besides.
         """
-        parts: list[Constraint] = []
+        parts: list[Constraint] = list(also)
         if self.min_length > 1:
             parts.append(MinLength(self.min_length, vocab_size))
         if self.no_repeat_ngram:
@@ -126,6 +131,7 @@ class SearchConfig(PartConfig):
         forbidden: ForbiddenTexts | None = None,
         prefix: Padded | None = None,
         own: int = 0,
+        also: Sequence[Constraint] = (),
     ) -> Hypotheses:
         """Search with all of these settings.
 
@@ -137,11 +143,12 @@ class SearchConfig(PartConfig):
             prefix: What `prefix` says, encoded, without end symbol; one row a source.
             own: Symbols behind the vocabulary that sources of this batch have of their own; `forbidden` may name them,
                 and `memory.own` says which of them each source has.
+            also: What the task asks for besides.
 
         Raises:
             UsageError: this decoder cannot do what is asked.
         """
-        constraint = self.constraint(vocab_size + own, forbidden)
+        constraint = self.constraint(vocab_size + own, forbidden, also)
         return search(
             decoder, memory, strategy=self.strategy(), stop=self.stop(), penalties=self.penalties(),
             constraint=Renumbered(constraint, vocab_size) if own and constraint is not None else constraint,

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symbols, Units, Unknown
+from anyseq.core import Batch, Codec, Constraint, Hypotheses, Item, Padded, PartConfig, Symbols, Units, Unknown
 from anyseq.data.batching import Packed
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
@@ -98,24 +98,28 @@ class TextToText(Task):
         """The recipe."""
         return self._config
 
+    def read_pairs(self, data: Any) -> list[Item]:
+        """Read what one of the data keys holds."""
+        return read_items(data)
+
     def read(self) -> Splits:
         """Read the pairs of train and dev, or generate them."""
         data = self._config.data
         if data.train is None:
             if data.generator is None:
                 raise DataError("nothing to learn from: give data.train, or data.train.source and data.train.target")
-            dev = data.generator.generate("dev") if data.dev is None else read_items(data.dev)
+            dev = data.generator.generate("dev") if data.dev is None else self.read_pairs(data.dev)
             return Splits(data.generator.generate("train"), dev)
-        train = read_items(data.train)
+        train = self.read_pairs(data.train)
         if data.dev is not None:
-            return Splits(train, read_items(data.dev))
+            return Splits(train, self.read_pairs(data.dev))
         return hold_out(train, data.held_out)
 
     def read_test(self) -> list[Item] | None:
         """Read the test pairs, None where there are none."""
         data = self._config.data
         if data.test is not None:
-            return read_items(data.test)
+            return self.read_pairs(data.test)
         return data.generator.generate("test") if data.train is None and data.generator is not None else None
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
@@ -248,6 +252,11 @@ class TextToText(Task):
         """Refuse a prefix that the target's codec does not know or that holds what is forbidden."""
         self._limits.refuse(settings)
 
+    @property
+    def search_limits(self) -> Sequence[Constraint]:
+        """What outputs must obey besides what the user asks for."""
+        return ()
+
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch of sources."""
         target, prefix, keys = self.codecs["target"].stream, None, []
@@ -264,6 +273,7 @@ class TextToText(Task):
             forbidden=self._limits.forbidden_among(settings.forbid, batch.items, keys),
             prefix=prefix,
             own=len(keys),
+            also=self.search_limits,
         )
         if not (settings.replace_unknown and isinstance(target, Symbols)):
             return found

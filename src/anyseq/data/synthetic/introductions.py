@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from random import Random
 
@@ -33,6 +34,8 @@ _THINGS = (
     ("die Uhr", "die Uhr", "watch"), ("das Bild", "das Bild", "picture"), ("die Karte", "die Karte", "map"),
     ("der Hut", "den Hut", "hat"), ("das Messer", "das Messer", "knife"),
 )  # fmt: skip
+_BEFORE_TOWNS = ("Bad", "Neu", "Alt", "Groß", "Sankt")
+_PARTS = re.compile(r"\{\w+\}|\w+|[^\w\s]")
 _CONSONANTS, _VOWELS = "bdfgklmnprstvwz", "aeiou"
 
 
@@ -55,6 +58,45 @@ class IntroductionsConfig(SizedGeneratorConfig):
             names = {"a": name(), "b": name(), "t": name()}
             there = source.format(day=day[0], what=what[0], whom=what[1], **names)
             return {"source": there[0].upper() + there[1:], "target": target.format(day=day[1], what=what[2], **names)}
+
+        return collect(split, self.size(split), draw)
+
+
+class EntitiesConfig(SizedGeneratorConfig):
+    """The German sentences, tokenised, with a tag for each token: people (PER), towns (LOC), days (DAY), else O.
+
+    A person has a first name or two names, a town one or two parts (`Bad Rutadol`), so that spans are of unequal
+    length; no name of a split is in another.
+    """
+
+    def generate(self, split: str) -> list[Item]:
+        """Make the items of a split; all sources are distinct."""
+        rng = Random(f"{self.seed} {split} entities")
+
+        def name() -> str:
+            while True:
+                text = _name(rng)
+                if split_of(text, self.seed, 0.1) == split:
+                    return text
+
+        def person() -> str:
+            return f"{name()} {name()}" if rng.random() < 0.5 else name()
+
+        def draw() -> Mapping[str, str]:
+            sentence, _ = rng.choice(_SENTENCES)
+            what, whom, _ = rng.choice(_THINGS)
+            town = f"{rng.choice(_BEFORE_TOWNS)} {name()}" if rng.random() < 0.3 else name()
+            filled = {"a": (person(), "PER"), "b": (person(), "PER"), "t": (town, "LOC"),
+                      "day": (rng.choice(_DAYS)[0], "DAY"), "what": (what, ""), "whom": (whom, "")}  # fmt: skip
+            tokens: list[str] = []
+            tags: list[str] = []
+            for part in _PARTS.findall(sentence):
+                text, kind = filled[part[1:-1]] if part.startswith("{") else (part, "")
+                words = text.split()
+                tokens += words
+                tags += [f"{'I' if place else 'B'}-{kind}" if kind else "O" for place in range(len(words))]
+            tokens[0] = tokens[0][0].upper() + tokens[0][1:]
+            return {"source": " ".join(tokens), "target": " ".join(tags)}
 
         return collect(split, self.size(split), draw)
 

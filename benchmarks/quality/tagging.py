@@ -1,0 +1,98 @@
+"""Train a tagging recipe on one of three data sets, and report accuracy and F1, words that train lacks apart.
+
+    python benchmarks/quality/tagging.py tag/crf --data conll2000 --minutes 20 --output runs/chunks [key=value ...]
+
+`conll2000` chunks (from the words alone), `atis` slots, `ptb_trees` parts of speech (the gold tags of the trees,
+without -NONE-). Reads these folders of the one ANYSEQ_DATA names; without, says so and ends. A tenth of train chooses
+the checkpoint; dev is the test. Beside the model: each word's most frequent tag in train, for unknown ones the most
+frequent of all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from timed import arguments, data_folder, train_and_judge
+
+from anyseq.api import Predictor
+from anyseq.data.columns import read_columns
+from anyseq.metrics.tags import SpanF1, TagAccuracy
+
+LEAF = re.compile(r"\((\S+) ([^\s()]+)\)")
+
+Sentence = tuple[str, str]
+
+
+def conll2000(folder: Path, split: str) -> list[Sentence]:
+    return [(item.raw["source"], item.raw["target"]) for item in read_columns(folder / f"{split}.txt.gz")]
+
+
+def atis(folder: Path, split: str) -> list[Sentence]:
+    rows = map(json.loads, (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines())
+    return [(" ".join(row["tokens"]), " ".join(row["tags"])) for row in rows]
+
+
+def ptb_trees(folder: Path, split: str) -> list[Sentence]:
+    found = []
+    for line in (folder / f"{split}.txt").read_text(encoding="utf-8").splitlines():
+        leaves = [(word, tag) for tag, word in LEAF.findall(line) if tag != "-NONE-"]
+        if leaves:
+            found.append((" ".join(word for word, _ in leaves), " ".join(tag for _, tag in leaves)))
+    return found
+
+
+READERS = {"conll2000": conll2000, "atis": atis, "ptb_trees": ptb_trees}
+
+
+def most_frequent(train: Sequence[Sentence], sources: Sequence[str]) -> list[str]:
+    seen: dict[str, Counter[str]] = defaultdict(Counter)
+    for source, target in train:
+        for word, tag in zip(source.split(), target.split(), strict=True):
+            seen[word][tag] += 1
+    usual = sum(seen.values(), Counter[str]()).most_common(1)[0][0]
+    best = {word: tags.most_common(1)[0][0] for word, tags in seen.items()}
+    return [" ".join(best.get(word, usual) for word in source.split()) for source in sources]
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--data", choices=READERS, required=True)
+    given = parser.parse_intermixed_args()
+    folder = data_folder(given.data)
+    train, dev = (READERS[given.data](folder, split) for split in ("train", "dev"))
+    file = given.output.with_name(f"{given.output.name}-train.tsv")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("".join(f"{source}\t{target}\n" for source, target in train), encoding="utf-8")
+    known = {word for source, _ in train for word in source.split()}
+
+    def measured(outputs: Sequence[str]) -> dict[str, float]:
+        wanted = [[target] for _, target in dev]
+        rows = [
+            (word in known, tag == right)
+            for (source, target), output in zip(dev, outputs, strict=True)
+            for word, tag, right in zip(source.split(), output.split(), target.split(), strict=True)
+        ]
+        unknown = [right for is_known, right in rows if not is_known]
+        return {
+            "accuracy": TagAccuracy().measure(outputs, wanted).value,
+            "accuracy_on_unknown_words": 100 * sum(unknown) / max(1, len(unknown)),
+            "unknown_words": len(unknown),
+            "tokens": len(rows),
+            "f1": SpanF1().measure(outputs, wanted).value,
+        }
+
+    def judge(predictor: Predictor) -> Mapping[str, Any]:
+        outputs = [each.output for each in predictor.predict([source for source, _ in dev])]
+        usual = most_frequent(train, [source for source, _ in dev])
+        return {"model": measured(outputs), "most_frequent_tag": measured(usual)}
+
+    train_and_judge(given, {"data.train": file, "data.held_out": len(train) // 10}, judge)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""How good tags are: the share that is right, and F1 of the spans they mark."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anyseq.metrics.base import Metric, MetricConfig, check_items, own_signature
+
+Span = tuple[str, int, int]
+"""A type, the first token, the one after the last."""
+
+
+class TagAccuracy(Metric):
+    """The percentage of tokens with the right tag; a tag that is missing, or one too many, is wrong.
+
+    Of several references the one that agrees best counts, of equal ones the first.
+    """
+
+    name = "accuracy"
+    higher_is_better = True
+
+    def statistics(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> list[list[float]]:
+        """[right ones, tags] of each item."""
+        check_items(outputs, references)
+        return [
+            max((_agreement(output.split(), each.split()) for each in given), key=lambda found: found[0] / found[1])
+            for output, given in zip(outputs, references, strict=True)
+        ]
+
+    def combine(self, totals: Sequence[float]) -> float:
+        """Percent, 0 to 100."""
+        right, tags = totals
+        return 100 * right / tags
+
+    def signature(self, references: Sequence[Sequence[str]]) -> str:
+        """References, version."""
+        return own_signature(references, {"unit": "tag"})
+
+
+def _agreement(output: Sequence[str], reference: Sequence[str]) -> list[float]:
+    right = sum(one == other for one, other in zip(output, reference, strict=False))
+    return [float(right), float(max(len(output), len(reference), 1))] if output or reference else [1.0, 1.0]
+
+
+class SpanF1(Metric):
+    """F1 of spans in percent: a span is right where its first token, its last and its type are.
+
+    Of several references the one that agrees best counts, of equal ones the first.
+
+    Source:
+        Tjong Kim Sang and Buchholz 2000 (CoNLL-2000), the rules of their `conlleval`.
+    """
+
+    name = "f1"
+    higher_is_better = True
+
+    def statistics(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> list[list[float]]:
+        """[right spans, spans of the output, spans of the reference] of each item."""
+        check_items(outputs, references)
+        found = []
+        for output, given in zip(outputs, references, strict=True):
+            own = set(spans(output.split()))
+            others = [set(spans(each.split())) for each in given]
+            counts = [[float(len(own & other)), float(len(own)), float(len(other))] for other in others]
+            found.append(max(counts, key=self.combine))
+        return found
+
+    def combine(self, totals: Sequence[float]) -> float:
+        """Percent, 0 to 100; where there is no span on either side, 100."""
+        right, output, reference = totals
+        return 200 * right / (output + reference) if output + reference else 100.0
+
+    def signature(self, references: Sequence[Sequence[str]]) -> str:
+        """References, rules, version."""
+        return own_signature(references, {"spans": "conlleval"})
+
+
+def spans(tags: Sequence[str]) -> list[Span]:
+    """The spans that tags mark, `B-type` or `I-type` each, or `O`.
+
+    A span begins at every B-, and at an I- behind another type or behind nothing; so tags of both kinds (IOB1, IOB2)
+    are read, and illegal sequences, too. A tag without a hyphen, `O` apart, is a type by itself.
+
+    Example:
+        >>> spans("B-NP I-NP B-NP O I-VP".split())
+        [('NP', 0, 2), ('NP', 2, 3), ('VP', 4, 5)]
+    """
+    found: list[Span] = []
+    first, current = 0, ""
+    for place, tag in enumerate([*tags, "O"]):
+        position, _, kind = tag.partition("-") if "-" in tag else ("O" if tag == "O" else "B", "", tag)
+        kind = "" if position == "O" else kind
+        if current and (position == "B" or kind != current):
+            found.append((current, first, place))
+            current = ""
+        if kind and not current:
+            first, current = place, kind
+    return found
+
+
+class TagAccuracyConfig(MetricConfig):
+    """The percentage of tokens with the right tag."""
+
+    def build(self) -> TagAccuracy:
+        """Make the metric."""
+        return TagAccuracy()
+
+
+class SpanF1Config(MetricConfig):
+    """F1 of the spans that tags mark (IOB), as conlleval computes it."""
+
+    def build(self) -> SpanF1:
+        """Make the metric."""
+        return SpanF1()

@@ -1,0 +1,160 @@
+"""An output for every place of the source: tags; or for all of it: a label."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+
+from anyseq.core import Decoder, Memory, Padded, State, Stream, Symbols
+from anyseq.errors import ConfigError
+from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.nn.dropout import Dropout
+from anyseq.nn.embeddings import FedBack, OutputEmbedding, SymbolEmbedding
+from anyseq.nn.emissions import Table
+from anyseq.nn.pooling import AttentionPooling, MaxPooling, MeanPooling, Pooling
+
+
+class AlignedDecoder(Decoder):
+    """Symbol t is said of the source's place t, and of the symbol before it: softmax over y of u_t(y) + A(y_{t-1}, y).
+
+    u_t = W vectors_t + b. Beyond the source's last place that one counts again. That an output ends where its source
+    does is a constraint of the model (`AsLong`), not of this decoder.
+
+    Args:
+        output: W and b.
+        fed_back: A, and what an output begins with.
+        dropout: Share of the vectors dropped in training.
+
+    Source:
+        McCallum et al. 2000, "Maximum entropy Markov models"; u over a recurrent network.
+    """
+
+    def __init__(self, output: OutputEmbedding, fed_back: FedBack, dropout: float) -> None:
+        super().__init__()
+        self.output, self.fed_back, self.dropout = output, fed_back, Dropout(dropout)
+
+    def prepare(self, memory: Memory) -> Memory:
+        """Add u, [source, place, symbol], and the last place: once per source."""
+        return memory.replace(said=self.output(self.dropout(memory.vectors)), last=memory.valid.sum(1) - 1)
+
+    def start(self, memory: Memory) -> State:
+        """Nothing but the count."""
+        return State(steps=torch.zeros_like(memory.item))
+
+    def step(self, memory: Memory, state: State, previous: Int[Tensor, " row"]) -> tuple[Table, State]:
+        """What follows the previous symbol at the row's place."""
+        said = _at(memory, state.steps[:, None]).squeeze(1)
+        return Table(said + self.fed_back(previous, state.steps)), State(steps=state.steps + 1)
+
+    def unroll(
+        self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
+    ) -> tuple[Table, State]:
+        """All places at once."""
+        state, previous = self.begin(memory, target, state, previous)
+        places = state.steps[:, None] + torch.arange(target.values.shape[1], device=state.steps.device)
+        table = _at(memory, places) + self.fed_back.shifted(target, previous, state.steps)
+        return Table(table, valid=target.valid), State(steps=state.steps + target.lengths)
+
+
+class CrfDecoder(AlignedDecoder):
+    """A linear-chain conditional random field, said symbol by symbol.
+
+    p(y | x) = exp(Σ_t u_t(y_t) + A(y_{t-1}, y_t)) / Z(x). Given all that stands before, the probability of a symbol y
+    is exactly the softmax of A(y_{t-1}, y) + u_t(y) + β_t(y), where the sum over all that may follow,
+    β_t(y) = log Σ_y' exp(A(y, y') + u_{t+1}(y') + β_{t+1}(y')), is 0 at the source's last place. So likelihood, samples
+    and beams of the field are those of any decoder: the log-probabilities of an output's symbols add up to its own.
+
+    Source:
+        Lafferty et al. 2001, "Conditional random fields"; over a recurrent network: Huang et al. 2015,
+        arXiv:1508.01991.
+    """
+
+    def prepare(self, memory: Memory) -> Memory:
+        """Add u + β: once per source, from its last place to its first."""
+        memory = super().prepare(memory)
+        follow, last = self.fed_back.embed.weight, memory.last
+        beyond, columns = torch.zeros_like(memory.said[:, 0]), []
+        for time in range(memory.said.shape[1] - 1, -1, -1):
+            beyond = beyond.masked_fill((time >= last)[:, None], 0.0)
+            columns.append(memory.said[:, time] + beyond)
+            beyond = (follow + columns[-1][:, None, :]).logsumexp(2)
+        return memory.replace(said=torch.stack(columns[::-1], 1))
+
+
+class LabelDecoder(AlignedDecoder):
+    """The same of the source as one place: softmax over y of u(y) + A(y_{t-1}, y) with u = W pool(vectors) + b.
+
+    That one label is an output is a constraint of the model (`Exactly`), not of this decoder, which says several, one
+    behind the other, where it is free to.
+
+    Args:
+        output: W and b.
+        fed_back: A, and what an output begins with.
+        pooling: Makes one vector of a source's.
+        dropout: Share of that vector dropped in training.
+    """
+
+    def __init__(self, output: OutputEmbedding, fed_back: FedBack, pooling: Pooling, dropout: float) -> None:
+        super().__init__(output, fed_back, dropout)
+        self.pooling = pooling
+
+    def prepare(self, memory: Memory) -> Memory:
+        """Add u, once per source."""
+        said = self.output(self.dropout(self.pooling(memory.vectors, memory.valid)))
+        return memory.replace(said=said[:, None], last=torch.zeros_like(memory.item))
+
+
+def _at(memory: Memory, places: Int[Tensor, "row place"]) -> Float[Tensor, "row place symbol"]:
+    """What is said at each row's places of its source; beyond the last one, what is said there."""
+    shared = torch.minimum(places.view(memory.rows, -1), memory.last[:, None])
+    said = memory.said.gather(1, shared[:, :, None].expand(-1, -1, memory.said.shape[2]))
+    return said.view(*places.shape, memory.said.shape[2])
+
+
+class AlignedDecoderConfig(DecoderConfig):
+    """One symbol for each place of the source, from left to right, each knowing the one before (MEMM)."""
+
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
+
+    def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> AlignedDecoder:
+        """Make a decoder that says a symbol of this stream of each of the memory's vectors."""
+        return AlignedDecoder(*_layers(memory, target), self.dropout)
+
+
+class CrfDecoderConfig(DecoderConfig):
+    """One symbol for each place of the source, all together: a linear-chain conditional random field."""
+
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
+
+    def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> CrfDecoder:
+        """Make a decoder that says the symbols of this stream of the memory's vectors."""
+        return CrfDecoder(*_layers(memory, target), self.dropout)
+
+
+class LabelDecoderConfig(DecoderConfig):
+    """One label for the whole source."""
+
+    pooling: Literal["max", "mean", "attention"] = Field("max", description="how the source becomes one vector")
+    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
+
+    def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> LabelDecoder:
+        """Make a decoder that says a symbol of this stream of all the memory's vectors together."""
+        pooling: Pooling
+        if self.pooling == "attention":
+            pooling = AttentionPooling(memory.vectors_dim)
+        else:
+            pooling = MaxPooling() if self.pooling == "max" else MeanPooling()
+        return LabelDecoder(*_layers(memory, target), pooling, self.dropout)
+
+
+def _layers(memory: MemoryShape, target: Stream) -> tuple[OutputEmbedding, FedBack]:
+    if not isinstance(target, Symbols):
+        raise ConfigError("this decoder has a softmax and emits symbols; for vectors choose another decoder")
+    output = OutputEmbedding(memory.vectors_dim, target.vocab_size)
+    nn.init.normal_(output.weight, std=memory.vectors_dim**-0.5)
+    nn.init.zeros_(output.bias)
+    return output, FedBack(SymbolEmbedding(target.vocab_size, target.vocab_size), target.vocab_size)

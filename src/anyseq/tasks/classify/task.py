@@ -1,0 +1,114 @@
+"""Classification: one label for a whole text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import Field
+
+from anyseq.core import Constraint, Item, Symbols
+from anyseq.data.check import Finding
+from anyseq.data.codecs.base import CodecConfig
+from anyseq.data.codecs.labels import Labels, LabelsConfig
+from anyseq.data.files import SIDES, read_items
+from anyseq.errors import ConfigError
+from anyseq.metrics.base import MetricConfig
+from anyseq.metrics.exact_match import ExactMatchConfig
+from anyseq.models.seq2seq import Seq2Seq
+from anyseq.search.constraints import Constrained, Never
+from anyseq.search.tagging import Exactly
+from anyseq.tasks.base import Splits
+from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
+
+_NAMED = 10
+_FEWEST = 5  # texts of a label in train, below which there is hardly anything to learn it from
+
+
+class ClassifyData(TextData):
+    """Texts with a label each. Without `train`, the generator's."""
+
+    label_first: bool = Field(False, description="where a file has both: the label stands in the first column")
+
+
+class ClassifyCodecs(TextCodecs):
+    """How texts and labels become symbols."""
+
+    target: CodecConfig | None = Field(LabelsConfig(), description="codec of the labels")
+
+
+class ClassifyConfig(TextToTextConfig):
+    """One label for a text, judged by the share that is right."""
+
+    data: ClassifyData = Field(default_factory=ClassifyData, description="what to learn from")
+    codec: ClassifyCodecs = Field(description="how texts and labels become symbols")
+    metrics: tuple[MetricConfig, ...] = Field(
+        (ExactMatchConfig(),), min_length=1, description="how good an output is; the first decides"
+    )
+
+    def build(self) -> Classify:
+        """Make the task."""
+        return Classify(self)
+
+
+class Classify(TextToText):
+    """Texts, labels, and a model that gives each text one: a constraint of the model, which training sees too.
+
+    Args:
+        config: The recipe.
+    """
+
+    _config: ClassifyConfig
+
+    def read_pairs(self, data: Any) -> list[Item]:
+        """As all pairs of texts, or with the label first."""
+        return read_items(data, SIDES[::-1] if self._config.data.label_first else SIDES)
+
+    def build_model(self) -> None:
+        """Make the model, under the constraint of one label."""
+        super().build_model()
+        labels = self.codecs["target"]
+        if not isinstance(labels, Labels) or not isinstance(labels.stream, Symbols):
+            raise ConfigError("codec.target: a label is a whole text: kind=labels")
+        self._unknown = Never(labels.stream.unknown, labels.stream.vocab_size)
+        one = Exactly(1, labels.stream.vocab_size, labels.stream.end)
+        self.model = Seq2Seq(self.model.encoder, Constrained(self.model.decoder, one))
+
+    @property
+    def search_limits(self) -> Sequence[Constraint]:
+        """No output is unknown: that is for scoring what train lacks."""
+        return (self._unknown,)
+
+    def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+        """Count the labels; look for such as train hardly has, and for texts of train with two labels."""
+        counts = _counts(splits.train)
+        listed = ", ".join(f"{label!r} {count:,}" for label, count in list(counts.items())[:_NAMED])
+        more = f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
+        yield Finding("note", f"train: {len(splits.train):,} texts with {len(counts):,} labels: {listed}{more}")
+        rare = [label for label, count in counts.items() if count < _FEWEST]
+        if rare:
+            names = ", ".join(map(repr, rare[:_NAMED]))
+            yield Finding("warning", f"train: {len(rare):,} labels have fewer than {_FEWEST} texts: {names}")
+        for name, items in (("dev", splits.dev), ("test", test)):
+            strange = [item for item in items if item.raw["target"].strip() not in counts]
+            if strange:
+                message = f"{name}: {len(strange):,} of {len(items):,} texts have a label that train lacks; add texts"
+                yield Finding("warning", message, tuple(item.place for item in strange[:_NAMED]))
+        first: dict[str, Item] = {}
+        torn = [
+            item
+            for item in splits.train
+            if first.setdefault(item.raw["source"], item).raw["target"] != item.raw["target"]
+        ]
+        if torn:
+            message = f"train: {len(torn):,} texts stand there with another label, too; which is meant?"
+            yield Finding("warning", message, tuple(item.place for item in torn[:_NAMED]))
+
+
+def _counts(items: Sequence[Item]) -> dict[str, int]:
+    """Items by label, the most frequent first."""
+    found: dict[str, int] = {}
+    for item in items:
+        label = item.raw["target"].strip()
+        found[label] = found.get(label, 0) + 1
+    return dict(sorted(found.items(), key=lambda pair: -pair[1]))

@@ -1,0 +1,1 @@
+"""Tagging: a label for every token of a text."""

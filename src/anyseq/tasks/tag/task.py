@@ -1,0 +1,146 @@
+"""Tagging: a tag for every token of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool
+from pydantic import Field
+from torch import Tensor
+
+from anyseq.core import Constraint, Item, Symbols
+from anyseq.data.check import Finding, examine
+from anyseq.data.codecs.base import CodecConfig
+from anyseq.data.codecs.tokens import Tokens, TokensConfig
+from anyseq.data.columns import holds_columns, read_columns
+from anyseq.data.files import read_items
+from anyseq.errors import ConfigError
+from anyseq.metrics.base import MetricConfig
+from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
+from anyseq.models.seq2seq import Seq2Seq
+from anyseq.search.constraints import All, Constrained, Never
+from anyseq.search.tagging import AsLong, Following
+from anyseq.tasks.base import Splits
+from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
+
+_NAMED = 10
+
+
+class TagData(TextData):
+    """Sentences with a tag for each token. Without `train`, the generator's."""
+
+    columns: tuple[int, int] = Field(
+        (0, -1), strict=False, description="where a file has columns: those of the token and its tag; -1 is the last"
+    )
+
+
+class TagCodecs(TextCodecs):
+    """How sentences and tags become symbols."""
+
+    target: CodecConfig | None = Field(TokensConfig(), description="codec of the tags")
+
+
+class TagConfig(TextToTextConfig):
+    """A tag for each token (what stands between spaces), judged by accuracy and, of spans, F1."""
+
+    data: TagData = Field(default_factory=TagData, description="what to learn from")
+    codec: TagCodecs = Field(description="how sentences and tags become symbols")
+    scheme: Literal["free", "iob"] = Field(
+        "free", description="which tags may follow which: free: any; iob: I-x only behind B-x or I-x"
+    )
+    metrics: tuple[MetricConfig, ...] = Field(
+        (TagAccuracyConfig(), SpanF1Config()), min_length=1, description="how good an output is; the first decides"
+    )
+
+    def build(self) -> Tag:
+        """Make the task."""
+        return Tag(self)
+
+
+class Tag(TextToText):
+    """Sentences, tags, and a model that gives each token one.
+
+    That there are as many tags as tokens, and no illegal sequence of them, is a constraint of the model: training,
+    scoring and search all see the renormalised rest.
+
+    Args:
+        config: The recipe.
+    """
+
+    _config: TagConfig
+
+    def read_pairs(self, data: Any) -> list[Item]:
+        """Files of columns, besides what all pairs of texts are read from."""
+        if isinstance(data, str | Path) and holds_columns(data):
+            return read_columns(data, self._config.data.columns)
+        return read_items(data)
+
+    def build_model(self) -> None:
+        """Make the model, under the constraints of tags."""
+        super().build_model()
+        tags = self.codecs["target"]
+        if not isinstance(tags, Tokens) or not isinstance(tags.stream, Symbols):
+            raise ConfigError("codec.target: tags are whole tokens: kind=tokens")
+        size = tags.stream.vocab_size
+        self._unknown = Never(tags.stream.unknown, size)
+        as_long = AsLong(size, tags.stream.end)
+        follows = [Following(legal_iob(tags.shown))] if self._config.scheme == "iob" else []
+        constraint = All([as_long, *follows]) if follows else as_long
+        self.model = Seq2Seq(self.model.encoder, Constrained(self.model.decoder, constraint))
+
+    @property
+    def search_limits(self) -> Sequence[Constraint]:
+        """No output is unknown: that is for scoring what train lacks."""
+        return (self._unknown,)
+
+    def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+        """Look for sentences with another number of tags than tokens, and for illegal tags."""
+        parts = (("train", splits.train), ("dev", splits.dev), ("test", test))
+        for name, items in parts:
+            yield from _unequal(name, items)
+            if self._config.scheme == "iob":
+                yield from _illegal(name, items)
+        yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False)
+
+
+def legal_iob(tags: Sequence[str]) -> Bool[Tensor, "before symbol"]:
+    """What may follow what: `I-x` stands behind `B-x` or `I-x` alone; a row more for the beginning."""
+
+    def may(before: str, tag: str) -> bool:
+        return not tag.startswith("I-") or before in (f"B-{tag[2:]}", tag)
+
+    return torch.tensor([[may(before, tag) for tag in tags] for before in (*tags, "")])
+
+
+def _unequal(name: str, items: Sequence[Item]) -> Iterator[Finding]:
+    counts = [(item, len(item.raw["source"].split()), len(item.raw["target"].split())) for item in items]
+    wrong = [each for each in counts if each[1] != each[2]]
+    if wrong:
+        _, tokens, tags = wrong[0]
+        yield Finding(
+            "error",
+            f"{name}: {len(wrong):,} of {len(items):,} sentences have another number of tags than of tokens (the "
+            f"first: {tokens} tokens, {tags} tags); tokens stand between spaces: mend the lines",
+            tuple(item.place for item, *_ in wrong[:_NAMED]),
+        )
+
+
+def _illegal(name: str, items: Sequence[Item]) -> Iterator[Finding]:
+    wrong = [(item, fault) for item in items if (fault := _first_illegal(item.raw["target"].split()))]
+    if wrong:
+        yield Finding(
+            "error",
+            f"{name}: {len(wrong):,} of {len(items):,} sentences have an illegal sequence of tags (the first: "
+            f"{wrong[0][1]}); a span begins with B-: mend the lines, or set scheme=free",
+            tuple(item.place for item, _ in wrong[:_NAMED]),
+        )
+
+
+def _first_illegal(tags: Sequence[str]) -> str:
+    for before, tag in zip(["the beginning", *tags], tags, strict=False):
+        if tag.startswith("I-") and before not in (f"B-{tag[2:]}", tag):
+            return f"{tag} behind {before}"
+    return ""

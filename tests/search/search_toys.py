@@ -87,6 +87,22 @@ class Surely(Decoder):
         return Table(table.log()), State(steps=state.steps + 1, right=right)
 
 
+class Short(Decoder):
+    """Says 1 and the end, or seldom 2 for ever; counts the steps asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 0
+
+    def start(self, memory: Memory) -> State:
+        return State(steps=torch.zeros_like(memory.item))
+
+    def step(self, memory: Memory, state: State, previous: Tensor) -> tuple[Table, State]:
+        self.steps += 1
+        after = torch.tensor([[0.0, 0.9, 0.1], [0.99, 0.0, 0.01], [0.001, 0.0, 0.999]], dtype=torch.float64)
+        return Table(after[previous].log()), State(steps=state.steps + 1)
+
+
 class Cache:
     """A leaf that counts how often it was copied."""
 
@@ -156,7 +172,7 @@ def plain_beam(
             elif len(following) < beam_size:
                 following.append((-cost, values))
         complete = sorted((log_prob for reason, log_prob, _ in finished if reason == 0), reverse=True)
-        if n_best and len(complete) >= beam_size and (not following or following[0][0] <= complete[n_best - 1]):
+        if n_best and len(complete) >= n_best and (not following or following[0][0] <= complete[n_best - 1]):
             break
         if following and len(following[0][1]) == budget:
             finished += [(1, total, values) for total, values in following]

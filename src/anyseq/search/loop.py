@@ -96,7 +96,7 @@ class _Live(NamedTuple):
         ended: How many of each one's hypotheses have ended; counted where rows compete.
         best: The scores of the best that have ended, as many as are asked for, best first; none where rows do not
             compete.
-        waiting: Whether a source's enough have ended, and only those that live keep it.
+        waiting: Whether `width` of a source have ended, and only those that live keep it.
         rows: The states of `decoder` and `constraint`, and `coverage` (attention summed over what a row holds).
         order: The rows as they stand: 0, 1, 2, ...
         alive: Rows that hold a hypothesis; what the others hold is read by nobody.
@@ -272,8 +272,10 @@ def _compared(
     new = worth.masked_fill(~kept.ended, -torch.inf).view(sources, -1)
     best = torch.cat([live.best, new], 1).topk(live.best.shape[1]).values
     living = worth[kept.heir].masked_fill(~alive, -torch.inf).view(sources, width).amax(1)
-    enough, beaten = (ended >= least) & (best[:, -1] > -torch.inf), living <= best[:, -1]
-    return live._replace(ended=ended, best=best, waiting=bool((enough & ~beaten).any())), enough & beaten
+    beaten = living <= best[:, -1]
+    # Looking at every step costs more than a step less saves where `width` have not ended: then at the next end.
+    waiting = (ended >= width) & (best[:, -1] > -torch.inf) & ~beaten
+    return live._replace(ended=ended, best=best, waiting=bool(waiting.any())), (ended >= least) & beaten
 
 
 def _finish(

@@ -68,7 +68,9 @@ class Fixed(Decoder):
 
 
 class Surely(Decoder):
-    """Says one thing with a probability of .99 a symbol; the end is the likeliest of all else."""
+    """Says one thing with a probability of .99 a symbol, looking everywhere; the end is the likeliest of all else."""
+
+    attends: ClassVar[bool] = True
 
     def __init__(self, said: list[int], vocab_size: int) -> None:
         super().__init__()
@@ -84,7 +86,25 @@ class Surely(Decoder):
         table[:, 0] = 0.009
         table[~right, 0] = 1.0  # what went wrong ends
         table[right, said[state.steps[right]]] = 0.99
-        return Table(table.log()), State(steps=state.steps + 1, right=right)
+        rows = width(memory, state.rows)
+        looks = (memory.valid / memory.valid.sum(1, keepdim=True)).repeat_interleave(rows, 0)
+        return Table(table.log(), attention=lambda: looks), State(steps=state.steps + 1, right=right)
+
+
+class Short(Decoder):
+    """Says 1 and the end, or seldom 2 for ever; counts the steps asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 0
+
+    def start(self, memory: Memory) -> State:
+        return State(steps=torch.zeros_like(memory.item))
+
+    def step(self, memory: Memory, state: State, previous: Tensor) -> tuple[Table, State]:
+        self.steps += 1
+        after = torch.tensor([[0.0, 0.9, 0.1], [0.99, 0.0, 0.01], [0.001, 0.0, 0.999]], dtype=torch.float64)
+        return Table(after[previous].log()), State(steps=state.steps + 1)
 
 
 class Cache:
@@ -156,7 +176,7 @@ def plain_beam(
             elif len(following) < beam_size:
                 following.append((-cost, values))
         complete = sorted((log_prob for reason, log_prob, _ in finished if reason == 0), reverse=True)
-        if n_best and len(complete) >= beam_size and (not following or following[0][0] <= complete[n_best - 1]):
+        if n_best and len(complete) >= n_best and (not following or following[0][0] <= complete[n_best - 1]):
             break
         if following and len(following[0][1]) == budget:
             finished += [(1, total, values) for total, values in following]

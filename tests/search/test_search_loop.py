@@ -10,6 +10,7 @@ from search_toys import (
     EndsWith,
     Fixed,
     Recurrent,
+    Short,
     Surely,
     every_output,
     log_probs_after,
@@ -120,13 +121,23 @@ def test_without_penalties_nothing_better_comes_after_the_end(n_best: int) -> No
 def test_a_beam_finds_what_a_sure_model_means_to_say() -> None:
     """However many hypotheses have ended: here every other row ends at once, and the likeliest is the longest."""
     decoder = Surely([1, 2, 3, 4, 1, 2, 3, 4, 0], 5)
-    for penalties in Penalties(), Penalties(1.0):
+    for penalties in Penalties(), Penalties(1.0), Penalties(1.0, 0.5):
         greedy, beam = (
             search(decoder, memory_of([1, 2]), strategy=strategy, stop=EndSymbol(20), penalties=penalties)
             for strategy in (Greedy(), Beam(4))
         )
         assert outputs(beam, 0) == outputs(beam, 1) == outputs(greedy, 0) == [decoder.said]
         torch.testing.assert_close(beam.log_prob, greedy.log_prob)
+
+
+def test_without_penalties_a_beam_ends_with_its_best() -> None:
+    for n_best, penalties, steps in (1, Penalties(), 2), (2, Penalties(), 20), (1, Penalties(1.0), 20):
+        decoder = Short()
+        found = search(
+            decoder, memory_of([1, 2]), strategy=Beam(2), stop=EndSymbol(20), n_best=n_best, penalties=penalties
+        )
+        assert outputs(found, 0)[0] == outputs(found, 1)[0] == [1, 0]
+        assert decoder.steps == steps
 
 
 def test_ties_go_to_the_lowest_symbol_then_the_lowest_row() -> None:

@@ -9,10 +9,11 @@ Every source has `width` rows, of which some are alive. At each step every livin
   it ends exactly when the likeliest child is an end.
 - A row without a child (nothing allowed, or all of it impossible) is finished as BLOCKED, with what it has.
 - A row as long as its source's budget is finished as BUDGET.
-- A source is done when no row lives. One whose rows compete is also done when `width` hypotheses have ended and none
-  that lives, as it stands, has a better score than the `n_best`-th of them. A log_prob only falls, so without
-  penalties these are the hypotheses that going on to the last row's end would find. With them it is an estimate, for a
-  longer hypothesis may have a better score (as `early_stopping=False` of Hugging Face's `generate`).
+- A source is done when no row lives, and where rows compete also when none that lives has, as it stands, a better score
+  than the `n_best`-th of those that have ended, coverage aside (which what lives has still to earn). Without penalties
+  nothing better can come, for a log_prob only falls. With them that is an estimate, since a longer hypothesis may have
+  a better score; it is made when `width` hypotheses have ended. (`early_stopping=False` of Hugging Face's `generate`
+  compares with the worst of the best `width` instead.)
 - The rows of a done source are dead. Done sources leave the batch, together, as soon as they are a quarter of it.
 
 Nothing here depends on what else is in the batch, and all the loop knows of a model are the nouns of the core.
@@ -29,7 +30,7 @@ from torch import Tensor
 from anyseq.core import Choice, Constraint, Decoder, Hypotheses, Memory, Padded, State, Stop, Stopped
 from anyseq.errors import UsageError
 from anyseq.search.finished import Finished
-from anyseq.search.penalties import NO_PENALTIES, Penalties, uncovered
+from anyseq.search.penalties import NO_PENALTIES, Penalties, length_normalised, uncovered
 from anyseq.search.scoring import force, refuse_coverage
 from anyseq.search.strategies import Strategy
 
@@ -94,9 +95,9 @@ class _Live(NamedTuple):
         room: Steps each may take.
         shortest: The least room.
         ended: How many of each one's hypotheses have ended; counted where rows compete.
-        best: The scores of the best that have ended, as many as are asked for, best first; none where rows do not
-            compete.
-        waiting: Whether a source's enough have ended, and only those that live keep it.
+        best: The scores, without coverage, of the best that have ended, as many as are asked for, best first; none
+            where rows do not compete.
+        waiting: Whether `width` of a source have ended, and only those that live keep it.
         rows: The states of `decoder` and `constraint`, and `coverage` (attention summed over what a row holds).
         order: The rows as they stand: 0, 1, 2, ...
         alive: Rows that hold a hypothesis; what the others hold is read by nobody.
@@ -240,8 +241,9 @@ def _advance(
         alive = alive & ~cut
         over = ~alive.view(sources, width).any(1)
         if live.best.shape[1]:
-            worth = penalties.score(kept.log_prob, rows.steps[kept.parent], unseen)
-            live, beaten = _compared(live, worth, kept, alive)
+            worth = length_normalised(kept.log_prob, rows.steps[kept.parent], penalties.length)
+            least = 1 if penalties == NO_PENALTIES else width
+            live, beaten = _compared(live, worth, kept, alive, least)
             over = over | beaten
         alive = alive & ~over.repeat_interleave(width)
         if 4 * int(over.sum()) >= sources:
@@ -263,16 +265,18 @@ def _advance(
 
 
 def _compared(
-    live: _Live, worth: Float[Tensor, " child"], kept: _Kept, alive: Bool[Tensor, " row"]
+    live: _Live, worth: Float[Tensor, " child"], kept: _Kept, alive: Bool[Tensor, " row"], least: int
 ) -> tuple[_Live, Bool[Tensor, " source"]]:
-    """Which sources have enough ended hypotheses, of which the n-th best is no worse than any that lives."""
+    """Which sources have at least so many ended hypotheses, of which the n-th best is no worse than any that lives."""
     sources, width = live.memory.rows, live.alive.shape[0] // live.memory.rows
     ended = live.ended + kept.ended.view(sources, -1).sum(1)
     new = worth.masked_fill(~kept.ended, -torch.inf).view(sources, -1)
     best = torch.cat([live.best, new], 1).topk(live.best.shape[1]).values
     living = worth[kept.heir].masked_fill(~alive, -torch.inf).view(sources, width).amax(1)
-    enough, beaten = ended >= width, living <= best[:, -1]
-    return live._replace(ended=ended, best=best, waiting=bool((enough & ~beaten).any())), enough & beaten
+    beaten = living <= best[:, -1]
+    # Looking at every step costs more than a step less saves where `width` have not ended: then at the next end.
+    waiting = (ended >= width) & (best[:, -1] > -torch.inf) & ~beaten
+    return live._replace(ended=ended, best=best, waiting=bool(waiting.any())), (ended >= least) & beaten
 
 
 def _finish(

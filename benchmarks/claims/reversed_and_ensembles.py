@@ -119,14 +119,14 @@ def main(argv: list[str] | None = None) -> None:
     def draw(figure: Figure) -> None:
         left, middle, right = figure.subplots(1, 3)
         left.bar(list(strings), list(strings.values()), color=["tab:red", "tab:blue"])
-        left.set(title="copying 12 letters: nats a symbol")
+        left.set(title="12 letters: nats a symbol")
         middle.bar(["forwards", "backwards"], [texts["forwards"]["bleu"], texts["backwards"][0]["bleu"]],
                    color=["tab:red", "tab:blue"])  # fmt: skip
         middle.set(title="translation: BLEU")
         if "skipped" not in texts["together"]:
             right.plot(list(texts["together"]), [each["bleu"] for each in texts["together"].values()], "o-")
         right.plot(range(1, len(texts["backwards"]) + 1), [each["bleu"] for each in texts["backwards"]], "k.")
-        right.set(title="BLEU: together (line), alone (dots)", xlabel="models")
+        right.set(title="together (line), alone", xlabel="models")
 
     publish("reversed_and_ensembles", given, {"copying_loss": strings, "translation": texts}, draw)
 

@@ -27,6 +27,8 @@ from anyseq.tasks.fitting import trainer
 from anyseq.training.checkpoint import Checkpoints, write_atomically
 from anyseq.training.progress import Listener, Silent
 
+_NEXT_TO_NOTHING = 1.0  # BLEU
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -108,7 +110,7 @@ def train(
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
     about = {"format": FORMAT, **versions, "recipe": _name(recipe), **run.about_data}
     write_atomically(folder / "config.yaml", dump(config, about))
-    return _finish(run, folder, loop.run())
+    return _finish(run, folder, loop.run(), listener)
 
 
 def resume(
@@ -165,7 +167,7 @@ def resume(
     if reason := loop.ending():
         listener.noted(f"nothing is left to train: {reason}; --more-steps N trains on")
     write_atomically(folder / "config.yaml", dump(config, about))
-    return _finish(run, folder, loop.run())
+    return _finish(run, folder, loop.run(), listener)
 
 
 @dataclass(frozen=True)
@@ -221,12 +223,18 @@ def _fingerprint(splits: Splits) -> str:
     return digest.hexdigest()[:32]
 
 
-def _finish(run: _Run, folder: Path, ended: str) -> Trained:
+def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     """Judge the best checkpoint by the full search, on dev and, where there is one, once on test."""
     task, splits, test = run.task, run.splits, None
     load_weights(task, folder)
     search = task.config.search
     dev = evaluate(task, splits.dev, [[task.reference(item)] for item in splits.dev], search)
+    if (bleu := dev.metrics.get("bleu", 100.0)) < _NEXT_TO_NOTHING:
+        listener.noted(
+            f"dev BLEU is {bleu:.2g}: the model has learnt next to nothing yet; train longer (training.max_minutes, "
+            "training.max_steps), on more data, or in smaller batches (training.batch_tokens). Near 0 BLEU also "
+            "chooses badly among checkpoints: training.metric=loss", "warning"
+        )  # fmt: skip
     if run.test is not None:
         test = evaluate(task, run.test, [[task.reference(item)] for item in run.test], search)
     results = {

@@ -103,13 +103,17 @@ def unknown(name: str, side: str, codec: Codec, items: Sequence[Item]) -> list[F
     if not known:
         return []
     in_all = Unknown.together(each for _, each in known)
-    message = f"{name}: {in_all.share:.2%} of the {side}'s characters are unknown to the codec learnt from train"
+    words = any(len(part) > 1 for part in in_all.parts)
+    what = "characters stand in words that are" if words else "characters are"
+    message = f"{name}: {in_all.share:.2%} of the {side}'s {what} unknown to the codec learnt from train"
     if in_all.parts:
         message += f" ({in_all.named()})"
     if in_all.share <= _UNKNOWN_SHARE:
         return [Finding("note", message)]
     worst = sorted((-each.share, place) for place, (_, each) in enumerate(known) if each.parts)
-    return [_finding("warning", f"{message}; is it text of another kind or language?", [known[p][0] for _, p in worst])]
+    rare = f", or are words too rare (codec.{side}.min_count)" if words else ""
+    advice = f"is it text of another kind or language{rare}?"
+    return [_finding("warning", f"{message}; {advice}", [known[p][0] for _, p in worst])]
 
 
 def _finding(severity: Severity, message: str, items: Sequence[Item]) -> Finding:

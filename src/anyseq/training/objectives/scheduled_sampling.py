@@ -50,12 +50,13 @@ def teacher_forcing(decay: Decay, step: int, decay_steps: int, least: float) -> 
 class ScheduledSampling(CrossEntropy):
     """Cross-entropy of the target, where the decoder reads each symbol before from the target with probability ε.
 
-    Else it reads its own: drawn from what it says there, or the likeliest. ε falls with the updates, from 1 (the inverse
-    sigmoid from k / (k + 1)). The own symbols come from unrolls without gradients that the model reads like a target, so that decoders of every kind keep
-    their parallel `unroll`: the first says what comes after the target's symbols, each further pass what comes after
-    the mixture the last one left. One pass is Mihaylova and Martins'; with as many passes as there are symbols every
-    own symbol follows the mixture itself, as in Bengio et al., where the mixture grows step by step (up to dropout,
-    which each pass draws anew). What is drawn depends on (seed, item, place, update) alone. In evaluation mode this is plain cross-entropy.
+    Else it reads its own: drawn from what it says there, or the likeliest. ε falls with the updates, from 1 (the
+    inverse sigmoid from k / (k + 1)). The own symbols come from unrolls without gradients that the model reads like a
+    target, so that decoders of every kind keep their parallel `unroll`: the first says what comes after the target's
+    symbols, each further pass what comes after the mixture the last one left. One pass is Mihaylova and Martins'; with
+    as many passes as there are symbols every own symbol follows the mixture itself, as in Bengio et al., where the
+    mixture grows step by step (up to dropout, which each pass draws anew). What is drawn depends on (seed, item, place,
+    update) alone. In evaluation mode this is plain cross-entropy.
 
     Args:
         label_smoothing: As of `CrossEntropy`.

@@ -26,7 +26,8 @@ LINES = st.lists(st.sampled_from(PARTS)).map("".join)
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(text=LINES, more=st.integers(0, 3))
 def test_the_units_are_those_of_the_decoded_text(codec: Codec, text: str, more: int) -> None:
-    symbols = torch.cat([codec.encode(text), torch.ones(more, dtype=torch.int64)])
+    encoded = codec.encode(text)
+    symbols = torch.cat([encoded, torch.ones(more, *encoded.shape[1:], dtype=torch.int64)])
     units, shown = codec.units(symbols), codec.decode(symbols)
     if isinstance(codec, Characters):
         assert "".join(units.shown) == shown

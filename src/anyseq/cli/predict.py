@@ -53,7 +53,8 @@ def predict(
 
     With --alignments a column follows, behind a tab: `hard` pairs source-output, counted from 0, for each word of the
     output the source word whose pieces it looked at most (`0-0 2-1`); `soft` the weights of all source words for each
-    word of the output (`0.9,0.1 0.2,0.8`). Where a codec has characters, these are aligned. In jsonl it is a field.
+    word of the output (`0.9,0.1 0.2,0.8`; what lacks to 1 looked at the source's end). Where a codec has characters,
+    these are aligned. In jsonl it is a field.
     """
     _check_files(input_file, output_file, overwrite)
     find(models)

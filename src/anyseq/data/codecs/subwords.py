@@ -71,10 +71,10 @@ class Subwords(TextCodec):
         self.nbest_size, self.sampling_alpha, self.bpe_dropout = nbest_size, sampling_alpha, bpe_dropout
         try:
             if not model:  # which SentencePiece takes for a promise
-                raise RuntimeError("it is empty")
+                raise RuntimeError
             self._processor = processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-        except RuntimeError as fault:
-            raise DataError(f"this is no SentencePiece model ({fault}); give the .model file spm_train wrote") from None
+        except RuntimeError:
+            raise DataError("this is no SentencePiece model; give the .model file spm_train wrote") from None
         unknown = processor.unk_id()
         pieces = [
             piece
@@ -276,9 +276,12 @@ class SubwordsConfig(TextCodecConfig):
             DataError: all texts are empty, vocab_size is too small for the data's characters, or `model_file` is none.
         """
         model = self._train(raws) if self.model_file is None else read_bytes(Path(self.model_file))
-        return Subwords(
-            model, self.normalise, self.model_type, self.nbest_size, self.sampling_alpha, self.bpe_dropout
-        )
+        try:
+            return Subwords(
+                model, self.normalise, self.model_type, self.nbest_size, self.sampling_alpha, self.bpe_dropout
+            )
+        except DataError as fault:
+            raise fault if self.model_file is None else DataError(str(fault), self.model_file) from None
 
     def load(self, folder: Path) -> Subwords:
         """Read a codec of this kind that `Subwords.save` wrote."""

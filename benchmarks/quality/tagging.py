@@ -21,7 +21,7 @@ from timed import arguments, data_folder, train_and_judge
 
 from anyseq.api import Predictor
 from anyseq.data.columns import read_columns
-from anyseq.metrics.tags import SpanF1, TagAccuracy
+from anyseq.metrics.tags import SpanF1, TagAccuracy, spans
 
 LEAF = re.compile(r"\((\S+) ([^\s()]+)\)")
 
@@ -29,7 +29,15 @@ Sentence = tuple[str, str]
 
 
 def conll2000(folder: Path, split: str) -> list[Sentence]:
-    return [(item.raw["source"], item.raw["target"]) for item in read_columns(folder / f"{split}.txt.gz")]
+    return [(item.raw["source"], legal(item.raw["target"])) for item in read_columns(folder / f"{split}.txt.gz")]
+
+
+def legal(tags: str) -> str:
+    """The same spans, each begun with B-: some lines of the data begin one with I-."""
+    written = ["O"] * len(tags.split())
+    for kind, first, after in spans(tags.split()):
+        written[first:after] = [f"B-{kind}", *[f"I-{kind}"] * (after - first - 1)]
+    return " ".join(written)
 
 
 def atis(folder: Path, split: str) -> list[Sentence]:

@@ -58,6 +58,7 @@ BOTH_WAYS = {"pieces": "it looks both ways, so a fold in pieces is refused"}
 BACKWARDS = {"pieces": "it begins with the source's end, so a fold in pieces is refused"}
 UNCONSTRAINED = {"constrained": "the target may be impossible after another symbol than its own: refused"}
 ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first order"}
+ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
 
@@ -152,7 +153,10 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "conv": variants(ConvDecoderConfig, *KERNELS, {**KERNELS[0], "tied": False}),
         "aligned": [Variant(AlignedDecoderConfig(), ONE_BACK)],
         "crf": [Variant(CrfDecoderConfig(), ONE_BACK)],
-        "label": [Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK) for pooling in ("max", "mean", "attention")],
+        "label": [
+            Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK | ONE_SYMBOL)
+            for pooling in ("max", "mean", "attention")
+        ],
         "copying": variants(
             CopyingDecoderConfig, *(
                 {"decoder": decoder} for decoder in (

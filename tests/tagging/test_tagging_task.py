@@ -61,6 +61,8 @@ def test_files_of_columns(tmp_path: Path) -> None:
     assert [item.line for item in items[:3]] == [2, 9, 15]
     spaced = write(tmp_path / "pos.txt", "You PRP B-NP", "are VBP B-VP", "", "", "Yes UH O")
     assert [item.raw["target"] for item in read_columns(spaced)] == ["B-NP B-VP", "O"]
+    pounds = write(tmp_path / "pounds.txt", "# # B-NP", "3 CD I-NP")
+    assert read_columns(pounds)[0].raw["source"] == "# 3", "no comment, where there are no tabs"
     assert [item.raw["target"] for item in read_columns(spaced, (0, 1))] == ["PRP VBP", "UH"]
 
 

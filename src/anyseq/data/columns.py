@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from anyseq.core import Item
@@ -21,8 +22,9 @@ def holds_columns(path: str | Path) -> bool:
 def read_columns(path: str | Path, columns: Sequence[int] = (0, -1)) -> list[Item]:
     """Read tokens and their tags (plain or .gz), as texts with single spaces between; an item stands at its first line.
 
-    Columns are separated by tabs, where a line has one, or by white space. Lines that begin with `# ` or `-DOCSTART-`
-    are no tokens.
+    Columns are separated by tabs, where any line of a sentence has one, or by white space.
+    Lines that begin with `-DOCSTART-` are no tokens; nor, in files with tabs, are comments: lines that begin with `#` and
+    have none. (Between white space `# # O` is a token like any other.)
 
     Args:
         path: The file.
@@ -42,22 +44,24 @@ def read_columns(path: str | Path, columns: Sequence[int] = (0, -1)) -> list[Ite
 
 
 def _sentences(path: str | Path, columns: Sequence[int]) -> Iterator[tuple[int, list[list[str]]]]:
-    rows: list[list[str]] = []
-    first = 1
-    for number, line in read_numbered(path):
-        if not line.strip():
-            if rows:
-                yield first, rows
-            rows, first = [], number + 1
-        elif not line.startswith(("# ", "-DOCSTART-")):
-            first = first if rows else number
-            rows.append(_row(line, columns, str(path), number))
-    if rows:
-        yield first, rows
+    block: list[tuple[int, str]] = []
+    for number, line in chain(read_numbered(path), [(0, "")]):
+        if line.strip():
+            block.append((number, line))
+            continue
+        tabs = any("\t" in line for _, line in block)
+        tokens = [(at, line) for at, line in block if not _no_token(line, tabs)]
+        if tokens:
+            yield tokens[0][0], [_row(line, tabs, columns, str(path), at) for at, line in tokens]
+        block = []
 
 
-def _row(line: str, columns: Sequence[int], path: str, number: int) -> list[str]:
-    cells = line.split("\t") if "\t" in line else line.split()
+def _no_token(line: str, tabs: bool) -> bool:
+    return line.startswith("-DOCSTART-") or (tabs and line.startswith("#") and "\t" not in line)
+
+
+def _row(line: str, tabs: bool, columns: Sequence[int], path: str, number: int) -> list[str]:
+    cells = line.split("\t") if tabs else line.split()
     needed = max(column + 1 if column >= 0 else -column for column in columns)
     if len(cells) < max(needed, 2):
         raise DataError(

@@ -176,3 +176,16 @@ def test_options_of_every_verb_arrive() -> None:
     assert seen == [Everywhere("cpu", None, "bf16", 4, True, ["a", "b"])]
     assert seen[0].loading == {"device": "cpu", "threads": None, "precision": "bf16", "trust": ("a", "b")}
     assert seen[0].overrides(["x=1"]) == ["x=1", "training.seed=4"]
+
+
+def test_no_words_at_all_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr()
+    assert "recipes" in said.out and "anyseq:" not in said.err
+
+
+def test_options_before_the_verb_are_told_where_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--threads", "1", "predict", "x"]) == 2
+    assert "behind the verb" in capsys.readouterr().err
+    assert main(["predict", "--thread", "1", "x"]) == 2
+    assert "behind the verb" not in capsys.readouterr().err

@@ -23,8 +23,8 @@ def read_columns(path: str | Path, columns: Sequence[int] = (0, -1)) -> list[Ite
     """Read tokens and their tags (plain or .gz), as texts with single spaces between; an item stands at its first line.
 
     Columns are separated by tabs, where any line of a sentence has one, or by white space.
-    Lines that begin with `-DOCSTART-` are no tokens; nor, in files with tabs, are comments: lines that begin with `#` and
-    have none. (Between white space `# # O` is a token like any other.)
+    Lines that begin with `-DOCSTART-` are no tokens; nor, in files with tabs, are comments: lines that begin with `#`
+    and have none. (Between white space `# # O` is a token like any other.)
 
     Args:
         path: The file.

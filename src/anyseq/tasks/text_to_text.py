@@ -23,6 +23,7 @@ from anyseq.data.selection import select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
+from anyseq.search.constraints import Constrained, Never
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig
 from anyseq.tasks.text_limits import TextLimits
@@ -179,8 +180,20 @@ class TextToText(Task):
         return None if self._copying is None else self._limit
 
     def build_model(self) -> None:
-        """Make the model for the codecs' streams."""
-        self.model: Seq2Seq = self._config.model.build(self.codecs["source"].stream, self.codecs["target"].stream)
+        """Make the model for the codecs' streams, under its constraints where it has some."""
+        model = self._config.model.build(self.codecs["source"].stream, self.codecs["target"].stream)
+        if (limits := self.model_limits) is not None:
+            model = Seq2Seq(model.encoder, Constrained(model.decoder, limits))
+        self.model: Seq2Seq = model
+
+    @property
+    def model_limits(self) -> Constraint | None:
+        """The constraint of the model, which training, scoring and search all see; None: there is none.
+
+        Raises:
+            ConfigError: the target's codec is of a kind that it cannot be told of.
+        """
+        return None
 
     def initialise(self) -> Sequence[str]:
         """Word vectors into the embeddings, where the recipe has some."""
@@ -254,8 +267,14 @@ class TextToText(Task):
 
     @property
     def search_limits(self) -> Sequence[Constraint]:
-        """What outputs must obey besides what the user asks for."""
-        return ()
+        """What outputs must obey besides what the user asks for.
+
+        Where the model says what an output looks like, none is unknown: that is for scoring what train lacks.
+        """
+        target = self.codecs["target"].stream
+        if self.model_limits is None or not isinstance(target, Symbols):
+            return ()
+        return (Never(target.unknown, target.vocab_size),)
 
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch of sources."""

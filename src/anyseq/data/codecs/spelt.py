@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self, final
 
@@ -16,8 +15,10 @@ from torch import Tensor
 from anyseq.core import Codec, Item, Spelt, Units, Unknown
 from anyseq.data.codecs.characters import frequent
 from anyseq.data.codecs.text import REPLACEMENT, UNKNOWN, TextCodecConfig, read_codec, write_codec
-from anyseq.data.codecs.tokens import learn_tokens
+from anyseq.data.codecs.tokens import count_tokens
 from anyseq.data.text import Normalise
+
+_CACHED_TOKENS = 200_000
 
 
 @final
@@ -55,7 +56,8 @@ class SpeltTokens(Codec):
             kept = token if len(token) <= self.longest else token[:head] + token[len(token) - self.longest // 2 :]
             letters = [self._letters.get(character, UNKNOWN) for character in kept]
             row = [self._symbols.get(token, UNKNOWN), *letters, *[0] * (self.longest - len(letters))]
-            self._rows[token] = row
+            if len(self._rows) < _CACHED_TOKENS:
+                self._rows[token] = row
         return row
 
     def decode(self, values: Int[Tensor, "time value"], item: Item | None = None) -> str:
@@ -110,12 +112,10 @@ class SpeltConfig(TextCodecConfig):
         Raises:
             DataError: no text has a token.
         """
-        texts = list(raws)
-        learn_tokens(texts, self.normalise, 1)  # there are some, though all may be rare
-        counts, letters = Counter[str](), Counter[str]()
-        for text in texts:
-            counts.update(self.normalise(text).split())
-        letters.update(chain.from_iterable(counts.elements()))
+        counts, letters = count_tokens(raws, self.normalise), Counter[str]()
+        for token, number in counts.items():
+            for letter in token:
+                letters[letter] += number
         return SpeltTokens(frequent(counts, self.min_count), frequent(letters, 1), self.longest, self.normalise)
 
     def load(self, folder: Path) -> SpeltTokens:

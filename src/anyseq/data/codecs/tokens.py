@@ -93,15 +93,18 @@ class TokensConfig(TextCodecConfig):
         Raises:
             DataError: no text has a token, or all are rarer than `min_count`.
         """
-        return Tokens(learn_tokens(raws, self.normalise, self.min_count), self.normalise)
+        counts = count_tokens(raws, self.normalise)
+        if not (kept := frequent(counts, self.min_count)):
+            raise DataError(f"no token occurs {self.min_count} times; lower codec.min_count or give more text")
+        return Tokens(kept, self.normalise)
 
     def load(self, folder: Path) -> Tokens:
         """Read a codec of this kind that `Tokens.save` wrote."""
         return Tokens.load(folder)
 
 
-def learn_tokens(raws: Iterable[Any], normalise: Normalise, min_count: int) -> list[str]:
-    """The tokens seen often enough, the most frequent first.
+def count_tokens(raws: Iterable[Any], normalise: Normalise) -> Counter[str]:
+    """How often each token stands in some texts.
 
     Raises:
         DataError: there are none.
@@ -111,6 +114,4 @@ def learn_tokens(raws: Iterable[Any], normalise: Normalise, min_count: int) -> l
         counts.update(normalise(raw).split())
     if not counts:
         raise DataError("there are no tokens to learn: every text is empty; look at data.train")
-    if not (kept := frequent(counts, min_count)):
-        raise DataError(f"no token occurs {min_count} times; lower codec.min_count or give more text")
-    return kept
+    return counts

@@ -47,10 +47,7 @@ class IntroductionsConfig(SizedGeneratorConfig):
         rng = Random(f"{self.seed} {split}")
 
         def name() -> str:
-            while True:
-                text = _name(rng)
-                if split_of(text, self.seed, 0.1) == split:
-                    return text
+            return _name_of(split, self.seed, rng)
 
         def draw() -> Mapping[str, str]:
             source, target = rng.choice(_SENTENCES)
@@ -74,10 +71,7 @@ class EntitiesConfig(SizedGeneratorConfig):
         rng = Random(f"{self.seed} {split} entities")
 
         def name() -> str:
-            while True:
-                text = _name(rng)
-                if split_of(text, self.seed, 0.1) == split:
-                    return text
+            return _name_of(split, self.seed, rng)
 
         def person() -> str:
             return f"{name()} {name()}" if rng.random() < 0.5 else name()
@@ -99,6 +93,14 @@ class EntitiesConfig(SizedGeneratorConfig):
             return {"source": " ".join(tokens), "target": " ".join(tags)}
 
         return collect(split, self.size(split), draw)
+
+
+def _name_of(split: str, seed: int, rng: Random) -> str:
+    """A name that this split has, and no other."""
+    while True:
+        text = _name(rng)
+        if split_of(text, seed, 0.1) == split:
+            return text
 
 
 def _name(rng: Random) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from pydantic import Field
 
-from anyseq.core import Constraint, Item, Symbols
+from anyseq.core import Constraint, Item
 from anyseq.data.check import Finding
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.labels import Labels, LabelsConfig
@@ -15,8 +16,6 @@ from anyseq.data.files import SIDES, read_items
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
-from anyseq.models.seq2seq import Seq2Seq
-from anyseq.search.constraints import Constrained, Never
 from anyseq.search.tagging import Exactly
 from anyseq.tasks.base import Splits
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
@@ -64,20 +63,13 @@ class Classify(TextToText):
         """As all pairs of texts, or with the label first."""
         return read_items(data, SIDES[::-1] if self._config.data.label_first else SIDES)
 
-    def build_model(self) -> None:
-        """Make the model, under the constraint of one label."""
-        super().build_model()
+    @cached_property
+    def model_limits(self) -> Constraint:
+        """One label."""
         labels = self.codecs["target"]
-        if not isinstance(labels, Labels) or not isinstance(labels.stream, Symbols):
+        if not isinstance(labels, Labels):
             raise ConfigError("codec.target: a label is a whole text: kind=labels")
-        self._unknown = Never(labels.stream.unknown, labels.stream.vocab_size)
-        one = Exactly(1, labels.stream.vocab_size, labels.stream.end)
-        self.model = Seq2Seq(self.model.encoder, Constrained(self.model.decoder, one))
-
-    @property
-    def search_limits(self) -> Sequence[Constraint]:
-        """No output is unknown: that is for scoring what train lacks."""
-        return (self._unknown,)
+        return Exactly(1, labels.stream.vocab_size, labels.stream.end)
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Count the labels; look for such as train hardly has, and for texts of train with two labels."""

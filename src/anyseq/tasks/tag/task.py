@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from jaxtyping import Bool
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Constraint, Item, Symbols
+from anyseq.core import Constraint, Item
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.tokens import Tokens, TokensConfig
@@ -20,8 +21,7 @@ from anyseq.data.files import read_items
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
-from anyseq.models.seq2seq import Seq2Seq
-from anyseq.search.constraints import All, Constrained, Never
+from anyseq.search.constraints import All
 from anyseq.search.tagging import AsLong, Following
 from anyseq.tasks.base import Splits
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
@@ -78,23 +78,14 @@ class Tag(TextToText):
             return read_columns(data, self._config.data.columns)
         return read_items(data)
 
-    def build_model(self) -> None:
-        """Make the model, under the constraints of tags."""
-        super().build_model()
+    @cached_property
+    def model_limits(self) -> Constraint:
+        """As many tags as tokens, in a legal sequence."""
         tags = self.codecs["target"]
-        if not isinstance(tags, Tokens) or not isinstance(tags.stream, Symbols):
+        if not isinstance(tags, Tokens):
             raise ConfigError("codec.target: tags are whole tokens: kind=tokens")
-        size = tags.stream.vocab_size
-        self._unknown = Never(tags.stream.unknown, size)
-        as_long = AsLong(size, tags.stream.end)
-        follows = [Following(legal_iob(tags.shown))] if self._config.scheme == "iob" else []
-        constraint = All([as_long, *follows]) if follows else as_long
-        self.model = Seq2Seq(self.model.encoder, Constrained(self.model.decoder, constraint))
-
-    @property
-    def search_limits(self) -> Sequence[Constraint]:
-        """No output is unknown: that is for scoring what train lacks."""
-        return (self._unknown,)
+        as_long = AsLong(tags.stream.vocab_size, tags.stream.end)
+        return All([as_long, Following(legal_iob(tags.shown))]) if self._config.scheme == "iob" else as_long
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look for sentences with another number of tags than tokens, and for illegal tags."""

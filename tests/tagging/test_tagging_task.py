@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 import anyseq
+from anyseq.config import load_recipe
 from anyseq.data.columns import read_columns
 from anyseq.errors import DataError
+from anyseq.tasks.tag.task import Tag
 from tiny_runs import main, write
 
 TINY = (
@@ -64,6 +66,15 @@ def test_files_of_columns(tmp_path: Path) -> None:
     pounds = write(tmp_path / "pounds.txt", "# # B-NP", "3 CD I-NP")
     assert read_columns(pounds)[0].raw["source"] == "# 3", "no comment, where there are no tabs"
     assert [item.raw["target"] for item in read_columns(spaced, (0, 1))] == ["PRP VBP", "UH"]
+
+
+def test_several_files_of_columns_and_pairs_are_one_split(tmp_path: Path) -> None:
+    columns = write(tmp_path / "one.conll", "a X", "b Y")
+    pairs = write(tmp_path / "two.tsv", "c d\tX Y")
+    task = load_recipe("tag/aligned").build()
+    assert isinstance(task, Tag)
+    items = task.read_pairs([columns, pairs])
+    assert [(item.key, item.raw["target"]) for item in items] == [(0, "X Y"), (1, "X Y")]
 
 
 @pytest.mark.parametrize(

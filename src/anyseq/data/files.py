@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -25,7 +25,11 @@ Place = tuple[int, Any]
 """A line's number, counted from 1, and what it holds."""
 
 
-def read_items(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
+Reader = Callable[[str | Path, Sequence[str]], list[Item]]
+"""Reads one file that holds all fields."""
+
+
+def read_items(data: Any, fields: Sequence[str] = SIDES, read_file: Reader | None = None) -> list[Item]:
     """Read what a recipe's `data.train` (dev, test) holds.
 
     Args:
@@ -33,14 +37,16 @@ def read_items(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
             or anything `from_python` takes. A list of texts that all name files stands for these files, read one after
             the other.
         fields: The names each item's `raw` gets.
+        read_file: Reads a file that holds all fields; None: `read_table`.
 
     Raises:
         DataError: it cannot be read; the message names file, line and remedy.
     """
+    read_file = read_file or read_table
     if isinstance(data, str | Path):
-        return read_table(data, fields)
+        return read_file(data, fields)
     if not isinstance(data, Mapping):
-        return from_python(data, fields) if (files := _files(data)) is None else _joined(files, fields)
+        return from_python(data, fields) if (files := _files(data)) is None else _joined(files, fields, read_file)
     if set(data) != set(fields):
         raise DataError(_misnamed(data, fields))
     several = {name: files for name in fields if (files := _files(data[name])) is not None}
@@ -49,7 +55,8 @@ def read_items(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
         if len(set(map(len, listed.values()))) > 1:
             counts = ", ".join(f"{name} has {len(files)}" for name, files in listed.items())
             raise DataError(f"{counts} files, but file n of each must belong together; name as many")
-        return _joined([dict(zip(fields, each, strict=True)) for each in zip(*listed.values(), strict=True)], fields)
+        together = [dict(zip(fields, each, strict=True)) for each in zip(*listed.values(), strict=True)]
+        return _joined(together, fields, read_file)
     paths = {name: data[name] for name in fields if isinstance(data[name], str | Path)}
     if len(paths) == len(fields):
         return read_parallel(paths)
@@ -83,8 +90,8 @@ def _is_file(text: str | Path) -> bool:
         return False
 
 
-def _joined(parts: Iterable[Any], fields: Sequence[str]) -> list[Item]:
-    items = chain.from_iterable(read_items(part, fields) for part in parts)
+def _joined(parts: Iterable[Any], fields: Sequence[str], read_file: Reader) -> list[Item]:
+    items = chain.from_iterable(read_items(part, fields, read_file) for part in parts)
     return [replace(item, key=key) for key, item in enumerate(items)]
 
 

@@ -17,7 +17,7 @@ from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.tokens import Tokens, TokensConfig
 from anyseq.data.columns import holds_columns, read_columns
-from anyseq.data.files import read_items
+from anyseq.data.files import read_items, read_table
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
@@ -74,9 +74,11 @@ class Tag(TextToText):
 
     def read_pairs(self, data: Any) -> list[Item]:
         """Files of columns, besides what all pairs of texts are read from."""
-        if isinstance(data, str | Path) and holds_columns(data):
-            return read_columns(data, self._config.data.columns)
-        return read_items(data)
+
+        def read_file(path: str | Path, fields: Sequence[str]) -> list[Item]:
+            return read_columns(path, self._config.data.columns) if holds_columns(path) else read_table(path, fields)
+
+        return read_items(data, read_file=read_file)
 
     @cached_property
     def model_limits(self) -> Constraint:

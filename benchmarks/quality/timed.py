@@ -20,6 +20,8 @@ from anyseq.training.progress import listener
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from limit import NORM_GFLOPS, limit_gflops
 
+_FIGURES = "figures.json"
+
 Judge = Callable[[Predictor], Mapping[str, Any]]
 """Figures of a trained model on what it was not trained on."""
 
@@ -33,6 +35,8 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
+    parser.add_argument("--device", default="cpu", help="on a GPU, cuda, minutes are those of the wall clock")
+    parser.add_argument("--dev-only", action="store_true", help="train without a look at what is held out: to choose")
     parser.add_argument("--judge-only", action="store_true", help="judge the run that --output holds")
     return parser
 
@@ -55,23 +59,33 @@ def train_and_judge(given: argparse.Namespace, settings: Mapping[str, Any], judg
         judge: Called with the best checkpoint.
     """
     torch.set_num_threads(given.threads)
-    figures = {} if given.judge_only else _train(given, settings)
-    figures.update(judge(anyseq.load(given.output)))
+    figures = _read(given.output) if given.judge_only else _train(given, settings)
+    if not given.dev_only:
+        figures.update(judge(anyseq.load(given.output, device=given.device)))
     text = json.dumps(figures, indent=1, ensure_ascii=False)
     print(text)
-    (given.output / "figures.json").write_text(text, encoding="utf-8")
+    (given.output / _FIGURES).write_text(text, encoding="utf-8")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """The figures an earlier call left."""
+    found = folder / _FIGURES
+    return dict(json.loads(found.read_text(encoding="utf-8"))) if found.exists() else {}
 
 
 def _train(given: argparse.Namespace, settings: Mapping[str, Any]) -> dict[str, Any]:
-    before = limit_gflops()
+    on_processor = given.device == "cpu"
+    before = limit_gflops() if on_processor else NORM_GFLOPS
     wall = given.minutes * NORM_GFLOPS / before
-    print(f"limit {before:.1f} GFLOP/s: {given.minutes} normalised minutes are {wall:.1f} of wall time", flush=True)
+    if on_processor:
+        print(f"limit {before:.1f} GFLOP/s: {given.minutes} normalised minutes are {wall:.1f} of wall time", flush=True)
     began = time.monotonic()
     trained = anyseq.train(
         given.recipe,
         given.output,
         overwrite=True,
         listener=listener(),
+        device=given.device,
         threads=given.threads,
         precision=given.precision,
         overrides=[
@@ -81,19 +95,22 @@ def _train(given: argparse.Namespace, settings: Mapping[str, Any]) -> dict[str, 
         ],
     )
     spent = (time.monotonic() - began) / 60
-    after = limit_gflops()
     lines = [json.loads(line) for line in (given.output / "metrics.jsonl").read_text().splitlines()]
     training = [line["minutes"] for line in lines][-1]
     rates = sorted(line["tokens_per_second"] for line in lines if line["kind"] == "training")
-    return {
+    figures = {
         "recipe": given.recipe,
         "overrides": given.words,
-        "limit_gflops": [round(before, 1), round(after, 1)],
+        "device": torch.cuda.get_device_name() if given.device == "cuda" else given.device,
         "threads": given.threads,
         "precision": given.precision,
         "wall_minutes_training": round(training, 1),
         "wall_minutes_with_codecs_and_dev": round(spent, 1),
-        "normalised_minutes_training": round(training * (before + after) / 2 / NORM_GFLOPS, 1),
         "tokens_per_second_median": round(rates[len(rates) // 2]),
         "dev": trained.dev.metrics,
     }
+    if on_processor:
+        after = limit_gflops()
+        figures["limit_gflops"] = [round(before, 1), round(after, 1)]
+        figures["normalised_minutes_training"] = round(training * (before + after) / 2 / NORM_GFLOPS, 1)
+    return figures

@@ -41,6 +41,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
+        "carried": "anyseq.training.objectives.carried:CarriedConfig",
         "scheduled_sampling": "anyseq.training.objectives.scheduled_sampling:ScheduledSamplingConfig",
     },
     "metrics": {
@@ -64,6 +65,8 @@ PARTS: dict[str, dict[str, str]] = {
         "origins": "anyseq.data.synthetic.origins:OriginsConfig",
         "opinions": "anyseq.data.synthetic.opinions:OpinionsConfig",
         "places": "anyseq.data.synthetic.places:PlacesConfig",
+        "names": "anyseq.data.synthetic.names:NamesConfig",
+        "manual": "anyseq.data.synthetic.manual:ManualConfig",
         "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
     },
     "tasks": {
@@ -71,6 +74,8 @@ PARTS: dict[str, dict[str, str]] = {
         "transduce": "anyseq.tasks.transduce.task:TransduceConfig",
         "tag": "anyseq.tasks.tag.task:TagConfig",
         "classify": "anyseq.tasks.classify.task:ClassifyConfig",
+        "language_model": "anyseq.tasks.language_model.task:LanguageModelConfig",
+        "contiguous": "anyseq.tasks.language_model.contiguous:ContiguousConfig",
     },
 }
 
@@ -182,6 +187,18 @@ RECIPES: dict[str, Recipe] = {
         "tokens → a tag each",
         "the same, all tags of a sentence together (CRF), spans in IOB",
         "generated sentences with names of people and places",
+    ),
+    "language_model/names": Recipe(
+        "anyseq.tasks.language_model:names.yaml",
+        "nothing → text",
+        "names, letter by letter, from nothing or from their beginning on; GRU",
+        "names of countries and languages in 14 languages, CLDR (extra: examples)",
+    ),
+    "language_model/text": Recipe(
+        "anyseq.tasks.language_model:text.yaml",
+        "nothing → text",
+        "one long text by characters, the state carried from piece to piece; LSTM",
+        "Python's manual of its language",
     ),
     "transduce/expand": Recipe(
         "anyseq.tasks.transduce:expand.yaml",

@@ -23,6 +23,8 @@ from anyseq.data.codecs.tokens import TokensConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.introductions import EntitiesConfig, IntroductionsConfig
+from anyseq.data.synthetic.manual import ManualConfig
+from anyseq.data.synthetic.names import NamesConfig
 from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
@@ -35,7 +37,7 @@ from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
 from anyseq.models.decoders.aligned import AlignedDecoderConfig, CrfDecoderConfig, LabelDecoderConfig
 from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentionDecoder
-from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.models.decoders.base import NOTHING_FOLDED, DecoderConfig, MemoryShape
 from anyseq.models.decoders.context import ContextDecoderConfig
 from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
@@ -50,6 +52,7 @@ from anyseq.nn.cells import Cell
 from anyseq.nn.embeddings import FedBack, SymbolEmbedding
 from anyseq.nn.recurrent import Causal, RecurrentStack
 from anyseq.search import All, Constrained, NoRepeatNgram
+from anyseq.training.objectives.carried import CarriedConfig
 from anyseq.training.objectives.cross_entropy import CrossEntropyConfig
 from anyseq.training.objectives.scheduled_sampling import ScheduledSamplingConfig
 from signs import forbidden
@@ -168,6 +171,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
     },
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
+        "carried": variants(CarriedConfig, {"label_smoothing": 0.3}),
         "scheduled_sampling": [
             Variant(ScheduledSamplingConfig(**own), UNCONSTRAINED)
             for own in (
@@ -216,6 +220,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "entities": variants(EntitiesConfig, {}),
         "opinions": variants(OpinionsConfig, {}),
         "places": variants(PlacesConfig, {}),
+        "names": variants(NamesConfig, {}),
+        "manual": variants(ManualConfig, {}),
     },
 }  # fmt: skip
 
@@ -264,6 +270,11 @@ def own_cell(
         reader=Reader(AdditiveScores(6, memory.vectors_dim, 3), Everywhere(), 4),
         head=SoftmaxHead(nn.Linear(4, target.vocab_size), 0.0),
     )
+
+
+def alone(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+    """A decoder that reads nothing of the memory."""
+    return lambda memory, target: config.build(NOTHING_FOLDED, target)
 
 
 def constrained(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
@@ -317,6 +328,13 @@ DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     "copying own symbols, attention": copying_own(AttentionDecoderConfig(input_feeding=True, **STACK)),
     # One head: two that look at different places for good are a dead end that law 17 meets now and then.
     "copying own symbols, transformer": copying_own(TransformerDecoderConfig(**{**BLOCKS, "num_heads": 1})),
+}
+
+
+# Those of language models: no part of a model with an encoder.
+ALONE: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
+    "rnn alone": alone(RnnDecoderConfig(cell="lstm", **STACK)),
+    "transformer alone": alone(TransformerDecoderConfig(positions="rotary", **BLOCKS)),
 }
 
 

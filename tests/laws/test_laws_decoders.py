@@ -15,7 +15,7 @@ from anyseq.models.decoders.copying import CopyingDecoder
 from anyseq.models.ensemble import EnsembleDecoder
 from anyseq.search import Constrained
 from laws import decoder_laws as laws
-from laws.cases import DECODERS, named, unlike_new
+from laws.cases import ALONE, DECODERS, named, unlike_new
 
 torch.set_num_threads(1)
 VOCAB = 7
@@ -26,12 +26,13 @@ without_gradients = pytest.mark.parametrize(
     ("mode", "width"), [(torch.no_grad, 1), (torch.inference_mode, 2)], ids=["no_grad", "inference_mode"]
 )
 unchecked = pytest.mark.usefixtures("unchecked")
-every_decoder = pytest.mark.parametrize("name", DECODERS)
+BUILT = {**DECODERS, **ALONE}
+every_decoder = pytest.mark.parametrize("name", BUILT)
 
 
 def make(name: str, dtype: torch.dtype = torch.float64) -> laws.Case:
     torch.manual_seed(1)
-    decoder = unlike_new(DECODERS[name](SHAPE, Symbols(VOCAB)), dtype)
+    decoder = unlike_new(BUILT[name](SHAPE, Symbols(VOCAB)), dtype)
     return laws.Case(decoder, laws.make_memory(SHAPE, dtype), VOCAB)
 
 

@@ -40,6 +40,7 @@ class Trained:
         notes: What a person should know about the data, and about the model it started from.
         dev: The best checkpoint on dev, by the full search.
         test: The same on test, where the recipe has one.
+        trivial: The trivial answer to the same items (test, or dev where there is none): its name and its metrics.
         predictor: The best model, ready for use.
     """
 
@@ -48,6 +49,7 @@ class Trained:
     notes: Sequence[str]
     dev: Evaluation
     test: Evaluation | None
+    trivial: tuple[str, Mapping[str, float]] | None
     predictor: Predictor
 
 
@@ -237,14 +239,27 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
         )  # fmt: skip
     if run.test is not None:
         test = evaluate(task, run.test, [[task.reference(item)] for item in run.test], search)
-    results = {
+    results: dict[str, Any] = {
         name: {"metrics": found.metrics, "signature": found.signature, "count": found.count, "seconds": found.seconds}
         for name, found in (("dev", dev), ("test", test))
         if found is not None
     }
+    trivial = _trivial(task, splits.train, splits.dev if run.test is None else run.test)
+    if trivial is not None:
+        results["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
     about = {"ended": ended, "step": Checkpoints(folder, keep=1).named("last"), **results}
     write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
-    return Trained(folder, ended, run.notes, dev, test, Predictor(task))
+    return Trained(folder, ended, run.notes, dev, test, trivial, Predictor(task))
+
+
+def _trivial(task: Task, train: Sequence[Item], items: Sequence[Item]) -> tuple[str, Mapping[str, float]] | None:
+    """Name and metrics of the trivial answer."""
+    found = task.trivial(train, items)
+    if found is None or not found.outputs:
+        return None if found is None else (found.name, found.metrics)
+    references = [[task.reference(item)] for item in items]
+    measures = [metric.measure(found.outputs, references) for metric in task.metrics]
+    return found.name, {measure.name: measure.value for measure in measures}
 
 
 def _judged(folder: Path) -> int | None:

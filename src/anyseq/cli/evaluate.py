@@ -41,16 +41,17 @@ def evaluate(
     if json_file is not None:
         refuse_homeless(json_file)
     find(models)
-    items, references = pairs.read()
+    pairs.find()
     from anyseq import api
 
     found: list[Evaluation] = []
     systems: list[Figures] = []
     for system in [[model] for model in models] if paired else [models]:
         predictor = load(run, system, search, **others.loading)
+        items, references = pairs.read(predictor.task)
         found.append(predictor.evaluate(items, references, **search))
         notices = Notices(predictor.task.source_limit, str(system[0]) if paired else "")
-        for item, prediction in zip(items, found[-1].predictions, strict=True):
+        for item, prediction in zip(items, found[-1].predictions, strict=False):  # without metrics there are none
             notices.see(item.place, prediction)
         notices.close()
         figures = _figures(found[-1])

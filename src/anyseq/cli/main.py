@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anyseq.cli.average import average
+from anyseq.cli.blend import blend
 from anyseq.cli.check import check
 from anyseq.cli.demo import demo
 from anyseq.cli.evaluate import evaluate
@@ -28,7 +29,7 @@ from anyseq.cli.train import train
 if TYPE_CHECKING:
     from anyseq.core import PartConfig
 
-VERBS = (recipes, train, predict, evaluate, score, check, average, info, demo)
+VERBS = (recipes, train, predict, evaluate, score, check, blend, average, info, demo)
 _SEARCHING = {"predict", "evaluate", "score"}
 
 

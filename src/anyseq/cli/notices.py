@@ -18,9 +18,11 @@ class Notices:
     Args:
         limit: The setting that bounds the length of a source, as `key=value`; None where there is none.
         who: Named before every warning (a model, where there are several).
+        endless: Outputs go on until they are stopped.
     """
 
-    def __init__(self, limit: str | None, who: str = "") -> None:
+    def __init__(self, limit: str | None, who: str = "", endless: bool = False) -> None:
+        self._endless = endless
         self._limit = f" ({limit})" if limit else ""
         self._who, self._counts = f"{who}: " if who else "", Counter[str]()
 
@@ -28,7 +30,7 @@ class Notices:
         """Take in a line that was worked on; `place` is how a person finds it."""
         if prediction.cut:
             self._first("lines were cut", f"{place} is longer than the model's limit{self._limit} and was cut")
-        if prediction.stopped == "budget":
+        if prediction.stopped == "budget" and not self._endless:
             self._first(
                 "outputs were stopped",
                 f"the output for {place} was stopped at the longest that is allowed (search.max_length, "

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anyseq.data.lines import opened
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
     from anyseq.core import Item
+    from anyseq.tasks.base import Task
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Sources and their targets, in several files or in one. The fields are options (see `options.verb`)."""
+    """Sources and their targets, in several files or in one; texts alone for a model that has no source. The fields are
+    options (see `options.verb`)."""
 
     source: Annotated[Path | None, typer.Option(metavar="FILE", help="Sources, one a line (plain or .gz).")] = None
     target: Annotated[
@@ -33,16 +36,25 @@ class Pairs:
         Raises:
             UsageError: so it is.
         """
-        both, some = self.source is not None and bool(self.target), self.source is not None or bool(self.target)
-        if not both if self.data is None else some:
+        some = self.source is not None or bool(self.target)
+        if some == (self.data is not None) or (self.source is not None and not self.target):
             raise UsageError("pairs are needed: --source FILE and --target FILE, or --data FILE alone")
 
-    def read(self) -> tuple[list[Item], list[list[str]]]:
+    def find(self) -> None:
+        """Refuse files that are not there, before torch is imported.
+
+        Raises:
+            DataError: the first that is not.
+        """
+        for path in (self.source, *(self.target or []), self.data):
+            if path is not None and not path.is_fifo():  # whoever writes into one would take this for its end
+                with opened(path):
+                    pass
+
+    def read(self, task: Task) -> tuple[list[Item], list[list[str]]]:
         """Items, each with its first reference as target, and all the references of each.
 
         Raises:
             DataError: a file cannot be used.
         """
-        from anyseq.data.pairs import pairs
-
-        return pairs(self.source, self.target or [], data=self.data)
+        return task.read_judged(self.source, self.target or [], self.data)

@@ -30,8 +30,12 @@ def predict(
     models: ModelFolders,
     others: Reranking,
     input_file: Annotated[
-        str, typer.Option("--input", metavar="FILE|-", help="Sources, one a line (plain or .gz); - is stdin.")
-    ] = "-",
+        str | None,
+        typer.Option(
+            "--input", metavar="FILE|-", show_default="-",
+            help="Sources, one a line (plain or .gz); - is stdin. Of a language model prompts; without, no prompt.",
+        ),
+    ] = None,
     output_file: Annotated[
         str, typer.Option("--output", metavar="FILE|-", help="Written as it comes; - is stdout.")
     ] = "-",
@@ -51,22 +55,27 @@ def predict(
     has several lines for a line: its number, the score (or what else ranks it, with --mbr and --rerank-with), and the
     output, with tabs between.
 
+    A language model has no source. Without --input it writes the likeliest text, or as many as --samples says, one a
+    line; with --input the lines are prompts, and each output begins with its own.
+
     With --alignments a column follows, behind a tab: `hard` pairs source-output, counted from 0, for each word of the
     output the source word whose pieces it looked at most (`0-0 2-1`); `soft` the weights of all source words for each
     word of the output (`0.9,0.1 0.2,0.8`; what lacks to 1 looked at the source's end). Where a codec has characters,
     these are aligned. In jsonl it is a field.
     """
-    _check_files(input_file, output_file, overwrite)
+    _check_files("-" if input_file is None else input_file, output_file, overwrite)
     find(models)
     from anyseq.core import Item
 
     predictor = load(run, models, search, **others.loading)
     if alignments is not None:
         predictor.refuse_without_attention()
-    write = _writer(form, alignments, predictor.several(predictor.settings(**search)))
-    number, notices = 0, Notices(predictor.task.source_limit)
+    unprompted = predictor.task.prompted and input_file is None
+    several = predictor.several(predictor.settings(**search))
+    write = _writer(form, alignments, several, numbered=not unprompted, whole=not predictor.task.lines)
+    number, notices = 0, Notices(predictor.task.source_limit, endless=not predictor.task.lines)
     with _sink(output_file) as sink:
-        for window in windows(input_file):
+        for window in [[""]] if unprompted else windows("-" if input_file is None else input_file):
             items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
             for prediction in predictor.predict_items(items, len(items), alignments=alignments is not None, **search):
                 number += 1
@@ -76,11 +85,21 @@ def predict(
     notices.close()
 
 
-def _writer(form: str, alignments: str | None, several: bool) -> Callable[[int, Prediction], str]:
-    """Makes the lines of the n-th prediction."""
+def _writer(
+    form: str, alignments: str | None, several: bool, *, numbered: bool, whole: bool
+) -> Callable[[int, Prediction], str]:
+    """Makes the lines of the n-th prediction.
+
+    Args:
+        form: `text` or `jsonl`.
+        alignments: Which to add.
+        several: Whether there are several outputs for a line.
+        numbered: Whether these are numbered by the line, and ranked.
+        whole: Whether an output keeps its line ends, and an empty line follows it.
+    """
 
     def output(found: Prediction | Alternative) -> str:
-        line = _line(found.output)
+        line = f"{found.output}\n" if whole else _line(found.output)
         if found.alignment is None:
             return line
         return f"{line}\t{found.alignment.hard() if alignments == 'hard' else found.alignment.soft()}"
@@ -90,7 +109,7 @@ def _writer(form: str, alignments: str | None, several: bool) -> Callable[[int, 
 
     def ranked(number: int, prediction: Prediction) -> str:
         rows = ((each.score if each.value is None else each.value, output(each)) for each in prediction.n_best)
-        return "".join(f"{number}\t{value:.4f}\t{line}\n" for value, line in rows)
+        return "".join(f"{number}\t{value:.4f}\t{line}\n" if numbered else f"{line}\n" for value, line in rows)
 
     def json_line(number: int, prediction: Prediction) -> str:
         fields = _finite(prediction.as_dict(weights=alignments == "soft"))

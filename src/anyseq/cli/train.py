@@ -112,6 +112,10 @@ def _summary(trained: Trained) -> str:
         if found is not None:
             figures = "  ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())
             lines.append(f"{split}: {figures}  ({found.count} items)")
+    if trained.trivial is not None:
+        name, metrics = trained.trivial
+        figures = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
+        lines.append(f"the trivial answer ({name}): {figures}")
     lines.append(f"the model is in {trained.folder}; to use it: anyseq predict {trained.folder} --input FILE")
     return "\n".join(lines)
 

@@ -257,3 +257,10 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, model: Model, batch: Batch, noise: Noise) -> Loss:
         """The loss of a batch."""
+
+    def carried(self) -> Mapping[str, Tensor]:
+        """What goes from update to update besides parameters and buffers, by name; checkpointed with them."""
+        return {}
+
+    def carry_on(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on from what `carried` gave; there may be nothing."""

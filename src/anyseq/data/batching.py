@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,7 +96,43 @@ def cut(members: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator
         yield members[first:]
 
 
-class TokenBatches:
+class Batches(ABC):
+    """Which examples meet: a plan for every epoch, which depends on nothing that came before it."""
+
+    @abstractmethod
+    def epoch(self, number: int) -> list[Int[Tensor, " _"]]:
+        """The batches of one epoch, as indices of examples."""
+
+    def batches(self, start: Position) -> Iterator[tuple[Int[Tensor, " row"], Position]]:
+        """Batches from a position on, for ever, each with the position after it."""
+        epoch, skip = start.epoch, start.batch
+        while True:
+            plan = self.epoch(epoch)
+            for number in range(skip, len(plan)):
+                after = Position(epoch, number + 1) if number + 1 < len(plan) else Position(epoch + 1)
+                yield plan[number], after
+            epoch, skip = epoch + 1, 0
+
+
+class ParallelBatches(Batches):
+    """One long text, cut into pieces: rows that read it from as many places, each batch the next piece of every row.
+
+    Args:
+        count: Pieces, in the text's order.
+        rows: Pieces of a batch; at most as many as there are.
+    """
+
+    def __init__(self, count: int, rows: int) -> None:
+        self.count, self.rows = count, max(1, min(count, rows))
+
+    def epoch(self, number: int) -> list[Int[Tensor, " _"]]:
+        """The batches of one epoch; what the rows leave over at an end is at the other one in every second epoch."""
+        length, left = divmod(self.count, self.rows)
+        first = torch.arange(self.rows) * length + left * (number % 2)
+        return [first + piece for piece in range(length)]
+
+
+class TokenBatches(Batches):
     """Endless shuffled batches, each of about `batch_tokens` padded tokens on its longer side.
 
     An epoch's plan depends on the seed and the epoch alone, so training goes on from any position without having read
@@ -122,16 +159,6 @@ class TokenBatches:
             members = members[np.argsort(self.lengths[members], kind="stable")]
             batches += list(cut(members, self.lengths, self.batch_tokens))
         return [torch.from_numpy(batches[i]) for i in random.permutation(len(batches))]
-
-    def batches(self, start: Position) -> Iterator[tuple[Int[Tensor, " row"], Position]]:
-        """Batches from a position on, for ever, each with the position after it."""
-        epoch, skip = start.epoch, start.batch
-        while True:
-            plan = self.epoch(epoch)
-            for number in range(skip, len(plan)):
-                after = Position(epoch, number + 1) if number + 1 < len(plan) else Position(epoch + 1)
-                yield plan[number], after
-            epoch, skip = epoch + 1, 0
 
 
 def in_order(lengths: Int[Tensor, " count"], batch_tokens: int) -> list[Int[Tensor, " _"]]:

@@ -171,6 +171,26 @@ def read_lines(path: str | Path) -> Iterator[Item]:
         yield Item({"source": text}, line - 1, file, line)
 
 
+def read_texts(data: Any) -> list[Item]:
+    """Read texts that stand alone, as items with the one field `target`.
+
+    Args:
+        data: A file, or a list of files read one after the other: .jsonl, .tsv and .csv with a field `text`, all else
+            with a text a line (plain or .gz); or texts from Python.
+
+    Raises:
+        DataError: it cannot be read; the message names file, line and remedy.
+    """
+
+    def read_file(path: str | Path, fields: Sequence[str]) -> list[Item]:
+        if Path(str(path).removesuffix(".gz")).suffix in {".jsonl", ".tsv", ".csv"}:
+            return read_table(path, fields)
+        return read_parallel(dict.fromkeys(fields, path))
+
+    items = read_items(data, ["text"], read_file)
+    return [replace(item, raw={"target": item.raw["text"]}) for item in items]
+
+
 def read_references(paths: Sequence[str | Path]) -> list[list[str]]:
     """Read each item's references: a text a line; a .tsv may hold several, separated by tabs, not everywhere as many.
 

@@ -38,6 +38,18 @@ def read_bytes(path: Path) -> bytes:
         return stream.read()
 
 
+def read_text(path: str | Path) -> str:
+    """Read a whole file as one text, line ends included.
+
+    Raises:
+        DataError: the file is missing, empty or damaged, or a line is no UTF-8.
+    """
+    text = "\n".join(line for _, line in read_numbered(path))
+    if not text:
+        raise DataError("the file is empty; give one with some text", str(path))
+    return text + "\n"
+
+
 def read_numbered(path: str | Path) -> Iterator[tuple[int, str]]:
     """Read a file's lines (`-`: those of standard input), without their ends, with their numbers from 1.
 

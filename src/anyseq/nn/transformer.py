@@ -109,7 +109,7 @@ class DecoderLayer(nn.Module):
 
     Args:
         self_attention: The first sublayer.
-        cross_attention: The second.
+        cross_attention: The second; None where there is no memory.
         feed_forward: The third.
         residual: Makes the connection around each.
     """
@@ -117,14 +117,15 @@ class DecoderLayer(nn.Module):
     def __init__(
         self,
         self_attention: SelfAttention,
-        cross_attention: CrossAttention,
+        cross_attention: CrossAttention | None,
         feed_forward: FeedForward,
         residual: Residual,
     ) -> None:
         super().__init__()
         self.self_attention, self.cross_attention = self_attention, cross_attention
         self.feed_forward = feed_forward
-        self.around_self, self.around_cross, self.around_feed_forward = residual(), residual(), residual()
+        self.around_self, self.around_feed_forward = residual(), residual()
+        self.around_cross = None if cross_attention is None else residual()
 
     def forward(
         self,
@@ -133,18 +134,20 @@ class DecoderLayer(nn.Module):
         bias: Tensor | None,
         cache: Cache | None,
         layer: int,
-        prepared: Tree,
-        memory_bias: Tensor,
+        prepared: Tree | None,
+        memory_bias: Tensor | None,
         rotation: Rotation | None = None,
-    ) -> tuple[Tensor, Tensor, Callable[[], Tensor]]:
+    ) -> tuple[Tensor, Tensor, Callable[[], Tensor] | None]:
         """Transform new places.
 
         Returns:
-            The output, this layer's buffer for the next cache, and how to get the weights over the source.
+            The output, this layer's buffer for the next cache, and how to get the weights over the source, if any.
         """
         read, buffer = self.self_attention(self.around_self.enter(x), positions, bias, cache, layer, rotation)
         x = self.around_self.leave(x, read)
-        found, weights = self.cross_attention(self.around_cross.enter(x), prepared, memory_bias)
-        x = self.around_cross.leave(x, found)
+        weights = None
+        if self.cross_attention is not None and self.around_cross is not None:
+            found, weights = self.cross_attention(self.around_cross.enter(x), prepared, memory_bias)
+            x = self.around_cross.leave(x, found)
         x = self.around_feed_forward.leave(x, self.feed_forward(self.around_feed_forward.enter(x)))
         return x, buffer, weights

@@ -13,8 +13,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Units, Unknown
-from anyseq.data.batching import Packed
+from anyseq.data.batching import Batches, Packed, TokenBatches
 from anyseq.data.check import Finding
+from anyseq.data.pairs import pairs
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
@@ -37,7 +38,7 @@ class TaskConfig(PartConfig):
     objective: ObjectiveConfig = Field(description="what training minimises")
     training: TrainingConfig = Field(description="how long and how hard to train")
     search: DecodingConfig = Field(default_factory=DecodingConfig, description="how outputs are searched for")
-    metrics: tuple[MetricConfig, ...] = Field(min_length=1, description="how good an output is; the first decides")
+    metrics: tuple[MetricConfig, ...] = Field(description="how good an output is; the first decides")
 
     @abstractmethod
     def build(self) -> Task:
@@ -87,14 +88,36 @@ class EncodedSource:
         return {"source": self.values, **self.others}
 
 
+@dataclass(frozen=True)
+class Trivial:
+    """The trivial answer.
+
+    Attributes:
+        name: What it is (`the most frequent label`).
+        outputs: To each item, to be judged by the task's metrics; or
+        metrics: How good it is, where the answer is no text.
+    """
+
+    name: str
+    outputs: Sequence[str] = ()
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
 class Task(ABC):
     """Binds codecs, a model and metrics; says how a person gives input and sees output.
+
+    Class attributes:
+        prompted: There is no source: outputs come from nothing, or go on from a prompt, which stands in its place.
+        lines: An output is a line and ends by itself; else it is a text of many, and goes on until it is stopped.
 
     Attributes:
         codecs: By name, once `fit` or `load_codecs` was called.
         model: Once `build_model` was called.
         metrics: As configured.
     """
+
+    prompted: ClassVar[bool] = False
+    lines: ClassVar[bool] = True
 
     codecs: dict[str, Codec]
     model: Model
@@ -116,6 +139,23 @@ class Task(ABC):
     @abstractmethod
     def read_test(self) -> Sequence[Item] | None:
         """Read the test items, None where the recipe has none."""
+
+    def read_judged(
+        self, source: Path | None, targets: Sequence[Path], data: Path | None
+    ) -> tuple[list[Item], list[list[str]]]:
+        """Items to be judged, each with its first reference as target, and all the references of each.
+
+        Args:
+            source, targets: Files of the two sides, several targets being several references.
+            data: Instead of both: one file.
+
+        Raises:
+            DataError: a file cannot be used.
+            UsageError: too much or too little is given.
+        """
+        if data is None and (source is None or not targets):
+            raise UsageError("pairs are needed: --source FILE and --target FILE, or --data FILE alone")
+        return pairs(source, targets, data=data)
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """What is wrong, or odd, with the data as they were read; nothing where a task cannot tell."""
@@ -200,6 +240,20 @@ class Task(ABC):
     def units(self, values: Tensor, item: Item) -> Units:
         """The same as units to be aligned with the source's."""
         return self.codecs["target"].units(values)
+
+    def batches(self, lengths: Tensor) -> Batches:
+        """Which training items meet, of these lengths: shuffled, those of like length together."""
+        settings = self.config.training
+        return TokenBatches(lengths, settings.batch_tokens, settings.seed)
+
+    def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial | None:
+        """What whoever has learnt next to nothing would answer, to be printed beside the model's figures.
+
+        Args:
+            train: What may be learnt from.
+            items: What is to be answered; at least one.
+        """
+        return None
 
     @property
     @abstractmethod

@@ -173,7 +173,7 @@ def _alternatives(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> 
 
 def _prediction(item: Item, alternatives: Sequence[Alternative], cut: bool, unknown: Unknown) -> Prediction:
     return Prediction(
-        str(item.raw["source"]), n_best=alternatives, cut=cut, unknown=tuple(dict.fromkeys(unknown.parts)),
+        str(item.raw.get("source", "")), n_best=alternatives, cut=cut, unknown=tuple(dict.fromkeys(unknown.parts)),
         unknown_share=unknown.share, **vars(alternatives[0]),
     )  # fmt: skip
 

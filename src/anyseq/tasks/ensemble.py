@@ -42,10 +42,14 @@ def ensemble(tasks: Sequence[Task], names: Sequence[str]) -> Task:
                 "own, which others know only where they copy too, with the same codecs and data.max_length; choose "
                 "with one among the outputs of the other (--rerank-with)"
             )
-    source = _content(first.codecs["source"])
-    readers = [None if _content(task.codecs["source"]) == source else _reader(task) for task in tasks]
+    readers = [None if _reads_alike(first, task) else _reader(task) for task in tasks]
     first.model = Ensemble([task.model for task in tasks], readers)
     return first
+
+
+def _reads_alike(one: Task, other: Task) -> bool:
+    """Whether both make the same of a source; where there is none, of the prompt, which is said in the target's."""
+    return "source" not in one.codecs or _content(one.codecs["source"]) == _content(other.codecs["source"])
 
 
 def _reader(task: Task) -> Callable[[Batch], Batch]:

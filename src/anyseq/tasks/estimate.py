@@ -14,7 +14,6 @@ from statistics import mean
 import torch
 
 from anyseq.core import Item
-from anyseq.data.batching import TokenBatches
 from anyseq.tasks.base import Splits, Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.devices import Autocast
@@ -68,7 +67,7 @@ def estimate(
     settings = task.config.training
     deciding_metric(task)
     examples = Examples(task, splits)
-    batches = TokenBatches(examples.lengths, settings.batch_tokens, settings.seed)
+    batches = task.batches(examples.lengths)
     plan = batches.epoch(0)
     largest = max(plan, key=lambda rows: int(examples.lengths[rows].amax()) * len(rows))
     parameters = list(task.model.parameters())

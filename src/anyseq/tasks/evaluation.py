@@ -23,7 +23,7 @@ class Evaluation:
         signature: How the metrics were computed.
         count: Items.
         seconds: Spent on searching and scoring.
-        predictions: What was compared, in order.
+        predictions: What was compared, in order; none where the task has no metrics and only the loss counts.
         references: What it was compared with.
     """
 
@@ -49,7 +49,7 @@ def evaluate(
     (its exponential), over the items that have a target.
     """
     began = time.monotonic()
-    predictions = predict(task, items, settings, chooser=chooser)
+    predictions = predict(task, items, settings, chooser=chooser) if task.metrics else []
     outputs = [prediction.output for prediction in predictions]
     measures: list[Measure] = [metric.measure(outputs, references) for metric in task.metrics]
     metrics = {measure.name: measure.value for measure in measures}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from anyseq.core import Batch, Item
-from anyseq.data.batching import TokenBatches, pack, padding_share
+from anyseq.data.batching import Batches, pack, padding_share
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.base import Splits, Task
 from anyseq.tasks.choosing import DecodingConfig
@@ -47,7 +47,7 @@ class Examples:
             return self.task.batch(items, fields)
         return Batch({name: field.rows(rows) for name, field in self.packed.items()}, items).to(self.task.device)
 
-    def padding_share(self, batches: TokenBatches) -> float:
+    def padding_share(self, batches: Batches) -> float:
         """Share of an epoch's places that hold nothing."""
         return padding_share(self.packed, batches.epoch(0))
 
@@ -64,7 +64,7 @@ def deciding_metric(task: Task) -> tuple[str, bool]:
         ConfigError: the recipe has no such metric.
     """
     known = {metric.name: metric.higher_is_better for metric in task.metrics} | {"loss": False}
-    decides = task.config.training.metric or task.metrics[0].name
+    decides = task.config.training.metric or (task.metrics[0].name if task.metrics else "loss")
     if decides not in known:
         raise ConfigError(f"training.metric: there is no metric {decides!r} in this recipe; it has {', '.join(known)}")
     return decides, known[decides]
@@ -106,7 +106,7 @@ def trainer(
     return Trainer(
         model=task.model,
         objective=objective,
-        batches=TokenBatches(examples.lengths, settings.batch_tokens, settings.seed),
+        batches=task.batches(examples.lengths),
         make_batch=examples.batch,
         validate=validator(task, splits.dev),
         settings=settings,

@@ -25,7 +25,7 @@ from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.constraints import Constrained, Never
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig
+from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig, Trivial
 from anyseq.tasks.text_limits import TextLimits
 from anyseq.tasks.unknown_words import replace_unknown
 from anyseq.tasks.word_vectors import start_from
@@ -314,39 +314,44 @@ class TextToText(Task):
         codec = self._copying or self._naming
         return super().units(values, item) if codec is None else codec.units(values, item.raw["source"])
 
+    def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
+        """The source itself."""
+        return Trivial("the source itself", [item.raw["source"] for item in items])
+
     @property
     def augments(self) -> bool:
         """Whether a codec varies its output in training."""
         return any(codec.augments for codec in self.codecs.values())
 
 
-def hold_out(train: Sequence[Item], most: int) -> Splits:
-    """Hold a part of the pairs out of training to choose by, with no source in both; the same pairs give the same part.
+def hold_out(train: Sequence[Item], most: int, by: str = "source") -> Splits:
+    """Hold a part of the items out of training to choose by, with no source in both; the same give the same part.
 
     Args:
-        train: All pairs.
+        train: All items.
         most: Pairs to hold out; at most a tenth of all. Those of one source stay together, so that a few may be lacking
             (or there are as many as the rarest source has, where even these are more).
+        by: The field that may not stand in both.
 
     Raises:
         DataError: there are fewer than ten pairs, or all have one source.
     """
     wanted = min(most, len(train) // 10)
     if not wanted:
-        raise DataError(f"{len(train)} pairs are too few to hold some out for choosing: give data.dev or more data")
-    sizes = Counter(item.raw["source"] for item in train)
+        raise DataError(f"{len(train)} items are too few to hold some out for choosing: give data.dev or more data")
+    sizes = Counter(item.raw[by] for item in train)
     if len(sizes) == 1:
-        raise DataError(f"all {len(train)} pairs have one source: give data.dev, which cannot be held out of them")
+        raise DataError(f"all {len(train)} items have one {by}: give data.dev, which cannot be held out of them")
     chosen: dict[str, bool] = {}
     room = max(wanted, min(sizes.values()))
     for place in torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist():
-        source = train[place].raw["source"]
+        source = train[place].raw[by]
         if source not in chosen:
             chosen[source] = sizes[source] <= room
             room -= sizes[source] * chosen[source]
     parts: tuple[list[Item], list[Item]] = ([], [])
     for item in train:
-        parts[chosen[item.raw["source"]]].append(item)
+        parts[chosen[item.raw[by]]].append(item)
     rest, dev = parts
-    note = f"no data.dev given: {len(dev)} of {len(train)} training pairs are held out to choose and stop by"
+    note = f"no data.dev given: {len(dev)} of {len(train)} training items are held out to choose and stop by"
     return Splits(rest, dev, [note], held_out=True)

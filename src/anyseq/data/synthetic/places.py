@@ -37,10 +37,19 @@ class PlacesConfig(SizedGeneratorConfig):
         return collect(split, count, draw)
 
     def _names(self, language: str, split: str) -> list[str]:
-        try:
-            from babel import Locale
-        except ImportError as error:
-            raise MissingExtraError("babel", "examples") from error
-        locale = Locale(language)
-        every = {**locale.territories, **locale.languages}
-        return sorted(name for key, name in every.items() if key.isalpha() and split_of(key, self.seed, 0.15) == split)
+        every = names_in(language)
+        return sorted(name for key, name in every.items() if split_of(key, self.seed, 0.15) == split)
+
+
+def names_in(language: str) -> dict[str, str]:
+    """The names of territories and languages in a language, by their codes.
+
+    Raises:
+        MissingExtraError: Babel is not installed.
+    """
+    try:
+        from babel import Locale
+    except ImportError as error:
+        raise MissingExtraError("babel", "examples") from error
+    locale = Locale(language)
+    return {key: name for key, name in {**locale.territories, **locale.languages}.items() if key.isalpha()}

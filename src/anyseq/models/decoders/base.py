@@ -33,16 +33,27 @@ class MemoryShape:
         """What this encoder leaves."""
         return cls(encoder.output_dim, encoder.summary_dim, encoder.state_dims)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was folded: a language model's."""
+        return not (self.vectors_dim or self.summary_dim or self.state_dims)
+
+
+NOTHING_FOLDED = MemoryShape(0, 0)
+"""What a decoder that stands alone may expect."""
+
 
 class DecoderConfig(PartConfig):
     """Settings of a decoder.
 
     Class attributes:
         copies: It reads what it may copy from the source: the memory's fields `copied` and `own`.
+        alone: It can do without a memory (`NOTHING_FOLDED`).
     """
 
     section: ClassVar[str] = "decoders"
     copies: ClassVar[bool] = False
+    alone: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> Decoder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Shaped
@@ -52,12 +52,24 @@ class Bridge(FirstState):
 
     def forward(self, memory: Memory, stack: RecurrentStack) -> Tree:
         """The first state of a stack, one row a source."""
-        hidden = self.linear(memory.summary).tanh().split(self.widths, 1)
-        cells = {
-            name: layer.start(h).replace(h=h.contiguous())
-            for (name, layer), h in zip(stack.named_layers, hidden, strict=True)
-        }
-        return Tree(**cells)
+        return _from_hidden(stack, self.linear(memory.summary).tanh().split(self.widths, 1))
+
+
+class Learnt(FirstState):
+    """The same for all, where nothing was folded: h_0 = tanh(b) in every layer.
+
+    Args:
+        stack: The recurrence to start, from left to right.
+    """
+
+    def __init__(self, stack: RecurrentStack) -> None:
+        super().__init__()
+        self.widths = [dims["h"] for dims in stack.state_dims]
+        self.bias = nn.Parameter(torch.zeros(sum(self.widths)))
+
+    def forward(self, memory: Memory, stack: RecurrentStack) -> Tree:
+        """The first state of a stack, one row a source."""
+        return _from_hidden(stack, self.bias.tanh().expand(memory.rows, -1).split(self.widths, 1))
 
 
 class Handover(FirstState):
@@ -93,6 +105,15 @@ class Handover(FirstState):
             last = memory.states.get(name)
             cells[name] = layer.start(last.h).replace(**{field: last.get(field) for field in own})
         return Tree(**cells)
+
+
+def _from_hidden(stack: RecurrentStack, hidden: Sequence[Tensor]) -> Tree:
+    """A stack's state with these hidden vectors, layer by layer; what else a cell carries starts as always."""
+    cells = {
+        name: layer.start(h).replace(h=h.contiguous())
+        for (name, layer), h in zip(stack.named_layers, hidden, strict=True)
+    }
+    return Tree(**cells)
 
 
 def _layers(dims: Sequence[Mapping[str, int]]) -> str:
@@ -184,11 +205,15 @@ class StartSettings(RnnSettings):
 
     def make_first(self, memory: MemoryShape, stack: RecurrentStack) -> FirstState:
         """What makes the first state."""
-        return Bridge(memory.summary_dim, stack) if self.start == "summary" else Handover(memory.state_dims, stack)
+        if self.start == "states":
+            return Handover(memory.state_dims, stack)
+        return Learnt(stack) if memory.empty else Bridge(memory.summary_dim, stack)
 
 
 class RnnDecoderConfig(StartSettings, DecoderConfig):
     """A recurrent decoder without attention."""
+
+    alone: ClassVar[bool] = True
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnDecoder:
         """Make a decoder that starts from such a memory and emits this stream of symbols."""

@@ -26,7 +26,7 @@ class TransformerDecoder(Decoder):
     """A stack of layers with causal self-attention and attention to the memory, and a softmax on top.
 
     Its State keeps the keys and values of what each row consumed. `emission.attention` is the top layer's, mean over
-    heads.
+    heads; there is none where the layers look at no memory (a language model).
 
     Args:
         fed_back: The own output as input, `dim` wide.
@@ -42,7 +42,10 @@ class TransformerDecoder(Decoder):
         Vaswani et al. 2017, arXiv:1706.03762.
     """
 
-    attends: ClassVar[bool] = True
+    @property
+    def attends(self) -> bool:  # type: ignore[override]
+        """Whether its layers look at a memory."""
+        return self._stack[0].cross_attention is not None
 
     def __init__(
         self,
@@ -63,7 +66,10 @@ class TransformerDecoder(Decoder):
 
     def prepare(self, memory: Memory) -> Memory:
         """Project the keys and values of every layer, once per source."""
-        prepared = {f"layer{i}": layer.cross_attention.prepare(memory.vectors) for i, layer in enumerate(self._stack)}
+        looking = [layer.cross_attention for layer in self._stack if layer.cross_attention is not None]
+        if not looking:
+            return memory
+        prepared = {f"layer{i}": layer.prepare(memory.vectors) for i, layer in enumerate(looking)}
         bias = bias_of(memory.valid, memory.vectors)[:, None, None].expand(-1, self.num_heads, -1, -1)
         return memory.replace(cross=Tree(**prepared), cross_bias=bias)
 
@@ -79,9 +85,8 @@ class TransformerDecoder(Decoder):
         x = self.fed_back(previous, state.steps)[:, None]
         hidden, look, buffers = self._run(memory, x, state)
         cache = Cache(buffers, state.rows, state.cache.filled + 1, state.cache.even)
-        emission = Categorical(
-            hidden[:, 0], self.output.weight, self.output.bias, attention=lambda: look()[:, 0]
-        )
+        attention = None if look is None else lambda: look()[:, 0]
+        emission = Categorical(hidden[:, 0], self.output.weight, self.output.bias, attention=attention)
         return emission, State(steps=state.steps + 1, cache=cache)
 
     def unroll(
@@ -90,13 +95,10 @@ class TransformerDecoder(Decoder):
         """All places of a target at once."""
         state, previous = self.begin(memory, target, state, previous)
         if not target.values.shape[1]:
-            nothing = memory.vectors.new_zeros(target.rows, 0, self.dim)
+            nothing = self.output.weight.new_zeros(target.rows, 0, self.dim)
+            nowhere = (lambda: nothing.new_zeros(target.rows, 0, memory.valid.shape[1])) if self.attends else None
             return Categorical(
-                nothing,
-                self.output.weight,
-                self.output.bias,
-                valid=target.valid,
-                attention=lambda: nothing.new_zeros(target.rows, 0, memory.valid.shape[1]),
+                nothing, self.output.weight, self.output.bias, valid=target.valid, attention=nowhere
             ), state
         x = self.fed_back.shifted(target, previous, state.steps)
         hidden, look, buffers = self._run(memory, x, state)
@@ -112,8 +114,9 @@ class TransformerDecoder(Decoder):
     def _stack(self) -> Sequence[DecoderLayer]:
         return list(self.layers)  # type: ignore[arg-type]
 
-    def _run(self, memory: Memory, x: Tensor, state: State) -> tuple[Tensor, Attention, list[Tensor]]:
+    def _run(self, memory: Memory, x: Tensor, state: State) -> tuple[Tensor, Attention | None, list[Tensor]]:
         """New places through the stack: what it says, where it looked, and the buffers for the next cache."""
+        cross, cross_bias = memory.get("cross"), memory.get("cross_bias")
         cache: Cache = state.cache
         places = torch.arange(x.shape[1], device=x.device)
         positions = places[None] if not cache.filled else state.steps[:, None] + places
@@ -124,8 +127,8 @@ class TransformerDecoder(Decoder):
         past = cache if cache.filled else None
         buffers = []
         for i, layer in enumerate(self._stack):
-            prepared = memory.cross.get(f"layer{i}")
-            x, buffer, look = layer(x, positions, bias, past, i, prepared, memory.cross_bias, rotation)
+            prepared = None if cross is None else cross.get(f"layer{i}")
+            x, buffer, look = layer(x, positions, bias, past, i, prepared, cross_bias, rotation)
             buffers.append(buffer)
         return self.norm(x), look, buffers
 
@@ -143,10 +146,12 @@ class TransformerDecoder(Decoder):
 class TransformerDecoderConfig(TransformerSettings, DecoderConfig):
     """A Transformer decoder."""
 
+    alone: ClassVar[bool] = True
+
     tied: bool = Field(True, description="the output weights are the input embedding")
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> TransformerDecoder:
-        """Make a decoder that reads such a memory and emits this stream of symbols."""
+        """Make a decoder that reads such a memory, if any, and emits this stream of symbols."""
         own = target_embedding(target, embed, self.model_dim)
         return TransformerDecoder(
             fed_back=FedBack(own, self.model_dim),
@@ -155,7 +160,9 @@ class TransformerDecoderConfig(TransformerSettings, DecoderConfig):
             layers=[
                 DecoderLayer(
                     self.self_attention(),
-                    CrossAttention(self.model_dim, memory.vectors_dim, self.num_heads, self.attention_dropout),
+                    None
+                    if memory.empty
+                    else CrossAttention(self.model_dim, memory.vectors_dim, self.num_heads, self.attention_dropout),
                     self.feed_forward(),
                     self.residual(),
                 )

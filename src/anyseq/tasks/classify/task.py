@@ -17,7 +17,7 @@ from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.search.tagging import Exactly
-from anyseq.tasks.base import Splits
+from anyseq.tasks.base import Splits, Trivial
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
 
 _NAMED = 10
@@ -95,6 +95,10 @@ class Classify(TextToText):
         if torn:
             message = f"train: {len(torn):,} texts stand there with another label, too; which is meant?"
             yield Finding("warning", message, tuple(item.place for item in torn[:_NAMED]))
+
+    def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
+        """The most frequent label."""
+        return Trivial("the most frequent label", [next(iter(_counts(train)))] * len(items))
 
 
 def _counts(items: Sequence[Item]) -> dict[str, int]:

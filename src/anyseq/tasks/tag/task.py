@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
 from anyseq.search.constraints import All
 from anyseq.search.tagging import AsLong, Following
-from anyseq.tasks.base import Splits
+from anyseq.tasks.base import Splits, Trivial
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
 
 _NAMED = 10
@@ -97,6 +98,17 @@ class Tag(TextToText):
             if self._config.scheme == "iob":
                 yield from _illegal(name, items)
         yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False)
+
+    def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
+        """To each token its most frequent tag; to an unknown one the most frequent of all."""
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for item in train:
+            for token, tag in zip(item.raw["source"].split(), item.raw["target"].split(), strict=False):
+                counts[token][tag] += 1
+        usual = sum(counts.values(), Counter[str]()).most_common(1)[0][0]
+        tags = {token: of.most_common(1)[0][0] for token, of in counts.items()}
+        outputs = (" ".join(tags.get(token, usual) for token in item.raw["source"].split()) for item in items)
+        return Trivial("each token's most frequent tag", list(outputs))
 
 
 def legal_iob(tags: Sequence[str]) -> Bool[Tensor, "before symbol"]:

@@ -1,0 +1,1 @@
+"""Language models: texts from nothing, or going on from a prompt."""

@@ -1,0 +1,236 @@
+"""A language model of separate texts: names, sentences, one a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from math import log
+from pathlib import Path
+from statistics import mean
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from anyseq.core import Batch, Hypotheses, Item, Padded, PartConfig, Symbols, Unknown
+from anyseq.data.check import Finding
+from anyseq.data.check_texts import examine_texts
+from anyseq.data.codecs.base import CodecConfig
+from anyseq.data.files import read_texts
+from anyseq.data.selection import select_trainable
+from anyseq.data.synthetic.base import GeneratorConfig
+from anyseq.errors import DataError, UsageError
+from anyseq.metrics.base import MetricConfig
+from anyseq.models.alone import Alone, AloneConfig
+from anyseq.search.settings import SearchConfig
+from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig, Trivial
+from anyseq.tasks.text_limits import TextLimits
+from anyseq.tasks.text_to_text import hold_out
+
+
+class TextsData(PartConfig):
+    """Texts. Without `train`, the generator's."""
+
+    train: Any = Field(
+        None, description="texts to learn from: FILE or [FILE, ...], one a line (or .csv .tsv .jsonl with a `text`)"
+    )
+    dev: Any = Field(None, description="texts to choose and stop by; null: held out of train")
+    test: Any = Field(None, description="texts for the final figure; null: no final figure")
+    generator: GeneratorConfig | None = Field(None, description="the embedded default, where no files are given")
+    held_out: int = Field(
+        500, ge=1, description="texts held out of train where no dev is given, at most a tenth; no text in both"
+    )
+    max_length: int = Field(256, ge=2, description="longest text in symbols, end included; longer ones are left out")
+    max_skipped: float = Field(0.01, ge=0, le=1, description="largest share of texts that may be left out")
+    check: AtFaults = Field(
+        "stop", description="errors found in the data: stop (train nothing), tell (and train), off (look for none)"
+    )
+
+
+class TextsCodec(PartConfig):
+    """How texts become symbols. A bare name (`codec=words`) is its kind."""
+
+    named: ClassVar[tuple[str, ...]] = ("target",)
+
+    target: CodecConfig = Field(description="codec of the texts")
+
+
+class LanguageModelConfig(TaskConfig):
+    """Texts, each for itself, judged by their likelihood."""
+
+    data: TextsData = Field(default_factory=TextsData, description="what to learn from")
+    codec: TextsCodec = Field(description="how texts become symbols")
+    model: AloneConfig = Field(description="the decoder")
+    metrics: tuple[MetricConfig, ...] = Field(
+        (), description="none: there is nothing to compare a text with; the loss decides"
+    )
+
+    def build(self) -> LanguageModel:
+        """Make the task."""
+        return LanguageModel(self)
+
+
+class LanguageModel(Task):
+    """Texts, a codec, a decoder alone. A source, where one is given, is a prompt: outputs begin with it.
+
+    Args:
+        config: The recipe.
+    """
+
+    prompted: ClassVar[bool] = True
+
+    def __init__(self, config: LanguageModelConfig) -> None:
+        self._config = config
+        self.metrics = [metric.build() for metric in config.metrics]
+
+    @property
+    def config(self) -> LanguageModelConfig:
+        """The recipe."""
+        return self._config
+
+    def read_texts(self, data: Any) -> list[Item]:
+        """Read what one of the data keys holds."""
+        return read_texts(data)
+
+    def read(self) -> Splits:
+        """Read the texts of train and dev, or generate them."""
+        data = self._config.data
+        if data.train is None:
+            dev = self._generated("dev") if data.dev is None else self.read_texts(data.dev)
+            return Splits(self._generated("train"), dev)
+        train = self.read_texts(data.train)
+        if data.dev is not None:
+            return Splits(train, self.read_texts(data.dev))
+        return hold_out(train, data.held_out, by="target")
+
+    def read_test(self) -> list[Item] | None:
+        """Read the test texts, None where there are none."""
+        data = self._config.data
+        if data.test is not None:
+            return self.read_texts(data.test)
+        return self._generated("test") if data.train is None else None
+
+    def _generated(self, split: str) -> list[Item]:
+        """The generator's texts, which it calls sources."""
+        generator = self._config.data.generator
+        if generator is None:
+            raise DataError("nothing to learn from: give data.train")
+        return [replace(item, raw={"target": item.raw["source"]}) for item in generator.generate(split)]
+
+    def read_judged(
+        self, source: Path | None, targets: Sequence[Path], data: Path | None
+    ) -> tuple[list[Item], list[list[str]]]:
+        """Texts alone.
+
+        Raises:
+            UsageError: something else is given.
+        """
+        if source is not None or len(targets) > 1:
+            raise UsageError("a language model is judged by texts alone: give one file, --data FILE")
+        items = self.read_texts(targets[0] if data is None else data)
+        return items, [[item.raw["target"]] for item in items]
+
+    def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+        """Look at the texts as they were read."""
+        return examine_texts({"train": splits.train, "dev": splits.dev, "test": test})
+
+    @property
+    def at_faults(self) -> AtFaults:
+        """As `data.check` says."""
+        return self._config.data.check
+
+    def fit_codecs(self, items: Sequence[Item]) -> None:
+        """Learn the codec."""
+        self._use_codec(self._config.codec.target.fit(item.raw["target"] for item in items))
+
+    def save_codecs(self, folder: Path) -> None:
+        """One folder."""
+        (folder / "target").mkdir(parents=True)
+        self.codecs["target"].save(folder / "target")
+
+    def load_codecs(self, folder: Path) -> None:
+        """Read what `save_codecs` wrote."""
+        self._use_codec(self._config.codec.target.load(folder / "target"))
+
+    def _use_codec(self, codec: Any) -> None:
+        self.codecs = {"target": codec}
+        self._limits = TextLimits(codec)
+
+    def build_model(self) -> None:
+        """Make the decoder for the codec's stream."""
+        self.model: Alone = self._config.model.build(self.codecs["target"].stream)
+
+    def select(self, splits: Splits) -> Splits:
+        """Leave out texts that are empty or too long."""
+        data = self._config.data
+        found = select_trainable(splits.train, self.encode, data.max_length, data.max_skipped)
+        skipped = found.skipped
+        left_out = list(zip(skipped.places, skipped.reasons, strict=True))
+        notes = [*splits.notes, *([str(skipped)] if skipped.count else [])]
+        return replace(splits, train=found.items, notes=notes, left_out=left_out, encoded=found.fields)
+
+    def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
+        """The text's symbols, the end last."""
+        codec, text = self.codecs["target"], item.raw["target"]
+        return {"target": codec.encode(text) if seed is None else codec.augment(text, 2 * seed)}
+
+    def encode_source(self, item: Item) -> EncodedSource:
+        """The prompt's symbols, without an end; there may be none."""
+        prompt = item.raw.get("source", "")
+        return EncodedSource(self.codecs["target"].encode(prompt)[:-1], False, False)
+
+    def unknown(self, item: Item) -> Unknown:
+        """What of the prompt has no symbol."""
+        return self.codecs["target"].unknown(item.raw.get("source", ""))
+
+    def refuse(self, settings: SearchConfig) -> None:
+        """Refuse a prefix that the codec does not know, and what asks for a source."""
+        self._limits.refuse(settings)
+        for name in ("coverage_penalty", "max_length_ratio", "replace_unknown"):
+            if getattr(settings, name):
+                raise UsageError(f"search.{name} speaks of a source, and a language model has none: leave it out")
+
+    def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
+        """Search, or draw, texts that begin with the batch's prompts, behind the prefix of all."""
+        prompts: Padded = batch.source
+        if settings.prefix is not None:
+            first = self._limits.prefix(settings.prefix, Item({"source": ""})).to(self.device)
+            rows = zip(prompts.values, prompts.lengths.tolist(), strict=True)
+            prompts = Padded.stack([torch.cat([first, row[:length]]) for row, length in rows])
+        target = self.codecs["target"].stream
+        return settings.run(
+            self.model.decoder,
+            self.model.encode(batch),
+            vocab_size=target.vocab_size if isinstance(target, Symbols) else 0,
+            forbidden=self._limits.forbidden(settings.forbid),
+            prefix=prompts if prompts.values.shape[1] else None,
+        )
+
+    def output(self, values: Tensor, item: Item) -> str:
+        """The text, its prompt included."""
+        return str(self.codecs["target"].decode(values, item))
+
+    def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial | None:
+        """Each symbol by the one before it, counted, with one count added for every pair."""
+        stream = self.codecs["target"].stream
+        if not isinstance(stream, Symbols):
+            return None
+        before, after = _pairs_of([self.encode(item)["target"] for item in train])
+        counts = Counter(zip(before, after, strict=True))
+        totals, size = Counter(before), stream.vocab_size
+        steps = zip(*_pairs_of([self.encode(item)["target"] for item in items]), strict=True)
+        losses = [log((totals[one] + size) / (counts[one, two] + 1)) for one, two in steps]
+        return Trivial("each symbol by the one before it", metrics={"loss": mean(losses)})
+
+    @property
+    def augments(self) -> bool:
+        """Whether the codec varies its output in training."""
+        return self.codecs["target"].augments
+
+
+def _pairs_of(texts: Sequence[Tensor]) -> tuple[list[int], list[int]]:
+    """Each symbol of the texts, and the one before it; -1 at the beginning."""
+    before = [symbol for text in texts for symbol in [-1, *text[:-1].tolist()]]
+    return before, [symbol for text in texts for symbol in text.tolist()]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 import anyseq
 from anyseq.api import Predictor
@@ -88,11 +89,11 @@ def _train(given: argparse.Namespace, settings: Mapping[str, Any]) -> dict[str, 
         device=given.device,
         threads=given.threads,
         precision=given.precision,
-        overrides=[
-            *(f"{key}={value}" for key, value in settings.items()),
-            f"training.max_minutes={wall}",
-            *given.words,
-        ],
+        overrides={
+            **{key: str(value) if isinstance(value, Path) else value for key, value in settings.items()},
+            "training.max_minutes": wall,
+            **{key: yaml.safe_load(value) for key, _, value in (word.partition("=") for word in given.words)},
+        },
     )
     spent = (time.monotonic() - began) / 60
     lines = [json.loads(line) for line in (given.output / "metrics.jsonl").read_text().splitlines()]

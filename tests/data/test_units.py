@@ -17,7 +17,9 @@ from anyseq.data.codecs.words import WordsConfig
 from laws.cases import named
 
 TEXTS = ["Zwei Hunde (braun, weiß) spielen im Schnee.", "The dogs play in the snow.", "日本語の文。 a  b"] * 4
-CODECS = {name: variant.config.fit(TEXTS) for name, variant in named("codecs").items()}
+CODECS = {
+    name: variant.config.fit(TEXTS) for name, variant in named("codecs").items() if "texts" not in variant.exceptions
+}
 PARTS = ["The", "dogs", " ", "  ", "Schnee", ".", "é", "😀", "\t", "\u2028", "日"]
 LINES = st.lists(st.sampled_from(PARTS)).map("".join)
 

@@ -17,11 +17,14 @@ from torch import Tensor, nn
 from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.labels import LabelsConfig
+from anyseq.data.codecs.pictures import PicturesConfig
+from anyseq.data.codecs.sound import SoundConfig
 from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.tokens import TokensConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.digits import DigitsConfig
 from anyseq.data.synthetic.introductions import EntitiesConfig, IntroductionsConfig
 from anyseq.data.synthetic.manual import ManualConfig
 from anyseq.data.synthetic.names import NamesConfig
@@ -30,6 +33,7 @@ from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.places import PlacesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
+from anyseq.data.synthetic.tones import TonesConfig
 from anyseq.errors import ConfigError
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
@@ -44,6 +48,7 @@ from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
+from anyseq.models.encoders.dense import DenseEncoderConfig, PictureEncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
 from anyseq.models.ensemble import EnsembleDecoder
@@ -62,6 +67,9 @@ BACKWARDS = {"pieces": "it begins with the source's end, so a fold in pieces is 
 UNCONSTRAINED = {"constrained": "the target may be impossible after another symbol than its own: refused"}
 ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first order"}
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
+PLACEWISE = {"order": "each place is transformed by itself"}
+NO_TEXTS = {"texts": "it reads pictures, or sound: tests/media"}
+NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
 
@@ -121,6 +129,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         ],
         "transformer": [Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS],
         "conv": [Variant(ConvEncoderConfig(**own), BOTH_WAYS) for own in KERNELS],
+        "dense": [Variant(DenseEncoderConfig(hidden_dim=8, num_layers=n, dropout=0.0), PLACEWISE) for n in (1, 2)],
+        "picture": [Variant(PictureEncoderConfig(), NO_SYMBOLS)],
     },
     "decoders": {
         "rnn": [
@@ -197,6 +207,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         ),
         "tokens": variants(TokensConfig, {}, {"min_count": 2, "case": "lower", "unicode": "nfkc"}),
         "labels": variants(LabelsConfig, {}),
+        "pictures": [Variant(PicturesConfig(), NO_TEXTS)],
+        "sound": [Variant(SoundConfig(), NO_TEXTS)],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -221,6 +233,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "opinions": variants(OpinionsConfig, {}),
         "places": variants(PlacesConfig, {}),
         "names": variants(NamesConfig, {}),
+        "digits": variants(DigitsConfig, {}),
+        "tones": variants(TonesConfig, {}),
         "manual": variants(ManualConfig, {}),
     },
 }  # fmt: skip
@@ -239,7 +253,7 @@ def named(section: str) -> dict[str, Variant]:
     return dict(walk())
 
 
-ENCODERS = named("encoders")
+ENCODERS = {name: each for name, each in named("encoders").items() if "symbols" not in each.exceptions}
 
 
 class AverageCell(Cell):

@@ -18,7 +18,7 @@ from anyseq.api.transfer import build_from, with_codecs_of
 from anyseq.api.use import Predictor
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
-from anyseq.core import Item
+from anyseq.core import Item, content
 from anyseq.errors import ModelFolderError, UsageError
 from anyseq.tasks.base import AtFaults, Splits, Task, TaskConfig
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
@@ -221,7 +221,8 @@ def _fingerprint(splits: Splits) -> str:
     """A hash of what is trained on and chosen by."""
     digest = hashlib.sha256()
     for item in (*splits.train, *splits.dev):
-        digest.update(repr(sorted(item.raw.items())).encode("utf-8", "surrogatepass"))
+        raw = sorted((name, content(value)) for name, value in item.raw.items())
+        digest.update(repr(raw).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:32]
 
 

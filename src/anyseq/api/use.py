@@ -63,11 +63,11 @@ class Predictor:
         chosen = self.reranking is not None or settings.mbr is not None
         return (settings.n_best if chosen else settings.returned) > 1
 
-    def predict(self, raws: str | Iterable[str], *, alignments: bool = False, **search: Any) -> list[Prediction]:
+    def predict(self, raws: str | Iterable[Any], *, alignments: bool = False, **search: Any) -> list[Prediction]:
         """The best output for each raw source, in order.
 
         Args:
-            raws: The sources.
+            raws: The sources: texts, or what else the source's codec reads (arrays, names of files).
             alignments: Whether to align each output with its source (`prediction.alignment`).
             search: Search settings by name: `beam_size=1`, `mbr="chrf"`.
         """

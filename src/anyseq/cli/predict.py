@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
@@ -32,8 +32,9 @@ def predict(
     input_file: Annotated[
         str | None,
         typer.Option(
-            "--input", metavar="FILE|-", show_default="-",
-            help="Sources, one a line (plain or .gz); - is stdin. Of a language model prompts; without, no prompt.",
+            "--input", metavar="FILE|DIR|-", show_default="-",
+            help="Sources, one a line (plain or .gz); - is stdin. Where sources are pictures or recordings, names of "
+            "files, one a line, or a folder of them. Of a language model prompts; without, no prompt.",
         ),
     ] = None,
     output_file: Annotated[
@@ -72,10 +73,12 @@ def predict(
         predictor.refuse_without_attention()
     unprompted = predictor.task.prompted and input_file is None
     several = predictor.several(predictor.settings(**search))
+    if input_file is not None and Path(input_file).is_dir() and not predictor.task.reads_files:
+        raise UsageError(f"{input_file} is a folder; this model reads lines: give a file, or - for stdin")
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not predictor.task.lines)
     number, notices = 0, Notices(predictor.task.source_limit, endless=not predictor.task.lines)
     with _sink(output_file) as sink:
-        for window in [[""]] if unprompted else windows("-" if input_file is None else input_file):
+        for window in _windows(input_file, unprompted):
             items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
             for prediction in predictor.predict_items(items, len(items), alignments=alignments is not None, **search):
                 number += 1
@@ -118,6 +121,17 @@ def _writer(
     return json_line if form == "jsonl" else ranked if several else text
 
 
+def _windows(source: str | None, unprompted: bool) -> Iterable[list[str]]:
+    """What is to be predicted for, a window at a time."""
+    if unprompted:
+        return [[""]]
+    if source is not None and Path(source).is_dir():
+        from anyseq.data.media import files_in
+
+        return [files_in(Path(source))]
+    return windows("-" if source is None else source)
+
+
 def _finite(value: Any) -> Any:
     """JSON knows no infinity, which is the score of what cannot be."""
     if isinstance(value, float):
@@ -134,12 +148,10 @@ def _line(output: Any) -> str:
 
 def _check_files(source: str, output: str, overwrite: bool) -> None:
     """Refuse before the model is loaded what could not be read or must not be written over."""
-    if source != "-":
-        if Path(source).is_dir():
-            raise UsageError(f"{source} is a folder; this model reads lines: give a file, or - for stdin")
-        if not Path(source).is_fifo():  # whoever writes into one would take this for its end
-            with opened(source):
-                pass
+    # Whoever writes into a fifo would take this for its end.
+    if source != "-" and not Path(source).is_dir() and not Path(source).is_fifo():
+        with opened(source):
+            pass
     target = Path(output)
     if output == "-":
         return

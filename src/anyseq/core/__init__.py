@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from anyseq.core.batch import Batch, Padded
     from anyseq.core.emission import Choice, Emission
     from anyseq.core.hypotheses import Hypotheses, Stopped
-    from anyseq.core.items import Item
+    from anyseq.core.items import Item, content
     from anyseq.core.noise import Noise
     from anyseq.core.parts import PartConfig
     from anyseq.core.roles import Codec, Constraint, Decoder, Encoder, Loss, LossPart, Model, Objective, Stop
@@ -26,7 +26,7 @@ else:
             "anyseq.core.batch": "Batch Padded",
             "anyseq.core.emission": "Choice Emission",
             "anyseq.core.hypotheses": "Hypotheses Stopped",
-            "anyseq.core.items": "Item",
+            "anyseq.core.items": "Item content",
             "anyseq.core.noise": "Noise",
             "anyseq.core.parts": "PartConfig",
             "anyseq.core.roles": "Codec Constraint Decoder Encoder Loss LossPart Model Objective Stop",
@@ -67,5 +67,6 @@ __all__ = [
     "Units",
     "Unknown",
     "Vectors",
+    "content",
     "width",
 ]

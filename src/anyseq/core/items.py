@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+
+
+def content(raw: Any) -> Hashable:
+    """What a raw value holds, to be compared and counted: a text itself, an array's shape, type and bytes."""
+    return (raw.shape, raw.dtype.str, raw.tobytes()) if isinstance(raw, np.ndarray) else raw
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,15 @@ class Symbols:
 
 @dataclass(frozen=True)
 class Vectors:
-    """A stream of real vectors, each `dim` wide."""
+    """A stream of real vectors.
+
+    Attributes:
+        dim: Width of each.
+        shape: Height, width and channels, where each is a picture, row by row.
+    """
 
     dim: int
+    shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -314,7 +314,7 @@ def from_python(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
     return items
 
 
-def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number: int) -> list[str]:
+def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number: int) -> list[Any]:
     """The fields of a mapping, in order."""
     place = f"item {number}: " if file is None else ""
     line = None if file is None else number
@@ -324,7 +324,10 @@ def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number
     return [_text(row[name], f"{place}the field {name!r}", file, line) for name in fields]
 
 
-def _text(value: Any, name: str, file: str | None = None, line: int | None = None) -> str:
+def _text(value: Any, name: str, file: str | None = None, line: int | None = None) -> Any:
+    """A text, or an array, of which a codec knows what to make."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
+        return value
     if not isinstance(value, str):
         raise DataError(f"{name} is {value!r:.40}, expected is a text", file, line)
     return str(value)  # numpy has its own kind of str

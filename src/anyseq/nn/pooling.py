@@ -43,6 +43,16 @@ class MeanPooling(Pooling):
         return vectors.masked_fill(~valid.unsqueeze(-1), 0.0).sum(1) / valid.sum(1, keepdim=True)
 
 
+class LastPooling(Pooling):
+    """What stands at the last place: of a recurrent network that has read all of it from left to right."""
+
+    def forward(
+        self, vectors: Float[Tensor, "source time dim"], valid: Bool[Tensor, "source time"]
+    ) -> Float[Tensor, "source dim"]:
+        """One vector a source."""
+        return vectors[torch.arange(len(vectors), device=vectors.device), valid.sum(1) - 1]
+
+
 class AttentionPooling(Pooling):
     """The mean weighted by softmax over time of v · tanh(W vectors_t + b).
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Units, Unknown
 from anyseq.data.batching import Batches, Packed, TokenBatches
 from anyseq.data.check import Finding
+from anyseq.data.files import read_items
 from anyseq.data.pairs import pairs
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
@@ -136,6 +137,14 @@ class Task(ABC):
             DataError: a file, or a line of it, cannot be used.
         """
 
+    def read_pairs(self, data: Any) -> list[Item]:
+        """Read what one of the data keys, or `evaluate --data`, holds.
+
+        Raises:
+            DataError: a file, or a line of it, cannot be used.
+        """
+        return read_items(data)
+
     @abstractmethod
     def read_test(self) -> Sequence[Item] | None:
         """Read the test items, None where the recipe has none."""
@@ -155,7 +164,12 @@ class Task(ABC):
         """
         if data is None and (source is None or not targets):
             raise UsageError("pairs are needed: --source FILE and --target FILE, or --data FILE alone")
-        return pairs(source, targets, data=data)
+        return pairs(source, targets, data=data, read=self.read_pairs)
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a source is the name of a file: a picture, a recording."""
+        return False
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """What is wrong, or odd, with the data as they were read; nothing where a task cannot tell."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -13,12 +13,25 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from anyseq.core import Batch, Codec, Constraint, Hypotheses, Item, Padded, PartConfig, Symbols, Units, Unknown
+from anyseq.core import (
+    Batch,
+    Codec,
+    Constraint,
+    Hypotheses,
+    Item,
+    Padded,
+    PartConfig,
+    Symbols,
+    Units,
+    Unknown,
+    Vectors,
+    content,
+)
 from anyseq.data.batching import Packed
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
-from anyseq.data.files import SIDES, read_items
+from anyseq.data.files import SIDES
 from anyseq.data.selection import select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
@@ -99,10 +112,6 @@ class TextToText(Task):
         """The recipe."""
         return self._config
 
-    def read_pairs(self, data: Any) -> list[Item]:
-        """Read what one of the data keys holds."""
-        return read_items(data)
-
     def read(self) -> Splits:
         """Read the pairs of train and dev, or generate them."""
         data = self._config.data
@@ -132,6 +141,11 @@ class TextToText(Task):
     def at_faults(self) -> AtFaults:
         """As `data.check` says."""
         return self._config.data.check
+
+    @property
+    def reads_files(self) -> bool:
+        """As the source's codec does."""
+        return self._config.codec.source.reads_files
 
     @property
     def source_limit(self) -> str:
@@ -229,6 +243,8 @@ class TextToText(Task):
         symbols = self.codecs["source"].encode(item.raw["source"])
         others = {} if self._copying is None else self._copying.fields(self._copying.read(item.raw["source"]))
         limit = self._limit
+        if isinstance(self.codecs["source"].stream, Vectors):  # they have no end symbol
+            return EncodedSource(symbols[:limit], not len(symbols), len(symbols) > limit)
         if len(symbols) > limit:
             return EncodedSource(torch.cat([symbols[: limit - 1], symbols[-1:]]), False, True, others)
         return EncodedSource(symbols, len(symbols) == 1, False, others)
@@ -339,19 +355,19 @@ def hold_out(train: Sequence[Item], most: int, by: str = "source") -> Splits:
     wanted = min(most, len(train) // 10)
     if not wanted:
         raise DataError(f"{len(train)} items are too few to hold some out for choosing: give data.dev or more data")
-    sizes = Counter(item.raw[by] for item in train)
+    sizes = Counter(content(item.raw[by]) for item in train)
     if len(sizes) == 1:
         raise DataError(f"all {len(train)} items have one {by}: give data.dev, which cannot be held out of them")
-    chosen: dict[str, bool] = {}
+    chosen: dict[Hashable, bool] = {}
     room = max(wanted, min(sizes.values()))
     for place in torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist():
-        source = train[place].raw[by]
+        source = content(train[place].raw[by])
         if source not in chosen:
             chosen[source] = sizes[source] <= room
             room -= sizes[source] * chosen[source]
     parts: tuple[list[Item], list[Item]] = ([], [])
     for item in train:
-        parts[chosen[item.raw[by]]].append(item)
+        parts[chosen[content(item.raw[by])]].append(item)
     rest, dev = parts
     note = f"no data.dev given: {len(dev)} of {len(train)} training items are held out to choose and stop by"
     return Splits(rest, dev, [note], held_out=True)

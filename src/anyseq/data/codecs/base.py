@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,9 +11,18 @@ from anyseq.core import Codec, PartConfig
 
 
 class CodecConfig(PartConfig):
-    """Settings of a codec; `fit` makes it from the raw values of the training data (one pass)."""
+    """Settings of a codec; `fit` makes it from the raw values of the training data (one pass).
+
+    Class attributes:
+        reads_files: A raw value may be the name of a file (a picture, a recording), or an array.
+    """
 
     section: ClassVar[str] = "codecs"
+    reads_files: ClassVar[bool] = False
+
+    def remarks(self, raws: Iterable[Any]) -> Iterator[str]:
+        """What a person should know of how these raw values are read."""
+        yield from ()
 
     @abstractmethod
     def fit(self, raws: Iterable[Any]) -> Codec:

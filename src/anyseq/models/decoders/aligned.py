@@ -15,7 +15,7 @@ from anyseq.models.decoders.base import DecoderConfig, MemoryShape
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack, OutputEmbedding, SymbolEmbedding
 from anyseq.nn.emissions import Table
-from anyseq.nn.pooling import AttentionPooling, MaxPooling, MeanPooling, Pooling
+from anyseq.nn.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling
 
 
 class AlignedDecoder(Decoder):
@@ -138,16 +138,14 @@ class CrfDecoderConfig(DecoderConfig):
 class LabelDecoderConfig(DecoderConfig):
     """One label for the whole source."""
 
-    pooling: Literal["max", "mean", "attention"] = Field("max", description="how the source becomes one vector")
+    pooling: Literal["max", "mean", "last", "attention"] = Field("max", description="how the source becomes one vector")
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> LabelDecoder:
         """Make a decoder that says a symbol of this stream of all the memory's vectors together."""
-        pooling: Pooling
-        if self.pooling == "attention":
-            pooling = AttentionPooling(memory.vectors_dim)
-        else:
-            pooling = MaxPooling() if self.pooling == "max" else MeanPooling()
+        kinds: dict[str, type[Pooling]] = {"max": MaxPooling, "mean": MeanPooling, "last": LastPooling}
+        kind = kinds.get(self.pooling)
+        pooling = AttentionPooling(memory.vectors_dim) if kind is None else kind()
         return LabelDecoder(*_layers(memory, target), pooling, self.dropout)
 
 

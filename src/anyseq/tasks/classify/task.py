@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 from pydantic import Field
 
-from anyseq.core import Constraint, Item
+from anyseq.core import Constraint, Item, content
 from anyseq.data.check import Finding
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.labels import Labels, LabelsConfig
 from anyseq.data.files import SIDES, read_items
+from anyseq.data.media import read_labelled
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
@@ -60,8 +61,9 @@ class Classify(TextToText):
     _config: ClassifyConfig
 
     def read_pairs(self, data: Any) -> list[Item]:
-        """As all pairs of texts, or with the label first."""
-        return read_items(data, SIDES[::-1] if self._config.data.label_first else SIDES)
+        """As all pairs of texts, or with the label first; or files in folders, where the codec reads files."""
+        fields = SIDES[::-1] if self._config.data.label_first else SIDES
+        return (read_labelled if self._config.codec.source.reads_files else read_items)(data, fields)
 
     @cached_property
     def model_limits(self) -> Constraint:
@@ -73,10 +75,13 @@ class Classify(TextToText):
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Count the labels; look for such as train hardly has, and for texts of train with two labels."""
+        for name, items in (("train", splits.train), ("dev", splits.dev), ("test", test)):
+            for remark in self._config.codec.source.remarks(item.raw["source"] for item in items):
+                yield Finding("note", f"{name}: {remark}")
         counts = _counts(splits.train)
         listed = ", ".join(f"{label!r} {count:,}" for label, count in list(counts.items())[:_NAMED])
         more = f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
-        yield Finding("note", f"train: {len(splits.train):,} texts with {len(counts):,} labels: {listed}{more}")
+        yield Finding("note", f"train: {len(splits.train):,} items with {len(counts):,} labels: {listed}{more}")
         rare = [label for label, count in counts.items() if count < _FEWEST]
         if rare:
             names = ", ".join(map(repr, rare[:_NAMED]))
@@ -86,11 +91,11 @@ class Classify(TextToText):
             if strange:
                 message = f"{name}: {len(strange):,} of {len(items):,} texts have a label that train lacks; add texts"
                 yield Finding("warning", message, tuple(item.place for item in strange[:_NAMED]))
-        first: dict[str, Item] = {}
+        first: dict[Hashable, Item] = {}
         torn = [
             item
             for item in splits.train
-            if first.setdefault(item.raw["source"], item).raw["target"] != item.raw["target"]
+            if first.setdefault(content(item.raw["source"]), item).raw["target"] != item.raw["target"]
         ]
         if torn:
             message = f"train: {len(torn):,} texts stand there with another label, too; which is meant?"

@@ -5,7 +5,8 @@
 
 Reads a folder of the one ANYSEQ_DATA names; without it, says so and ends. `mnist`: the last 6,000 of train are the
 test, the 6,000 before are dev. `fsdd`: of each speaker and digit the recordings 5 to 9 are the test, 10 to 14 dev, 15
-to 49 train; with `--without SPEAKER` all of a speaker's are the test.
+to 49 train; with `--without SPEAKER` all of a speaker's are the test. `sst2`: its dev is the test, a tenth of train is
+dev.
 """
 
 from __future__ import annotations
@@ -41,13 +42,25 @@ def fsdd(folder: Path, without: str | None) -> dict[str, Split]:
     return found
 
 
+def sst2(folder: Path) -> dict[str, Split]:
+    read = {
+        name: [(line.split("\t")[1], line.split("\t")[0]) for line in path.read_text(encoding="utf-8").splitlines()]
+        for name in ("train", "dev")
+        for path in (folder / f"sst2.{name}.tsv",)
+    }
+    order = np.random.default_rng(1).permutation(len(read["train"])).tolist()
+    train, cut = [read["train"][place] for place in order], len(order) * 9 // 10
+    return {"train": train[:cut], "dev": train[cut:], "test": read["dev"]}
+
+
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--data", choices=("mnist", "fsdd"), required=True)
+    parser.add_argument("--data", choices=("mnist", "fsdd", "sst2"), required=True)
     parser.add_argument("--without", help="fsdd: this speaker is the test")
     given = parser.parse_intermixed_args()
-    folder = data_folder(given.data)
-    data = mnist(folder) if given.data == "mnist" else fsdd(folder, given.without)
+    folder = data_folder("sst" if given.data == "sst2" else given.data)
+    readers = {"mnist": mnist, "sst2": sst2, "fsdd": lambda folder: fsdd(folder, given.without)}
+    data = readers[given.data](folder)
 
     def judge(predictor: Predictor) -> Mapping[str, Any]:
         items, references = pairs(data=data["test"])

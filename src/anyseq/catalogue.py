@@ -29,6 +29,7 @@ PARTS: dict[str, dict[str, str]] = {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
         "transformer": "anyseq.models.encoders.transformer:TransformerEncoderConfig",
         "conv": "anyseq.models.encoders.conv:ConvEncoderConfig",
+        "bottleneck": "anyseq.models.encoders.bottleneck:BottleneckConfig",
         "dense": "anyseq.models.encoders.dense:DenseEncoderConfig",
         "picture": "anyseq.models.encoders.dense:PictureEncoderConfig",
     },
@@ -80,6 +81,7 @@ PARTS: dict[str, dict[str, str]] = {
         "transduce": "anyseq.tasks.transduce.task:TransduceConfig",
         "tag": "anyseq.tasks.tag.task:TagConfig",
         "classify": "anyseq.tasks.classify.task:ClassifyConfig",
+        "autoencode": "anyseq.tasks.autoencode.task:AutoencodeConfig",
         "language_model": "anyseq.tasks.language_model.task:LanguageModelConfig",
         "contiguous": "anyseq.tasks.language_model.contiguous:ContiguousConfig",
     },
@@ -223,6 +225,12 @@ RECIPES: dict[str, Recipe] = {
         "tokens → a tag each",
         "the same, all tags of a sentence together (CRF), spans in IOB",
         "generated sentences with names of people and places",
+    ),
+    "autoencode/text": Recipe(
+        "anyseq.tasks.autoencode:text.yaml",
+        "text → itself",
+        "a text in one vector and back: its fingerprint, for `anyseq embed`; GRU",
+        "generated phrases",
     ),
     "language_model/names": Recipe(
         "anyseq.tasks.language_model:names.yaml",

@@ -57,7 +57,7 @@ def test_samples_and_prompts(trained: api.Trained, tmp_path: Path, capsys: pytes
     prompts = write(tmp_path / "prompts.txt", "ba", "", "kuno", "gi")
     assert main(["predict", model, "--input", str(prompts)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:4 if place == 2 else 2] for place, line in enumerate(lines)][::2] == ["ba", "kuno"]
+    assert [line[: 4 if place == 2 else 2] for place, line in enumerate(lines)][::2] == ["ba", "kuno"]
     assert len(lines) == 4 and len(lines[1]) == 4 and lines[3].startswith("gi")
     # One row's prompt changes no other row's text.
     assert [each.output for each in trained.predictor.predict(["gi", "ba"])] == [lines[3], lines[0]]

@@ -47,6 +47,7 @@ from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
+from anyseq.models.encoders.bottleneck import BottleneckConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
 from anyseq.models.encoders.dense import DenseEncoderConfig, PictureEncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
@@ -69,6 +70,7 @@ ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
 PLACEWISE = {"order": "each place is transformed by itself"}
 NO_TEXTS = {"texts": "it reads pictures, or sound: tests/media"}
+ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
@@ -131,6 +133,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "conv": [Variant(ConvEncoderConfig(**own), BOTH_WAYS) for own in KERNELS],
         "dense": [Variant(DenseEncoderConfig(hidden_dim=8, num_layers=n, dropout=0.0), PLACEWISE) for n in (1, 2)],
         "picture": [Variant(PictureEncoderConfig(), NO_SYMBOLS)],
+        "bottleneck": [Variant(BottleneckConfig(encoder=DenseEncoderConfig()), ONE_VECTOR)],
     },
     "decoders": {
         "rnn": [

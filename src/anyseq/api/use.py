@@ -8,7 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Float
 
 from anyseq.api.folders import home_and_about
 from anyseq.api.weights import load_weights
@@ -22,6 +24,7 @@ from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.decoding import Prediction, Scored, predict, score_pairs
 from anyseq.tasks.devices import Autocast, Precision, autocast, refuse_recurrent, resolve_device, use_threads
+from anyseq.tasks.embedding import embed
 from anyseq.tasks.ensemble import ensemble
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.reranking import Reranking
@@ -97,6 +100,18 @@ class Predictor:
         """Search an output for each item and compare it with its references."""
         with self.autocast():
             return evaluate(self.task, items, references, self.settings(**search), chooser=self.reranking)
+
+    def embed(self, raws: Iterable[Any]) -> Float[np.ndarray, "item dim"]:
+        """What the fold makes of each source: one vector (`memory.summary`).
+
+        Args:
+            raws: The sources; an empty one is a row of zeros.
+
+        Raises:
+            UsageError: the model folds nothing: it has no source.
+        """
+        with self.autocast():
+            return embed(self.task, [Item({"source": raw}, key) for key, raw in enumerate(raws)])
 
     def score(self, items: Sequence[Item], **search: Any) -> list[Scored]:
         """Log-probability and score of given pairs: the numbers search reports for them."""

@@ -17,6 +17,7 @@ from anyseq.cli.average import average
 from anyseq.cli.blend import blend
 from anyseq.cli.check import check
 from anyseq.cli.demo import demo
+from anyseq.cli.embed import embed
 from anyseq.cli.evaluate import evaluate
 from anyseq.cli.failures import CLOSED_PIPE, INTERRUPTED, explain
 from anyseq.cli.info import info
@@ -29,7 +30,7 @@ from anyseq.cli.train import train
 if TYPE_CHECKING:
     from anyseq.core import PartConfig
 
-VERBS = (recipes, train, predict, evaluate, score, check, blend, average, info, demo)
+VERBS = (recipes, train, predict, evaluate, score, check, embed, blend, average, info, demo)
 _SEARCHING = {"predict", "evaluate", "score"}
 
 

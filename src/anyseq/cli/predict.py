@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
@@ -20,7 +20,7 @@ from anyseq.data.lines import opened
 from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
-    from anyseq.api import Prediction
+    from anyseq.api import Prediction, Predictor
     from anyseq.tasks.choosing import Alternative
 
 
@@ -47,6 +47,10 @@ def predict(
         Literal["hard", "soft"] | None,
         typer.Option(help="Add which words of the source each word comes from: pairs, or weights (attention)."),
     ] = None,
+    every_step: Annotated[
+        Literal["words", "sentences"] | None,
+        typer.Option(help="Show the output after each word, or each sentence, of the source."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
 ) -> None:
     """Predict line by line: one line out for each line in, in order; an empty line gives an empty line.
@@ -55,6 +59,10 @@ def predict(
     what it has done; stdin is answered line by line on a terminal. With --n-best or --samples above 1 the text format
     has several lines for a line: its number, the score (or what else ranks it, with --mbr and --rerank-with), and the
     output, with tabs between.
+
+    With --every-step each line is read again from its beginning to each word's (or sentence's) end: how a label turns
+    as the text goes on. A line of output is the number of the source, how many words or sentences were read, the
+    probability of the output, the output, and what was read.
 
     A language model has no source. Without --input it writes the likeliest text, or as many as --samples says, one a
     line; with --input the lines are prompts, and each output begins with its own.
@@ -71,10 +79,16 @@ def predict(
     predictor = load(run, models, search, **others.loading)
     if alignments is not None:
         predictor.refuse_without_attention()
+    if every_step is not None:
+        _refuse_steps(predictor, alignments, search)
     unprompted = predictor.task.prompted and input_file is None
     several = predictor.several(predictor.settings(**search))
     if input_file is not None and Path(input_file).is_dir() and not predictor.task.reads_files:
         raise UsageError(f"{input_file} is a folder; this model reads lines: give a file, or - for stdin")
+    if every_step is not None:
+        with _sink(output_file) as sink:
+            sink.writelines(_steps(predictor, "-" if input_file is None else input_file, every_step, form, search))
+        return
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not predictor.task.lines)
     number, notices = 0, Notices(predictor.task.source_limit, endless=not predictor.task.lines)
     with _sink(output_file) as sink:
@@ -119,6 +133,34 @@ def _writer(
         return json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n"
 
     return json_line if form == "jsonl" else ranked if several else text
+
+
+def _refuse_steps(predictor: Predictor, alignments: str | None, search: Mapping[str, Any]) -> None:
+    """Refuse to read step by step where there is no text to read, or more than one thing to show."""
+    if predictor.task.prompted or predictor.task.reads_files:
+        raise UsageError("--every-step reads a source word by word, and this model's source is no text: leave it out")
+    if alignments is not None or predictor.several(predictor.settings(**search)):
+        raise UsageError("--every-step shows one output a step: leave out --alignments, --n-best and --samples")
+
+
+def _steps(
+    predictor: Predictor, source: str, by: Literal["words", "sentences"], form: str, search: Mapping[str, Any]
+) -> Iterator[str]:
+    """The lines of every source's beginnings."""
+    from anyseq.data.prefixes import prefixes
+
+    number = 0
+    for window in windows(source):
+        for text in window:
+            number += 1
+            read = prefixes(text, by)
+            for count, found in enumerate(predictor.predict(read, **search) if read else (), 1):
+                if form == "jsonl":
+                    fields = {"line": number, by: count, **_finite(found.as_dict())}
+                    yield json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n"
+                else:
+                    probability = math.exp(found.log_prob)
+                    yield f"{number}\t{count}\t{probability:.4f}\t{_line(found.output)}\t{_line(found.input)}\n"
 
 
 def _windows(source: str | None, unprompted: bool) -> Iterable[list[str]]:

@@ -1,0 +1,66 @@
+"""`anyseq embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anyseq.cli.lines import windows
+from anyseq.cli.options import Everywhere, ModelFolder, find, load, refuse_homeless
+from anyseq.errors import OutputExistsError, UsageError
+
+
+def embed(
+    run: Everywhere,
+    model: ModelFolder,
+    input_file: Annotated[
+        str, typer.Option("--input", metavar="FILE|DIR|-", help="Sources, as `predict` takes them.")
+    ] = "-",
+    output_file: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE.npy", help="Write the vectors there, one row a source.")
+    ] = None,
+    near: Annotated[
+        int, typer.Option("--nearest", min=0, metavar="N", help="Show the N sources most like each one.")
+    ] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
+) -> None:
+    """Give one vector for each source: what the fold leaves of it (numpy's npy, float32, [source, dim]).
+
+    With --nearest each source is followed by those most like it: the number of its line, the cosine of the two
+    vectors, and the other source, with tabs between.
+    """
+    if output_file is None and not near:
+        raise UsageError("say where the vectors go (--output FILE.npy), or how many neighbours to show (--nearest N)")
+    if output_file is not None:
+        refuse_homeless(output_file)
+        if output_file.exists() and not overwrite:
+            raise OutputExistsError(f"{output_file} exists and was left as it is: choose another name, or --overwrite")
+    find([model])
+    predictor = load(run, [model], {})
+    sources = _sources(input_file, predictor.task.reads_files)
+    if not sources:
+        raise UsageError(f"{input_file} holds no source")
+    vectors = predictor.embed(sources)
+    if output_file is not None:
+        import numpy as np
+
+        with output_file.open("wb") as stream:
+            np.save(stream, vectors)
+    if near:
+        from anyseq.tasks.embedding import nearest
+
+        for number, (places, cosines) in enumerate(zip(*nearest(vectors, near), strict=True), 1):
+            for place, cosine in zip(places.tolist(), cosines.tolist(), strict=True):
+                typer.echo(f"{number}\t{cosine:.4f}\t{sources[place]}")
+
+
+def _sources(path: str, files: bool) -> list[str]:
+    if path != "-" and Path(path).is_dir():
+        if not files:
+            raise UsageError(f"{path} is a folder; this model reads lines: give a file, or - for stdin")
+        from anyseq.data.media import files_in
+
+        return files_in(Path(path))
+    return [line for window in windows(path) for line in window]

@@ -1,0 +1,1 @@
+"""Autoencoding: a sequence into one vector, and back."""

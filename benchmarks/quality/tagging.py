@@ -2,10 +2,10 @@
 
     python benchmarks/quality/tagging.py tag/crf --data conll2000 --minutes 20 --output runs/chunks [key=value ...]
 
-`conll2000` chunks (from the words alone), `atis` slots, `ptb_trees` parts of speech (the gold tags of the trees,
-without -NONE-). Reads these folders of the one ANYSEQ_DATA names; without, says so and ends. A tenth of train chooses
-the checkpoint; dev is the test. Beside the model: each word's most frequent tag in train, for unknown ones the most
-frequent of all.
+`conll2000` chunks (from the words alone), `atis` slots, `atis_intents` slots and intent, `ptb_trees` parts of speech
+(the gold tags of the trees, without -NONE-). Reads these folders of the one ANYSEQ_DATA names; without, says so and ends. A
+tenth of train chooses the checkpoint; dev is the test. Beside the model: each word's most frequent tag in train, for
+unknown ones the most frequent of all.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from timed import arguments, data_folder, train_and_judge
 
 from anyseq.api import Predictor
 from anyseq.data.columns import read_columns
-from anyseq.metrics.tags import SpanF1, TagAccuracy, spans
+from anyseq.metrics.tags import LabelAccuracy, SpanF1, TagAccuracy, spans, tags_of
 
 LEAF = re.compile(r"\((\S+) ([^\s()]+)\)")
 
@@ -45,6 +45,11 @@ def atis(folder: Path, split: str) -> list[Sentence]:
     return [(" ".join(row["tokens"]), " ".join(row["tags"])) for row in rows]
 
 
+def atis_intents(folder: Path, split: str) -> list[Sentence]:
+    rows = map(json.loads, (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines())
+    return [(" ".join(row["tokens"]), f"[{row['intent']}] {' '.join(row['tags'])}") for row in rows]
+
+
 def ptb_trees(folder: Path, split: str) -> list[Sentence]:
     found = []
     for line in (folder / f"{split}.txt").read_text(encoding="utf-8").splitlines():
@@ -54,13 +59,13 @@ def ptb_trees(folder: Path, split: str) -> list[Sentence]:
     return found
 
 
-READERS = {"conll2000": conll2000, "atis": atis, "ptb_trees": ptb_trees}
+READERS = {"conll2000": conll2000, "atis": atis, "atis_intents": atis_intents, "ptb_trees": ptb_trees}
 
 
 def most_frequent(train: Sequence[Sentence], sources: Sequence[str]) -> list[str]:
     seen: dict[str, Counter[str]] = defaultdict(Counter)
     for source, target in train:
-        for word, tag in zip(source.split(), target.split(), strict=True):
+        for word, tag in zip(source.split(), tags_of(target), strict=True):
             seen[word][tag] += 1
     usual = sum(seen.values(), Counter[str]()).most_common(1)[0][0]
     best = {word: tags.most_common(1)[0][0] for word, tags in seen.items()}
@@ -71,7 +76,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--data", choices=READERS, required=True)
     given = parser.parse_intermixed_args()
-    folder = data_folder(given.data)
+    folder = data_folder(given.data.removesuffix("_intents"))
     train, dev = (READERS[given.data](folder, split) for split in ("train", "dev"))
     file = given.output.with_name(f"{given.output.name}-train.tsv")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +88,7 @@ def main() -> None:
         rows = [
             (word in known, tag == right)
             for (source, target), output in zip(dev, outputs, strict=True)
-            for word, tag, right in zip(source.split(), output.split(), target.split(), strict=True)
+            for word, tag, right in zip(source.split(), tags_of(output), tags_of(target), strict=True)
         ]
         unknown = [right for is_known, right in rows if not is_known]
         return {
@@ -92,6 +97,7 @@ def main() -> None:
             "unknown_words": len(unknown),
             "tokens": len(rows),
             "f1": SpanF1().measure(outputs, wanted).value,
+            "label_accuracy": LabelAccuracy().measure(outputs, wanted).value,
         }
 
     def judge(predictor: Predictor) -> Mapping[str, Any]:

@@ -57,6 +57,7 @@ PARTS: dict[str, dict[str, str]] = {
         "word_error_rate": "anyseq.metrics.error_rate:WordErrorRateConfig",
         "character_error_rate": "anyseq.metrics.error_rate:CharacterErrorRateConfig",
         "accuracy": "anyseq.metrics.tags:TagAccuracyConfig",
+        "label_accuracy": "anyseq.metrics.tags:LabelAccuracyConfig",
         "f1": "anyseq.metrics.tags:SpanF1Config",
     },
     "constraints": {},
@@ -70,6 +71,7 @@ PARTS: dict[str, dict[str, str]] = {
         "origins": "anyseq.data.synthetic.origins:OriginsConfig",
         "opinions": "anyseq.data.synthetic.opinions:OpinionsConfig",
         "places": "anyseq.data.synthetic.places:PlacesConfig",
+        "commands": "anyseq.data.synthetic.commands:CommandsConfig",
         "digits": "anyseq.data.synthetic.digits:DigitsConfig",
         "tones": "anyseq.data.synthetic.tones:TonesConfig",
         "names": "anyseq.data.synthetic.names:NamesConfig",
@@ -243,6 +245,12 @@ RECIPES: dict[str, Recipe] = {
         "nothing → text",
         "one long text by characters, the state carried from piece to piece; LSTM",
         "Python's manual of its language",
+    ),
+    "tag/intents": Recipe(
+        "anyseq.tasks.tag:intents.yaml",
+        "tokens → a label and a tag each",
+        "what a command wants, and the words that say of what: the same, with a label before the tags",
+        "generated commands with invented titles and towns",
     ),
     "transduce/expand": Recipe(
         "anyseq.tasks.transduce:expand.yaml",

@@ -20,8 +20,8 @@ from tiny_runs import main, write
 
 SMALL = ("model.encoder.encoder.embed_dim=16", "model.encoder.encoder.hidden_dim=16", "model.encoder.dim=12",
     "model.decoder.embed_dim=16", "model.decoder.hidden_dim=32", "codec.source={kind: characters}")  # fmt: skip
-QUICK = ("training.max_steps=120", "training.validate_every=60", "training.warmup_steps=9", "training.learning_rate=.02",
-    "training.batch_tokens=300", "training.average=0")  # fmt: skip
+QUICK = ("training.max_steps=120", "training.validate_every=60", "training.warmup_steps=9",
+    "training.learning_rate=.02", "training.batch_tokens=300", "training.average=0")  # fmt: skip
 WORDS = [f"{a}{b}{c}" for a in "bdfgk" for b in "aiou" for c in "lmnrs"]
 
 
@@ -93,8 +93,9 @@ def test_beginnings_of_a_text() -> None:
 def test_a_label_after_every_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [f"it was {word} {n}\t{label}" for n in range(30) for word, label in (("good", "up"), ("bad", "down"))]
     table, model = write(tmp_path / "t.tsv", *rows), tmp_path / "m"
-    words = ["model.encoder.embed_dim=8", "model.encoder.hidden_dim=8", "training.max_steps=60", "training.warmup_steps=5",
-        "training.validate_every=30", "codec.source.min_count=1", "training.learning_rate=0.02"]  # fmt: skip
+    words = ["model.encoder.embed_dim=8", "model.encoder.hidden_dim=8", "codec.source.min_count=1"]
+    words += ["training.max_steps=60", "training.warmup_steps=5", "training.validate_every=30"]
+    words += ["training.learning_rate=0.02"]
     assert main(["train", "classify/words", "--output", str(model), f"data.train={table}", *words]) == 0
     capsys.readouterr()
     source = write(tmp_path / "in.txt", "it was good 3", "", "bad")

@@ -23,6 +23,7 @@ from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.tokens import TokensConfig
 from anyseq.data.codecs.words import WordsConfig
+from anyseq.data.synthetic.commands import CommandsConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.digits import DigitsConfig
 from anyseq.data.synthetic.introductions import EntitiesConfig, IntroductionsConfig
@@ -38,7 +39,7 @@ from anyseq.errors import ConfigError
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
-from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
+from anyseq.metrics.tags import LabelAccuracyConfig, SpanF1Config, TagAccuracyConfig
 from anyseq.models.decoders.aligned import AlignedDecoderConfig, CrfDecoderConfig, LabelDecoderConfig
 from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentionDecoder
 from anyseq.models.decoders.base import NOTHING_FOLDED, DecoderConfig, MemoryShape
@@ -69,6 +70,7 @@ UNCONSTRAINED = {"constrained": "the target may be impossible after another symb
 ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first order"}
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
 PLACEWISE = {"order": "each place is transformed by itself"}
+NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
 NO_TEXTS = {"texts": "it reads pictures, or sound: tests/media"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
@@ -167,8 +169,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             **BLOCKS,
         ),
         "conv": variants(ConvDecoderConfig, *KERNELS, {**KERNELS[0], "tied": False}),
-        "aligned": [Variant(AlignedDecoderConfig(), ONE_BACK)],
-        "crf": [Variant(CrfDecoderConfig(), ONE_BACK)],
+        "aligned": [Variant(AlignedDecoderConfig(label=label), ONE_BACK) for label in (None, "attention")],
+        "crf": [Variant(CrfDecoderConfig(label=label), ONE_BACK) for label in (None, "max")],
         "label": [
             Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK | ONE_SYMBOL)
             for pooling in ("max", "mean", "attention")
@@ -223,6 +225,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "character_error_rate": variants(CharacterErrorRateConfig, {}),
         "accuracy": variants(TagAccuracyConfig, {}),
         "f1": variants(SpanF1Config, {}),
+        "label_accuracy": [Variant(LabelAccuracyConfig(), NO_LABELS)],
     },
     "generators": {
         "copy": variants(CopyConfig, {}),
@@ -235,6 +238,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "entities": variants(EntitiesConfig, {}),
         "opinions": variants(OpinionsConfig, {}),
         "places": variants(PlacesConfig, {}),
+        "commands": variants(CommandsConfig, {}),
         "names": variants(NamesConfig, {}),
         "digits": variants(DigitsConfig, {}),
         "tones": variants(TonesConfig, {}),

@@ -11,7 +11,7 @@ from anyseq.catalogue import PARTS as CATALOGUE
 from anyseq.core import Item, content
 from laws.cases import named as variants
 
-METRICS = variants("metrics")
+METRICS = {name: each for name, each in variants("metrics").items() if "texts" not in each.exceptions}
 GENERATORS = variants("generators")
 OUTPUTS = ["a small dog runs", "the cat", "", "two men sit on the bench , smiling .", "the cat sat on the mat"]
 REFERENCES = [["a small dog runs fast"], ["the cat"], ["not empty"], ["two men sit on a bench ."], ["a mat on the cat"]]
@@ -91,4 +91,4 @@ def test_another_seed_gives_other_items(name: str) -> None:
 
 
 def test_all_that_is_named_here_is_in_the_catalogue() -> None:
-    assert {name.split("0[")[0] for name in METRICS} == set(CATALOGUE["metrics"])
+    assert {name.split("0[")[0] for name in variants("metrics")} == set(CATALOGUE["metrics"])

@@ -11,7 +11,7 @@ from anyseq.models.decoders.base import MemoryShape
 from anyseq.nn.embeddings import SpeltEmbedding
 from anyseq.search import All, Beam, Constrained, EndSymbol, Never, Sampling, score, search
 from anyseq.search.tagging import AsLong, Exactly, Following
-from anyseq.tasks.tag.task import legal_iob
+from anyseq.tasks.tag.task import legal
 from laws.cases import unlike_new
 
 torch.set_num_threads(1)
@@ -62,7 +62,7 @@ def test_its_samples_are_as_frequent_as_it_says() -> None:
 
 @pytest.mark.parametrize("strategy", [Beam(1), Beam(4), Sampling(5)])
 def test_tags_are_as_many_as_tokens_and_legal(strategy: Beam) -> None:
-    limits = All([AsLong(len(TAGS)), Following(legal_iob(TAGS))])
+    limits = All([AsLong(len(TAGS)), Following(legal(TAGS, iob=True, labelled=False))])
     decoder, given = Constrained(field(), limits), memory()
     found = search(
         decoder, given, strategy=strategy, stop=EndSymbol(10), n_best=strategy.width, constraint=Never(1, len(TAGS))
@@ -78,7 +78,7 @@ def test_tags_are_as_many_as_tokens_and_legal(strategy: Beam) -> None:
             torch.testing.assert_close(log_prob[0], found.log_prob[source, n])
 
 
-@pytest.mark.parametrize("limit", [AsLong(6), Exactly(2, 6), Following(legal_iob(TAGS))])
+@pytest.mark.parametrize("limit", [AsLong(6), Exactly(2, 6), Following(legal(TAGS, iob=True, labelled=False))])
 def test_a_constraint_of_tags_unrolled_is_its_chain_of_steps(limit: AsLong | Following) -> None:
     given = memory()
     lengths = torch.tensor([4, 0, 2])

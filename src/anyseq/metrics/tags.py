@@ -13,6 +13,8 @@ Span = tuple[str, int, int]
 class TagAccuracy(Metric):
     """The percentage of tokens with the right tag; a tag that is missing, or one too many, is wrong.
 
+    A label of the sentence before the tags, `[label]`, is none of them.
+
     Of several references the one that agrees best counts, of equal ones the first.
     """
 
@@ -23,7 +25,7 @@ class TagAccuracy(Metric):
         """[right ones, tags] of each item."""
         check_items(outputs, references)
         return [
-            max((_agreement(output.split(), each.split()) for each in given), key=lambda found: found[0] / found[1])
+            max((_agreement(tags_of(output), tags_of(each)) for each in given), key=lambda found: found[0] / found[1])
             for output, given in zip(outputs, references, strict=True)
         ]
 
@@ -40,6 +42,45 @@ class TagAccuracy(Metric):
 def _agreement(output: Sequence[str], reference: Sequence[str]) -> list[float]:
     right = sum(one == other for one, other in zip(output, reference, strict=False))
     return [float(right), float(max(len(output), len(reference), 1))] if output or reference else [1.0, 1.0]
+
+
+class LabelAccuracy(Metric):
+    """The percentage of sentences with the right label, which stands before the tags in square brackets."""
+
+    name = "label_accuracy"
+    higher_is_better = True
+
+    def statistics(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> list[list[float]]:
+        """[right ones, sentences] of each item."""
+        check_items(outputs, references)
+        pairs = zip(outputs, references, strict=True)
+        return [[float(label_of(output) in map(label_of, given)), 1.0] for output, given in pairs]
+
+    def combine(self, totals: Sequence[float]) -> float:
+        """Percent, 0 to 100."""
+        right, sentences = totals
+        return 100 * right / sentences
+
+    def signature(self, references: Sequence[Sequence[str]]) -> str:
+        """References, version."""
+        return own_signature(references, {"unit": "sentence"})
+
+
+def label_of(text: str) -> str:
+    """The label that stands before the tags, `[label]`; nothing where there is none."""
+    first = text.split(maxsplit=1)[:1]
+    return first[0][1:-1] if first and is_label(first[0]) else ""
+
+
+def tags_of(text: str) -> list[str]:
+    """The tags, without a label before them."""
+    tokens = text.split()
+    return tokens[1:] if tokens and is_label(tokens[0]) else tokens
+
+
+def is_label(token: str) -> bool:
+    """Whether a token is a label of the sentence."""
+    return token.startswith("[") and token.endswith("]")
 
 
 class SpanF1(Metric):
@@ -59,8 +100,8 @@ class SpanF1(Metric):
         check_items(outputs, references)
         found = []
         for output, given in zip(outputs, references, strict=True):
-            own = set(spans(output.split()))
-            others = [set(spans(each.split())) for each in given]
+            own = set(spans(tags_of(output)))
+            others = [set(spans(tags_of(each))) for each in given]
             counts = [[float(len(own & other)), float(len(own)), float(len(other))] for other in others]
             found.append(max(counts, key=self.combine))
         return found
@@ -104,6 +145,14 @@ class TagAccuracyConfig(MetricConfig):
     def build(self) -> TagAccuracy:
         """Make the metric."""
         return TagAccuracy()
+
+
+class LabelAccuracyConfig(MetricConfig):
+    """The percentage of sentences with the right label before the tags, `[label]`."""
+
+    def build(self) -> LabelAccuracy:
+        """Make the metric."""
+        return LabelAccuracy()
 
 
 class SpanF1Config(MetricConfig):

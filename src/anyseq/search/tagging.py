@@ -15,14 +15,15 @@ class AsLong(Constraint):
     Args:
         vocab_size: Symbols of the target.
         end: The end symbol.
+        more: Symbols that come before the first of the source's places.
     """
 
-    def __init__(self, vocab_size: int, end: int = 0) -> None:
-        self.vocab_size, self.end = vocab_size, end
+    def __init__(self, vocab_size: int, end: int = 0, more: int = 0) -> None:
+        self.vocab_size, self.end, self.more = vocab_size, end, more
 
     def start(self, memory: Memory) -> State:
         """Nothing chosen yet."""
-        return State(steps=torch.zeros_like(memory.item), last=memory.valid.sum(1) - 1)
+        return State(steps=torch.zeros_like(memory.item), last=memory.valid.sum(1) - 1 + self.more)
 
     def allowed(self, memory: Memory, state: State) -> Bool[Tensor, "row symbol"]:
         """The end at the last place, all others before."""

@@ -24,22 +24,31 @@ class AlignedDecoder(Decoder):
     u_t = W vectors_t + b. Beyond the source's last place that one counts again. That an output ends where its source
     does is a constraint of the model (`AsLong`), not of this decoder.
 
+    With `pooling` a label of the whole source comes first: u_0 = W pool(vectors) + b, and the source's places follow.
+
     Args:
         output: W and b.
         fed_back: A, and what an output begins with.
         dropout: Share of the vectors dropped in training.
+        pooling: Makes one vector of a source's, for its label; None: there is none.
 
     Source:
         McCallum et al. 2000, "Maximum entropy Markov models"; u over a recurrent network.
     """
 
-    def __init__(self, output: OutputEmbedding, fed_back: FedBack, dropout: float) -> None:
+    def __init__(
+        self, output: OutputEmbedding, fed_back: FedBack, dropout: float, pooling: Pooling | None = None
+    ) -> None:
         super().__init__()
-        self.output, self.fed_back, self.dropout = output, fed_back, Dropout(dropout)
+        self.output, self.fed_back, self.dropout, self.pooling = output, fed_back, Dropout(dropout), pooling
 
     def prepare(self, memory: Memory) -> Memory:
         """Add u, [source, place, symbol], and the last place: once per source."""
-        return memory.replace(said=self.output(self.dropout(memory.vectors)), last=memory.valid.sum(1) - 1)
+        vectors, last = memory.vectors, memory.valid.sum(1) - 1
+        if self.pooling is not None:
+            whole = self.pooling(vectors, memory.valid)[:, None]
+            vectors, last = torch.cat([whole, vectors], 1), last + 1
+        return memory.replace(said=self.output(self.dropout(vectors)), last=last)
 
     def start(self, memory: Memory) -> State:
         """Nothing but the count."""
@@ -100,11 +109,11 @@ class LabelDecoder(AlignedDecoder):
 
     def __init__(self, output: OutputEmbedding, fed_back: FedBack, pooling: Pooling, dropout: float) -> None:
         super().__init__(output, fed_back, dropout)
-        self.pooling = pooling
+        self.pooled = pooling
 
     def prepare(self, memory: Memory) -> Memory:
         """Add u, once per source."""
-        said = self.output(self.dropout(self.pooling(memory.vectors, memory.valid)))
+        said = self.output(self.dropout(self.pooled(memory.vectors, memory.valid)))
         return memory.replace(said=said[:, None], last=torch.zeros_like(memory.item))
 
 
@@ -115,37 +124,57 @@ def _at(memory: Memory, places: Int[Tensor, "row place"]) -> Float[Tensor, "row 
     return said.view(*places.shape, memory.said.shape[2])
 
 
-class AlignedDecoderConfig(DecoderConfig):
-    """One symbol for each place of the source, from left to right, each knowing the one before (MEMM)."""
+_Pooled = Literal["max", "mean", "last", "attention"]
+
+
+class AlignedSettings(DecoderConfig):
+    """What tagging decoders share."""
 
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
+    label: _Pooled | None = Field(
+        None, description="how the source becomes one vector, for a label of all of it before the rest; null: no label"
+    )
+
+    @property
+    def labels(self) -> bool:
+        """Whether a label comes first."""
+        return self.label is not None
+
+    def pooling(self, dim: int) -> Pooling | None:
+        """What makes the one vector."""
+        return None if self.label is None else _pooling(self.label, dim)
+
+
+def _pooling(kind: _Pooled, dim: int) -> Pooling:
+    kinds: dict[str, type[Pooling]] = {"max": MaxPooling, "mean": MeanPooling, "last": LastPooling}
+    return AttentionPooling(dim) if kind == "attention" else kinds[kind]()
+
+
+class AlignedDecoderConfig(AlignedSettings):
+    """One symbol for each place of the source, from left to right, each knowing the one before (MEMM)."""
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> AlignedDecoder:
         """Make a decoder that says a symbol of this stream of each of the memory's vectors."""
-        return AlignedDecoder(*_layers(memory, target), self.dropout)
+        return AlignedDecoder(*_layers(memory, target), self.dropout, self.pooling(memory.vectors_dim))
 
 
-class CrfDecoderConfig(DecoderConfig):
+class CrfDecoderConfig(AlignedSettings):
     """One symbol for each place of the source, all together: a linear-chain conditional random field."""
-
-    dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> CrfDecoder:
         """Make a decoder that says the symbols of this stream of the memory's vectors."""
-        return CrfDecoder(*_layers(memory, target), self.dropout)
+        return CrfDecoder(*_layers(memory, target), self.dropout, self.pooling(memory.vectors_dim))
 
 
 class LabelDecoderConfig(DecoderConfig):
     """One label for the whole source."""
 
-    pooling: Literal["max", "mean", "last", "attention"] = Field("max", description="how the source becomes one vector")
+    pooling: _Pooled = Field("max", description="how the source becomes one vector")
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> LabelDecoder:
         """Make a decoder that says a symbol of this stream of all the memory's vectors together."""
-        kinds: dict[str, type[Pooling]] = {"max": MaxPooling, "mean": MeanPooling, "last": LastPooling}
-        kind = kinds.get(self.pooling)
-        pooling = AttentionPooling(memory.vectors_dim) if kind is None else kind()
+        pooling = _pooling(self.pooling, memory.vectors_dim)
         return LabelDecoder(*_layers(memory, target), pooling, self.dropout)
 
 

@@ -55,6 +55,11 @@ class DecoderConfig(PartConfig):
     copies: ClassVar[bool] = False
     alone: ClassVar[bool] = False
 
+    @property
+    def labels(self) -> bool:
+        """Whether it says a label of the whole source, and then a symbol of each place."""
+        return False
+
     @abstractmethod
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> Decoder:
         """Make a decoder that reads such a memory and emits this stream.

@@ -16,12 +16,13 @@ from torch import Tensor
 from anyseq.core import Constraint, Item
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
+from anyseq.data.codecs.text import REPLACEMENT
 from anyseq.data.codecs.tokens import Tokens, TokensConfig
 from anyseq.data.columns import holds_columns, read_columns
 from anyseq.data.files import read_items, read_table
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
-from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig
+from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig, is_label, label_of, tags_of
 from anyseq.search.constraints import All
 from anyseq.search.tagging import AsLong, Following
 from anyseq.tasks.base import Splits, Trivial
@@ -87,13 +88,17 @@ class Tag(TextToText):
         tags = self.codecs["target"]
         if not isinstance(tags, Tokens):
             raise ConfigError("codec.target: tags are whole tokens: kind=tokens")
-        as_long = AsLong(tags.stream.vocab_size, tags.stream.end)
-        return All([as_long, Following(legal_iob(tags.shown))]) if self._config.scheme == "iob" else as_long
+        iob, labelled = self._config.scheme == "iob", self._config.model.decoder.labels
+        as_long = AsLong(tags.stream.vocab_size, tags.stream.end, more=int(labelled))
+        if not (iob or labelled):
+            return as_long
+        return All([as_long, Following(legal(tags.shown, iob=iob, labelled=labelled))])
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look for sentences with another number of tags than tokens, and for illegal tags."""
         parts = (("train", splits.train), ("dev", splits.dev), ("test", test))
         for name, items in parts:
+            yield from _unlabelled(name, items, self._config.model.decoder.labels)
             yield from _unequal(name, items)
             if self._config.scheme == "iob":
                 yield from _illegal(name, items)
@@ -103,25 +108,47 @@ class Tag(TextToText):
         """To each token its most frequent tag; to an unknown one the most frequent of all."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         for item in train:
-            for token, tag in zip(item.raw["source"].split(), item.raw["target"].split(), strict=False):
+            for token, tag in zip(item.raw["source"].split(), tags_of(item.raw["target"]), strict=False):
                 counts[token][tag] += 1
         usual = sum(counts.values(), Counter[str]()).most_common(1)[0][0]
         tags = {token: of.most_common(1)[0][0] for token, of in counts.items()}
-        outputs = (" ".join(tags.get(token, usual) for token in item.raw["source"].split()) for item in items)
-        return Trivial("each token's most frequent tag", list(outputs))
+        [(label, _)] = Counter(label_of(item.raw["target"]) for item in train).most_common(1)
+        first = [f"[{label}]"] if label else []
+        outputs = [[*first, *(tags.get(token, usual) for token in item.raw["source"].split())] for item in items]
+        return Trivial("each token's most frequent tag", list(map(" ".join, outputs)))
 
 
-def legal_iob(tags: Sequence[str]) -> Bool[Tensor, "before symbol"]:
-    """What may follow what: `I-x` stands behind `B-x` or `I-x` alone; a row more for the beginning."""
+def legal(tags: Sequence[str], *, iob: bool, labelled: bool) -> Bool[Tensor, "before symbol"]:
+    """What may follow what; a row more for the beginning.
+
+    Args:
+        tags: What each symbol is shown as.
+        iob: `I-x` stands behind `B-x` or `I-x` alone.
+        labelled: A label stands first, and nowhere else. (A label or tag that train lacks may stand anywhere.)
+    """
 
     def may(before: str, tag: str) -> bool:
-        return not tag.startswith("I-") or before in (f"B-{tag[2:]}", tag)
+        if labelled and tag != REPLACEMENT and is_label(tag) != (not before):
+            return False
+        return not (iob and tag.startswith("I-")) or before in (f"B-{tag[2:]}", tag)
 
     return torch.tensor([[may(before, tag) for tag in tags] for before in (*tags, "")])
 
 
+def _unlabelled(name: str, items: Sequence[Item], labelled: bool) -> Iterator[Finding]:
+    wrong = [item for item in items if bool(label_of(item.raw["target"])) != labelled]
+    if wrong:
+        what = (
+            "have no label before their tags, as in `[label] O B-x O`; mend the lines"
+            if labelled
+            else "have a label before their tags, for which the decoder needs a setting: model.decoder.label=max"
+        )
+        message = f"{name}: {len(wrong):,} of {len(items):,} sentences {what}"
+        yield Finding("error", message, tuple(item.place for item in wrong[:_NAMED]))
+
+
 def _unequal(name: str, items: Sequence[Item]) -> Iterator[Finding]:
-    counts = [(item, len(item.raw["source"].split()), len(item.raw["target"].split())) for item in items]
+    counts = [(item, len(item.raw["source"].split()), len(tags_of(item.raw["target"]))) for item in items]
     wrong = [each for each in counts if each[1] != each[2]]
     if wrong:
         _, tokens, tags = wrong[0]
@@ -134,7 +161,7 @@ def _unequal(name: str, items: Sequence[Item]) -> Iterator[Finding]:
 
 
 def _illegal(name: str, items: Sequence[Item]) -> Iterator[Finding]:
-    wrong = [(item, fault) for item in items if (fault := _first_illegal(item.raw["target"].split()))]
+    wrong = [(item, fault) for item in items if (fault := _first_illegal(tags_of(item.raw["target"])))]
     if wrong:
         yield Finding(
             "error",

@@ -3,9 +3,9 @@
     python benchmarks/quality/tagging.py tag/crf --data conll2000 --minutes 20 --output runs/chunks [key=value ...]
 
 `conll2000` chunks (from the words alone), `atis` slots, `atis_intents` slots and intent, `ptb_trees` parts of speech
-(the gold tags of the trees, without -NONE-). Reads these folders of the one ANYSEQ_DATA names; without, says so and ends. A
-tenth of train chooses the checkpoint; dev is the test. Beside the model: each word's most frequent tag in train, for
-unknown ones the most frequent of all.
+(the gold tags of the trees, without -NONE-). Reads these folders of the one ANYSEQ_DATA names; without, says so and
+ends. A tenth of train chooses the checkpoint; dev is the test. Beside the model: each word's most frequent tag in
+train, for unknown ones the most frequent of all.
 """
 
 from __future__ import annotations

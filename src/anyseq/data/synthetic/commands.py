@@ -63,8 +63,9 @@ class CommandsConfig(SizedGeneratorConfig):
             words += said
             tags += [f"B-{slot}", *[f"I-{slot}"] * (len(said) - 1)] if kind else ["O"]
         source = " ".join(words)
-        if not any(kind in ("city", "artist", "title") for kind in kinds) and split_of(source, self.seed, 0.15) != split:
-            return None  # nothing is invented in it, so that another split might have it too
+        invented = not {"city", "artist", "title"}.isdisjoint(kinds)
+        if not invented and split_of(source, self.seed, 0.15) != split:
+            return None  # another split might have it, too
         return {"source": source, "target": f"[{label}] {' '.join(tags)}"}
 
     def _filled(self, draw: Random, kind: str, split: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree
+from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree, TreeSymbols
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.labels import LabelsConfig
 from anyseq.data.codecs.pictures import PicturesConfig
@@ -22,6 +22,7 @@ from anyseq.data.codecs.sound import SoundConfig
 from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.tokens import TokensConfig
+from anyseq.data.codecs.trees import TreesConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.commands import CommandsConfig
 from anyseq.data.synthetic.dates import DatesConfig
@@ -33,9 +34,11 @@ from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.places import PlacesConfig
+from anyseq.data.synthetic.sentences import SentencesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.data.synthetic.tones import TonesConfig
 from anyseq.errors import ConfigError
+from anyseq.metrics.brackets import BracketScoreConfig
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
@@ -48,6 +51,7 @@ from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
+from anyseq.models.decoders.tree import TreeDecoderConfig
 from anyseq.models.encoders.bottleneck import BottleneckConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
 from anyseq.models.encoders.dense import DenseEncoderConfig, PictureEncoderConfig
@@ -175,6 +179,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK | ONE_SYMBOL)
             for pooling in ("max", "mean", "attention")
         ],
+        "tree": variants(TreeDecoderConfig, {"cell": "lstm"}, {"levels": 1, "tied": False}, **STACK),
         "copying": variants(
             CopyingDecoderConfig, *(
                 {"decoder": decoder} for decoder in (
@@ -212,6 +217,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         ),
         "tokens": variants(TokensConfig, {}, {"min_count": 2, "case": "lower", "unicode": "nfkc"}),
         "labels": variants(LabelsConfig, {}),
+        "trees": variants(TreesConfig, {}, {"tags": True}),
         "pictures": [Variant(PicturesConfig(), NO_TEXTS)],
         "sound": [Variant(SoundConfig(), NO_TEXTS)],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
@@ -224,6 +230,9 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "word_error_rate": variants(WordErrorRateConfig, {}),
         "character_error_rate": variants(CharacterErrorRateConfig, {}),
         "accuracy": variants(TagAccuracyConfig, {}),
+        "brackets": variants(
+            BracketScoreConfig, *({"measured": measured} for measured in ("f1", "precision", "recall", "complete"))
+        ),
         "f1": variants(SpanF1Config, {}),
         "label_accuracy": [Variant(LabelAccuracyConfig(), NO_LABELS)],
     },
@@ -237,6 +246,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "origins": variants(OriginsConfig, {}),
         "entities": variants(EntitiesConfig, {}),
         "opinions": variants(OpinionsConfig, {}),
+        "sentences": variants(SentencesConfig, {}),
         "places": variants(PlacesConfig, {}),
         "commands": variants(CommandsConfig, {}),
         "names": variants(NamesConfig, {}),
@@ -337,6 +347,17 @@ def copying_own(config: DecoderConfig) -> Callable[[MemoryShape, Symbols], Decod
     return build
 
 
+def in_brackets(config: TreeDecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+    """A decoder of trees over a stream that writes some: 2 opens a bracket, 3 closes it, the others take an element."""
+
+    def build(memory: MemoryShape, target: Symbols) -> Decoder:
+        closed_by = [3 if symbol == 2 else 0 for symbol in range(target.vocab_size)]
+        takes = [symbol not in (0, 2, 3) for symbol in range(target.vocab_size)]
+        return config.build(memory, TreeSymbols(target.vocab_size, closed_by=tuple(closed_by), takes=tuple(takes)))
+
+    return build
+
+
 # The catalogue's decoders, and what can be built of them.
 DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     **{name: variant.config.build for name, variant in named("decoders").items()},
@@ -345,6 +366,7 @@ DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     "constrained transformer": constrained(TransformerDecoderConfig(positions="rotary", **BLOCKS)),
     "ensemble": ensemble(AttentionDecoderConfig(cell="lstm", **STACK), TransformerDecoderConfig(**BLOCKS)),
     "ensemble that does not attend": ensemble(TransformerDecoderConfig(**BLOCKS), RnnDecoderConfig(**STACK)),
+    "tree in brackets": in_brackets(TreeDecoderConfig(cell="lstm", **STACK)),
     "constrained copying": constrained(CopyingDecoderConfig(decoder=AttentionDecoderConfig(**STACK))),
     "copying own symbols, attention": copying_own(AttentionDecoderConfig(input_feeding=True, **STACK)),
     # One head: two that look at different places for good are a dead end that law 17 meets now and then.

@@ -91,4 +91,4 @@ def test_another_seed_gives_other_items(name: str) -> None:
 
 
 def test_all_that_is_named_here_is_in_the_catalogue() -> None:
-    assert {name.split("0[")[0] for name in variants("metrics")} == set(CATALOGUE["metrics"])
+    assert {name.split("0[")[0] for name in variants("metrics") if "0[" in name} == set(CATALOGUE["metrics"])

@@ -24,6 +24,19 @@ class Symbols:
 
 
 @dataclass(frozen=True)
+class TreeSymbols(Symbols):
+    """A stream that writes a tree over the source's elements, from left to right: its brackets, and its leaves.
+
+    Attributes:
+        closed_by: Of each symbol that opens a bracket the one that closes it; 0 of all others.
+        takes: Whether a symbol stands for the next element of the source.
+    """
+
+    closed_by: tuple[int, ...] = ()
+    takes: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True)
 class Vectors:
     """A stream of real vectors.
 

@@ -251,6 +251,11 @@ class Task(ABC):
     def output(self, values: Tensor, item: Item) -> str:
         """What a person sees of one hypothesis."""
 
+    def repaired(self, values: Tensor, item: Item) -> bool | None:
+        """Whether what a person sees of a hypothesis had to be made what it should be; None: nothing is ever repaired.
+        """
+        return None
+
     def units(self, values: Tensor, item: Item) -> Units:
         """The same as units to be aligned with the source's."""
         return self.codecs["target"].units(values)

@@ -27,6 +27,7 @@ class Alternative:
         stopped: `end`, `budget` or `blocked`.
         value: What ranks it where not the score does: an expected metric, a sum of scores; higher is better.
         alignment: Which units of the source it belongs to, where asked for.
+        repaired: The model's own was malformed and was mended; None: outputs of this task never are.
     """
 
     output: str
@@ -35,6 +36,7 @@ class Alternative:
     stopped: str
     value: float | None = None
     alignment: Alignment | None = None
+    repaired: bool | None = None
 
 
 @dataclass(frozen=True)

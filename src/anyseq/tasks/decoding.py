@@ -35,6 +35,7 @@ class Prediction:
         cut: The input was longer than the limit and was cut.
         value: What ranks it where not the score does: an expected metric, a sum of scores; higher is better.
         alignment: Which units of the source it belongs to, where asked for.
+        repaired: The model's own was malformed and was mended; None: outputs of this task never are.
         unknown: Characters or words of the input that the model has no symbol for, each once.
         unknown_share: How much of the input that is, in characters, from 0 to 1.
     """
@@ -48,6 +49,7 @@ class Prediction:
     cut: bool = False
     value: float | None = None
     alignment: Alignment | None = None
+    repaired: bool | None = None
     unknown: Sequence[str] = ()
     unknown_share: float = 0.0
 
@@ -78,8 +80,9 @@ class Scored:
 
 def _plain(found: Prediction | Alternative, weights: bool) -> dict[str, Any]:
     plain = {name: value for name, value in vars(found).items() if name != "alignment"}
-    if found.value is None:
-        del plain["value"]
+    for name in ("value", "repaired"):
+        if plain[name] is None:
+            del plain[name]
     return plain if found.alignment is None else {**plain, "alignment": found.alignment.as_dict(weights)}
 
 
@@ -164,6 +167,7 @@ def _alternatives(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> 
                 scores[row][n],
                 log_probs[row][n],
                 Stopped(stopped[row][n]).name.lower(),
+                repaired=task.repaired(values[row, n, : lengths[row][n]], item),
             )
             for n in range(count)
         ]

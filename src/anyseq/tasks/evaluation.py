@@ -46,13 +46,17 @@ def evaluate(
     """Search an output for each item (and choose as `predict` does) and compare it with its references.
 
     Besides the task's metrics: `loss` (teacher-forced, nats per target symbol) and `teacher_forced_perplexity`
-    (its exponential), over the items that have a target.
+    (its exponential), over the items that have a target; `malformed`, the percentage of outputs that had to be
+    repaired, where a task repairs.
     """
     began = time.monotonic()
     predictions = predict(task, items, settings, chooser=chooser) if task.metrics else []
     outputs = [prediction.output for prediction in predictions]
     measures: list[Measure] = [metric.measure(outputs, references) for metric in task.metrics]
     metrics = {measure.name: measure.value for measure in measures}
+    mended = [prediction.repaired for prediction in predictions if prediction.repaired is not None]
+    if mended:
+        metrics["malformed"] = 100 * sum(mended) / len(mended)
     with_target = [item for item in items if "target" in item.raw]
     if with_target:
         scored = score_pairs(task, with_target, settings)

@@ -281,8 +281,7 @@ class TextToText(Task):
         """Refuse a prefix that the target's codec does not know or that holds what is forbidden."""
         self._limits.refuse(settings)
 
-    @property
-    def search_limits(self) -> Sequence[Constraint]:
+    def search_limits(self, settings: SearchConfig) -> Sequence[Constraint]:
         """What outputs must obey besides what the user asks for.
 
         Where the model says what an output looks like, none is unknown: that is for scoring what train lacks.
@@ -308,7 +307,7 @@ class TextToText(Task):
             forbidden=self._limits.forbidden_among(settings.forbid, batch.items, keys),
             prefix=prefix,
             own=len(keys),
-            also=self.search_limits,
+            also=self.search_limits(settings),
         )
         if not (settings.replace_unknown and isinstance(target, Symbols)):
             return found

@@ -1,0 +1,1 @@
+"""Parsing: a tree over the words of a sentence."""

@@ -22,11 +22,13 @@ PARTS: dict[str, dict[str, str]] = {
         "tokens": "anyseq.data.codecs.tokens:TokensConfig",
         "spelt": "anyseq.data.codecs.spelt:SpeltConfig",
         "labels": "anyseq.data.codecs.labels:LabelsConfig",
+        "sentences": "anyseq.data.codecs.sentences:SentencesConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
         "transformer": "anyseq.models.encoders.transformer:TransformerEncoderConfig",
         "conv": "anyseq.models.encoders.conv:ConvEncoderConfig",
+        "hops": "anyseq.models.encoders.hops:HopsEncoderConfig",
     },
     "decoders": {
         "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
@@ -64,6 +66,8 @@ PARTS: dict[str, dict[str, str]] = {
         "origins": "anyseq.data.synthetic.origins:OriginsConfig",
         "opinions": "anyseq.data.synthetic.opinions:OpinionsConfig",
         "places": "anyseq.data.synthetic.places:PlacesConfig",
+        "stories": "anyseq.data.synthetic.stories:StoriesConfig",
+        "dialogues": "anyseq.data.synthetic.dialogues:DialoguesConfig",
         "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
     },
     "tasks": {
@@ -71,6 +75,7 @@ PARTS: dict[str, dict[str, str]] = {
         "transduce": "anyseq.tasks.transduce.task:TransduceConfig",
         "tag": "anyseq.tasks.tag.task:TagConfig",
         "classify": "anyseq.tasks.classify.task:ClassifyConfig",
+        "answer": "anyseq.tasks.answer.task:AnswerConfig",
     },
 }
 
@@ -170,6 +175,24 @@ RECIPES: dict[str, Recipe] = {
         "text → label",
         "texts by their words: sentiment, topic; bidirectional GRU, the largest value of each channel",
         "generated opinions, with negations and changes of mind",
+    ),
+    "answer/attention": Recipe(
+        "anyseq.tasks.answer:attention.yaml",
+        "text → text",
+        "a question over a story: it looks at the sentences in several hops (memory network)",
+        "generated stories: who is where, who has what",
+    ),
+    "answer/plain": Recipe(
+        "anyseq.tasks.answer:plain.yaml",
+        "text → text",
+        "the same without attention: LSTM, the story in one vector",
+        "generated stories",
+    ),
+    "answer/dialogue": Recipe(
+        "anyseq.tasks.answer:dialogue.yaml",
+        "text → text",
+        "the next turn of a dialogue from the last ones (`predict --interactive`); GRU with attention that copies",
+        "generated small talk with somebody who remembers",
     ),
     "tag/aligned": Recipe(
         "anyseq.tasks.tag:aligned.yaml",

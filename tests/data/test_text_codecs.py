@@ -20,8 +20,9 @@ TEXTS = [
     "日本語の文。 a  b",
     "The dogs play in the snow. The man plays in the snow.",
 ] * 3
-# Law 8 over all of the table; what is spelt and labels (tests/tagging, tests/classifying) are no texts of many symbols.
-CONFIGS = {name: variant.config for name, variant in named("codecs").items() if not name.startswith(("spelt", "label"))}
+# Law 8 over all of the table; what is spelt, labels and sentences have tests of their own.
+OTHERS = ("spelt", "label", "sentences")
+CONFIGS = {name: variant.config for name, variant in named("codecs").items() if not name.startswith(OTHERS)}
 CODECS = {name: config.fit(TEXTS) for name, config in CONFIGS.items()}
 every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)
 

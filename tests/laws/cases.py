@@ -17,16 +17,19 @@ from torch import Tensor, nn
 from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.labels import LabelsConfig
+from anyseq.data.codecs.sentences import SentencesConfig
 from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.tokens import TokensConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.dialogues import DialoguesConfig
 from anyseq.data.synthetic.introductions import EntitiesConfig, IntroductionsConfig
 from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.places import PlacesConfig
+from anyseq.data.synthetic.stories import StoriesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.errors import ConfigError
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
@@ -42,6 +45,7 @@ from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
+from anyseq.models.encoders.hops import HopsEncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
 from anyseq.models.ensemble import EnsembleDecoder
@@ -118,6 +122,9 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         ],
         "transformer": [Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS],
         "conv": [Variant(ConvEncoderConfig(**own), BOTH_WAYS) for own in KERNELS],
+        "hops": [
+            Variant(HopsEncoderConfig(model_dim=6, **own), BACKWARDS) for own in ({"hops": 2}, {"max_positions": 2})
+        ],
     },
     "decoders": {
         "rnn": [
@@ -193,6 +200,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         ),
         "tokens": variants(TokensConfig, {}, {"min_count": 2, "case": "lower", "unicode": "nfkc"}),
         "labels": variants(LabelsConfig, {}),
+        "sentences": variants(SentencesConfig, {"min_count": 1}, {"min_count": 1, "longest": 3, "case": "lower"}),
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -216,6 +224,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "entities": variants(EntitiesConfig, {}),
         "opinions": variants(OpinionsConfig, {}),
         "places": variants(PlacesConfig, {}),
+        "stories": variants(StoriesConfig, {}, {"facts": 2}, {"facts": 3}),
+        "dialogues": variants(DialoguesConfig, {}),
     },
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from anyseq.cli.reranking import Reranking
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
+    from anyseq.core import Item
     from anyseq.tasks.evaluation import Evaluation
 
 Figures = dict[str, Any]
@@ -41,13 +42,16 @@ def evaluate(
     if json_file is not None:
         refuse_homeless(json_file)
     find(models)
-    items, references = pairs.read()
     from anyseq import api
 
     found: list[Evaluation] = []
     systems: list[Figures] = []
+    items: list[Item] = []
+    references: list[list[str]] = []
     for system in [[model] for model in models] if paired else [models]:
         predictor = load(run, system, search, **others.loading)
+        if not items:
+            items, references = pairs.read(predictor.task)
         found.append(predictor.evaluate(items, references, **search))
         notices = Notices(predictor.task.source_limit, str(system[0]) if paired else "")
         for item, prediction in zip(items, found[-1].predictions, strict=True):

@@ -12,6 +12,7 @@ from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
     from anyseq.core import Item
+    from anyseq.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Pairs:
         typer.Option(metavar="FILE", help="Targets; several files, or a .tsv, are several references a line."),
     ] = None
     data: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Both in one file (.tsv, .csv, .jsonl, .txt; plain or .gz).")
+        Path | None, typer.Option(metavar="FILE", help="Both in one file, as the recipe's data.train (plain or .gz).")
     ] = None
 
     def __post_init__(self) -> None:
@@ -37,12 +38,15 @@ class Pairs:
         if not both if self.data is None else some:
             raise UsageError("pairs are needed: --source FILE and --target FILE, or --data FILE alone")
 
-    def read(self) -> tuple[list[Item], list[list[str]]]:
+    def read(self, task: Task) -> tuple[list[Item], list[list[str]]]:
         """Items, each with its first reference as target, and all the references of each.
+
+        Args:
+            task: Knows what one file of both looks like.
 
         Raises:
             DataError: a file cannot be used.
         """
         from anyseq.data.pairs import pairs
 
-        return pairs(self.source, self.target or [], data=self.data)
+        return pairs(self.source, self.target or [], data=self.data, read=task.read_pairs)

@@ -29,14 +29,15 @@ def score(
     reported the numbers of that spelling.
     """
     find(models)
-    items, references = pairs.read()
+    predictor = load(run, models, search)
+    items, references = pairs.read(predictor.task)
     numbered = [
         (number, replace(item, raw={**item.raw, "target": target}))
         for number, (item, targets) in enumerate(zip(items, references, strict=True), 1)
         for target in targets
     ]
     several = len(numbered) > len(items)
-    found = load(run, models, search).score([item for _, item in numbered], **search)
+    found = predictor.score([item for _, item in numbered], **search)
     for (number, _), scored in zip(numbered, found, strict=True):
         if form == "jsonl":
             typer.echo(json.dumps({**({"line": number} if several else {}), **asdict(scored)}))

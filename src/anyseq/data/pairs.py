@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,25 @@ from anyseq.errors import DataError
 
 
 def pairs(
-    source: str | Path | None = None, target: str | Path | Sequence[str | Path] = (), *, data: Any = None
+    source: str | Path | None = None,
+    target: str | Path | Sequence[str | Path] = (),
+    *,
+    data: Any = None,
+    read: Callable[[Any], list[Item]] = read_items,
 ) -> tuple[list[Item], list[list[str]]]:
     """Read items and their references; an item's target is its first reference.
 
     Args:
         source: A file with a source a line (plain or .gz).
         target: A file with a reference a line; of several each holds one, and so does each column of a .tsv.
-        data: Instead of both: one file of pairs, or anything `read_items` takes.
+        data: Instead of both: one file of pairs, or anything else that `read` takes.
+        read: Reads it, as a task does (`Task.read_pairs`).
 
     Raises:
         DataError: a file cannot be used, or they differ in length.
     """
     if data is not None:
-        items = read_items(data)
+        items = read(data)
         return items, [[str(item.raw["target"])] for item in items]
     if source is None:
         raise ValueError("either source and target are needed, or data")

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from anyseq.core import Padded, Spelt, Stream, Symbols
+from anyseq.core import Grouped, Padded, Spelt, Stream, Symbols
 from anyseq.nn.dropout import Dropout
 
 
@@ -79,10 +79,40 @@ class SpeltEmbedding(nn.Module):
         return self.out(found.amax(1))
 
 
+class GroupedEmbedding(nn.Module):
+    """A group of symbols as one vector: the sum of theirs, each weighted by its place, Σ_j f_j * e_j.
+
+    The weights f, [longest, dim], are learnt, and begin with 1: a bag of words. Of zeros the first alone counts, and
+    only where it is the whole group: the end.
+
+    Args:
+        stream: Groups of symbols.
+        dim: Width of the vectors.
+
+    Source:
+        Henaff et al. 2017, arXiv:1612.03969, equation 1.
+    """
+
+    def __init__(self, stream: Grouped, dim: int) -> None:
+        super().__init__()
+        self.symbols = SymbolEmbedding(stream.vocab_size, dim)
+        self.places = nn.Parameter(torch.ones(stream.longest, dim))
+
+    def forward(self, values: Int[Tensor, "*place value"]) -> Float[Tensor, "*place dim"]:
+        """The vector of each group; every distinct one is added up once."""
+        groups, place = values.flatten(0, -2).unique(dim=0, return_inverse=True)
+        counts = groups != 0
+        counts[:, 0] = True
+        vectors = (self.symbols(groups) * self.places * counts.unsqueeze(-1)).sum(1)
+        return vectors[place].view(*values.shape[:-1], -1)
+
+
 def input_layer(stream: Stream, dim: int) -> nn.Module:
     """The layer that turns a stream's values into vectors of `dim`: a table for symbols, a linear map for vectors."""
     if isinstance(stream, Spelt):
         return SpeltEmbedding(stream, dim)
+    if isinstance(stream, Grouped):
+        return GroupedEmbedding(stream, dim)
     return SymbolEmbedding(stream.vocab_size, dim) if isinstance(stream, Symbols) else nn.Linear(stream.dim, dim)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Units, Unknown
 from anyseq.data.batching import Packed
 from anyseq.data.check import Finding
+from anyseq.data.files import read_items
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
@@ -105,6 +106,14 @@ class Task(ABC):
     def config(self) -> TaskConfig:
         """The recipe."""
 
+    def read_pairs(self, data: Any) -> list[Item]:
+        """Read items with source and target, from what one of the data keys holds.
+
+        Raises:
+            DataError: a file, or a line of it, cannot be used.
+        """
+        return read_items(data)
+
     @abstractmethod
     def read(self) -> Splits:
         """Read the data the recipe names, or make its embedded default.
@@ -179,6 +188,15 @@ class Task(ABC):
         """
         if settings.prefix is not None or settings.forbid:
             raise UsageError("search.prefix and search.forbid are texts, and this task writes none: leave them out")
+
+    @property
+    def turns(self) -> int:
+        """Turns of a dialogue that are the source of a reply, the last included; 0: each source stands alone."""
+        return 0
+
+    def source_of(self, turns: Sequence[str]) -> str:
+        """The source of the reply to the last of some turns, which came one behind the other."""
+        return turns[-1]
 
     def unknown(self, item: Item) -> Unknown:
         """What of an item's source the model has no symbol for."""

@@ -18,7 +18,7 @@ from anyseq.data.batching import Packed
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
-from anyseq.data.files import SIDES, read_items
+from anyseq.data.files import SIDES
 from anyseq.data.selection import select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
@@ -98,10 +98,6 @@ class TextToText(Task):
     def config(self) -> TextToTextConfig:
         """The recipe."""
         return self._config
-
-    def read_pairs(self, data: Any) -> list[Item]:
-        """Read what one of the data keys holds."""
-        return read_items(data)
 
     def read(self) -> Splits:
         """Read the pairs of train and dev, or generate them."""

@@ -47,7 +47,7 @@ class IntroductionsConfig(SizedGeneratorConfig):
         rng = Random(f"{self.seed} {split}")
 
         def name() -> str:
-            return _name_of(split, self.seed, rng)
+            return name_of(split, self.seed, rng)
 
         def draw() -> Mapping[str, str]:
             source, target = rng.choice(_SENTENCES)
@@ -71,7 +71,7 @@ class EntitiesConfig(SizedGeneratorConfig):
         rng = Random(f"{self.seed} {split} entities")
 
         def name() -> str:
-            return _name_of(split, self.seed, rng)
+            return name_of(split, self.seed, rng)
 
         def person() -> str:
             return f"{name()} {name()}" if rng.random() < 0.5 else name()
@@ -95,7 +95,7 @@ class EntitiesConfig(SizedGeneratorConfig):
         return collect(split, self.size(split), draw)
 
 
-def _name_of(split: str, seed: int, rng: Random) -> str:
+def name_of(split: str, seed: int, rng: Random) -> str:
     """A name that this split has, and no other."""
     while True:
         text = _name(rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from anyseq.cli.lines import windows
 from anyseq.cli.notices import Notices
@@ -19,8 +19,7 @@ _PROMPT = "> "
 def converse(
     predictor: Predictor,
     path: str,
-    sink: TextIO,
-    write: Callable[[int, Prediction], str],
+    reply: Callable[[int, Prediction], object],
     notices: Notices,
     *,
     alignments: bool,
@@ -31,8 +30,7 @@ def converse(
     Args:
         predictor: The model.
         path: The file; `-` is standard input. A person at a terminal is prompted.
-        sink: Where replies go.
-        write: Makes the lines of the n-th reply.
+        reply: Gives the n-th reply out, at once.
         notices: Takes the replies in.
         alignments: Whether to align each reply with its source.
         search: Search settings by name.
@@ -44,10 +42,9 @@ def converse(
     talk = Conversation(predictor, alignments=alignments, **search)
     _prompt(at_terminal)
     for number, [line] in enumerate(windows(path, 1), 1):
-        reply = talk.say(line)
-        notices.see(f"line {number}", reply)
-        sink.write(write(number, reply))
-        sink.flush()
+        found = talk.say(line)
+        notices.see(f"line {number}", found)
+        reply(number, found)
         _prompt(at_terminal)
     notices.close()
 

@@ -73,11 +73,15 @@ def predict(
         predictor.refuse_without_attention()
     write = _writer(form, alignments, predictor.several(predictor.settings(**search)))
     number, notices = 0, Notices(predictor.task.source_limit)
-    if interactive:
-        with _sink(output_file) as sink:
-            converse(predictor, input_file, sink, write, notices, alignments=alignments is not None, **search)
-        return
     with _sink(output_file) as sink:
+        if interactive:
+
+            def reply(number: int, prediction: Prediction) -> None:
+                sink.write(write(number, prediction))
+                sink.flush()
+
+            converse(predictor, input_file, reply, notices, alignments=alignments is not None, **search)
+            return
         for window in windows(input_file):
             items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
             for prediction in predictor.predict_items(items, len(items), alignments=alignments is not None, **search):

@@ -62,7 +62,7 @@ class SpeltEmbedding(nn.Module):
 
     def forward(self, values: Int[Tensor, "*place value"]) -> Float[Tensor, "*place dim"]:
         """The vector of each place; every distinct word is spelt once."""
-        words, place = values.flatten(0, -2).unique(dim=0, return_inverse=True)
+        words, place = distinct_rows(values.flatten(0, -2))
         spelt = self._spelt(words[:, 1:])[place].view(*values.shape[:-1], -1)
         symbols = values[..., 0]
         if self.training and self.dropped.threshold:
@@ -100,11 +100,26 @@ class GroupedEmbedding(nn.Module):
 
     def forward(self, values: Int[Tensor, "*place value"]) -> Float[Tensor, "*place dim"]:
         """The vector of each group; every distinct one is added up once."""
-        groups, place = values.flatten(0, -2).unique(dim=0, return_inverse=True)
+        groups, place = distinct_rows(values.flatten(0, -2))
         counts = groups != 0
         counts[:, 0] = True
         vectors = (self.symbols(groups) * self.places * counts.unsqueeze(-1)).sum(1)
         return vectors[place].view(*values.shape[:-1], -1)
+
+
+def distinct_rows(
+    values: Int[Tensor, "row column"],
+) -> tuple[Int[Tensor, "distinct column"], Int[Tensor, " row"]]:
+    """The distinct rows of whole numbers from 0, in order, and which of them each row is.
+
+    As `values.unique(dim=0, return_inverse=True)`, many times as fast: column by column, the rows so far are numbered.
+    """
+    numbers, base = torch.zeros_like(values[:, 0]), values.amax() + 1
+    for column in values.unbind(1):
+        _, numbers = (numbers * base + column).unique(return_inverse=True)
+    first = numbers.new_empty(int(numbers.amax()) + 1)
+    first[numbers] = torch.arange(len(numbers), device=numbers.device)
+    return values[first], numbers
 
 
 def input_layer(stream: Stream, dim: int) -> nn.Module:

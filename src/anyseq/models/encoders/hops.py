@@ -16,6 +16,8 @@ from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import input_layer
 from anyseq.nn.positions import Learned
 
+_FADING = 0.1  # nats by which a score falls with every sentence further back, at first
+
 
 class Hop(nn.Module):
     """One look: query + V Σ_i p_i m_i with p = softmax_i((K query) · m_i).
@@ -35,13 +37,39 @@ class Hop(nn.Module):
 
     def forward(
         self,
-        query: Float[Tensor, "source dim"],
+        query: Float[Tensor, "source query dim"],
         vectors: Float[Tensor, "source time dim"],
-        bias: Float[Tensor, "source time"],
-    ) -> Float[Tensor, "source dim"]:
-        """The query, and what it found; `bias` is -inf where nothing may be read."""
-        scores = torch.baddbmm(bias[:, None], self.key(query)[:, None], vectors.transpose(1, 2))
-        return query + self.value(scores.softmax(-1).bmm(vectors).squeeze(1))
+        bias: Float[Tensor, "source query time"],
+    ) -> Float[Tensor, "source query dim"]:
+        """The queries, and what they found; `bias` is -inf where nothing may be read."""
+        scores = torch.baddbmm(bias, self.key(query), vectors.transpose(1, 2))
+        return query + self.value(scores.softmax(-1).bmm(vectors))
+
+
+class LookBack(nn.Module):
+    """Every sentence looks at those before it: a hop whose scores also know how far back a sentence is.
+
+    So a sentence learns what was true before it: where somebody came from who went somewhere. At first it prefers what
+    is near, and adds nothing (V = 0).
+
+    Args:
+        dim: Width of the vectors.
+        max_positions: Distances that are told apart.
+    """
+
+    def __init__(self, dim: int, max_positions: int) -> None:
+        super().__init__()
+        self.hop = Hop(dim)
+        nn.init.zeros_(self.hop.value.weight)
+        self.near = nn.Parameter(-_FADING * torch.arange(max_positions).to(torch.get_default_dtype()))
+
+    def forward(self, vectors: Float[Tensor, "source time dim"]) -> Float[Tensor, "source time dim"]:
+        """The sentences, each with what it found; the first one looks at itself."""
+        places = torch.arange(vectors.shape[1], device=vectors.device)
+        back = places[:, None] - places
+        allowed = (back > 0) | ((places == 0)[:, None] & (back == 0))
+        bias = self.near[back.clamp(0, len(self.near) - 1)].masked_fill(~allowed, -torch.inf)
+        return self.hop(vectors, vectors, bias.expand(len(vectors), -1, -1))
 
 
 class HopsEncoder(Encoder):
@@ -51,21 +79,30 @@ class HopsEncoder(Encoder):
     they were before any hop. A sentence that stands alone looks at itself.
 
     Args:
-        embed: Makes a vector of a sentence.
+        embed: Makes a vector of a sentence, `dim` wide.
+        back: Looks of every sentence at those before it; may be none.
         positions: Adds how far a sentence is from the last.
+        hops: Looks of the last sentence, at least one.
         dim: Width of the vectors.
-        hops: Looks.
         dropout: Share of the sentences' vectors dropped in training.
 
     Source:
         Sukhbaatar et al. 2015, arXiv:1503.08895. In theirs every hop has an embedding of its own, shared with its
-        neighbours; here one embedding is seen through each hop's K and V.
+        neighbours; here one embedding is seen through each hop's K and V. Looks back are not in theirs.
     """
 
-    def __init__(self, embed: nn.Module, positions: Learned, dim: int, hops: int, dropout: float) -> None:
+    def __init__(
+        self,
+        embed: nn.Module,
+        back: nn.ModuleList,
+        positions: Learned,
+        hops: nn.ModuleList,
+        dim: int,
+        dropout: float,
+    ) -> None:
         super().__init__()
-        self.embed, self.positions, self.dropout = embed, positions, Dropout(dropout)
-        self.hops = nn.ModuleList(Hop(dim) for _ in range(hops))
+        self.embed, self.back, self.positions, self.hops = embed, back, positions, hops
+        self.dropout = Dropout(dropout)
         self.output_dim = self.summary_dim = dim
 
     def forward(self, source: Padded, carry: Any = None) -> Memory:
@@ -78,31 +115,35 @@ class HopsEncoder(Encoder):
             raise ValueError("this encoder begins with the last sentence: it cannot fold a source in pieces")
         places = torch.arange(source.valid.shape[1], device=source.valid.device)[None]
         last = (source.lengths - 2).clamp(min=0)[:, None]
-        embedded = self.dropout(self.embed(source.values))
-        vectors = self.positions(embedded, (last - places).clamp(min=0))
-        query = embedded.gather(1, last[:, :, None].expand(-1, -1, self.output_dim)).squeeze(1)
-        bias = bias_of((places < last) | ((places == 0) & (last == 0)), vectors)
+        vectors = self.dropout(self.embed(source.values))
+        query = vectors.gather(1, last[:, :, None].expand(-1, -1, self.output_dim))
+        for look in self.back:
+            vectors = look(vectors)
+        vectors = self.positions(vectors, (last - places).clamp(min=0))
+        bias = bias_of((places < last) | ((places == 0) & (last == 0)), vectors)[:, None]
         for hop in self.hops:
             query = hop(query, vectors, bias)
-        return Memory(
-            item=torch.arange(source.rows, device=vectors.device), vectors=vectors, valid=source.valid, summary=query
-        )
+        item = torch.arange(source.rows, device=vectors.device)
+        return Memory(item=item, vectors=vectors, valid=source.valid, summary=query[:, 0])
 
 
 class HopsEncoderConfig(EncoderConfig):
     """A memory network over sentences: the last one asks, the others are looked at in several hops."""
 
     model_dim: int = Field(64, ge=1, description="width of the vectors")
-    hops: int = Field(3, ge=1, description="looks at the sentences, each knowing what those before it found")
-    max_positions: int = Field(64, ge=1, description="distances from the last sentence; those beyond share one")
+    looks_back: int = Field(1, ge=0, description="looks of every sentence at those before it, before the hops")
+    hops: int = Field(3, ge=1, description="looks of the last sentence, each knowing what those before it found")
+    max_positions: int = Field(64, ge=1, description="distances between sentences; those beyond share one")
     dropout: float = Field(0.0, ge=0, lt=1, description="share dropped of the sentences' vectors")
 
     def build(self, source: Stream) -> HopsEncoder:
         """Make an encoder that reads this stream; its places should be sentences."""
+        dim, most = self.model_dim, self.max_positions
         return HopsEncoder(
-            embed=input_layer(source, self.model_dim),
-            positions=Learned(self.model_dim, self.max_positions),
-            dim=self.model_dim,
-            hops=self.hops,
+            embed=input_layer(source, dim),
+            back=nn.ModuleList(LookBack(dim, most) for _ in range(self.looks_back)),
+            positions=Learned(dim, most),
+            hops=nn.ModuleList(Hop(dim) for _ in range(self.hops)),
+            dim=dim,
             dropout=self.dropout,
         )

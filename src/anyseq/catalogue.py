@@ -185,7 +185,7 @@ RECIPES: dict[str, Recipe] = {
     "answer/plain": Recipe(
         "anyseq.tasks.answer:plain.yaml",
         "text → text",
-        "the same without attention: LSTM, the story in one vector",
+        "the same without attention: GRU, the story in one vector",
         "generated stories",
     ),
     "answer/dialogue": Recipe(

@@ -51,7 +51,8 @@ def typing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 def test_one_fact_is_found_with_attention(tmp_path: Path) -> None:
     found = anyseq.train(
         "answer/attention", tmp_path / "m", threads=1, device="cpu",
-        overrides=["training.max_steps=400", "training.validate_every=200", "data.generator.train=3000",
+        overrides=["training.max_steps=400", "training.validate_every=200", "training.learning_rate=3e-3",
+                   "training.batch_tokens=500", "data.generator.train=3000",
                    "data.generator.dev=100", "data.generator.test=300"],
     )  # fmt: skip
     assert found.test is not None and found.test.metrics["exact_match"] > 90

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from anyseq.core import Grouped
 from anyseq.data.codecs.sentences import Sentences, SentencesConfig
 from anyseq.errors import DataError
-from anyseq.nn.embeddings import GroupedEmbedding
+from anyseq.nn.embeddings import GroupedEmbedding, distinct_rows
 from laws.cases import named
 
 TEXTS = ["Lena went to the mill. Where is Lena?", "He said 3.14 ... and left! So | what?", "Bo (it is late) slept."]
@@ -45,6 +45,14 @@ def test_what_is_saved_is_the_same(tmp_path: Path) -> None:
     assert Sentences.load(tmp_path).encode(TEXTS[0]).tolist() == codec.encode(TEXTS[0]).tolist()
     with pytest.raises(DataError, match="no words to learn"):
         SentencesConfig().fit([" "])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 50])
+def test_distinct_rows_are_those_of_unique(rows: int) -> None:
+    values = torch.randint(0, 3, (rows, 4), generator=torch.Generator().manual_seed(rows))
+    distinct, of = values.unique(dim=0, return_inverse=True)
+    found, place = distinct_rows(values)
+    assert torch.equal(found, distinct) and torch.equal(place, of)
 
 
 def test_a_group_is_the_sum_of_its_symbols_each_weighted_by_its_place() -> None:

@@ -123,7 +123,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "transformer": [Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS],
         "conv": [Variant(ConvEncoderConfig(**own), BOTH_WAYS) for own in KERNELS],
         "hops": [
-            Variant(HopsEncoderConfig(model_dim=6, **own), BACKWARDS) for own in (
+            Variant(HopsEncoderConfig(model_dim=8, **own), BACKWARDS) for own in (
                 {"hops": 2}, {"max_positions": 3}, {"looks_back": 0}, {"looks_back": 2})
         ],
     },

@@ -76,7 +76,7 @@ class HopsEncoder(Encoder):
     """The last sentence of a source looks at the others in several hops; what it found is `memory.summary`.
 
     A place is a sentence, and knows how many stand between it and the last. `memory.vectors` are the sentences', as
-    they were before any hop. A sentence that stands alone looks at itself.
+    they were before any hop; at the last one's place stands what it found. One that stands alone looks at itself.
 
     Args:
         embed: Makes a vector of a sentence, `dim` wide.
@@ -116,7 +116,8 @@ class HopsEncoder(Encoder):
         places = torch.arange(source.valid.shape[1], device=source.valid.device)[None]
         last = (source.lengths - 2).clamp(min=0)[:, None]
         vectors = self.dropout(self.embed(source.values))
-        query = vectors.gather(1, last[:, :, None].expand(-1, -1, self.output_dim))
+        asking = last[:, :, None].expand(-1, -1, self.output_dim)
+        query = vectors.gather(1, asking)
         for look in self.back:
             vectors = look(vectors)
         vectors = self.positions(vectors, (last - places).clamp(min=0))
@@ -124,7 +125,9 @@ class HopsEncoder(Encoder):
         for hop in self.hops:
             query = hop(query, vectors, bias)
         item = torch.arange(source.rows, device=vectors.device)
-        return Memory(item=item, vectors=vectors, valid=source.valid, summary=query[:, 0])
+        return Memory(
+            item=item, vectors=vectors.scatter(1, asking, query), valid=source.valid, summary=query[:, 0]
+        )
 
 
 class HopsEncoderConfig(EncoderConfig):

@@ -25,6 +25,7 @@ PARTS: dict[str, dict[str, str]] = {
         "labels": "anyseq.data.codecs.labels:LabelsConfig",
         "pictures": "anyseq.data.codecs.pictures:PicturesConfig",
         "sound": "anyseq.data.codecs.sound:SoundConfig",
+        "sentences": "anyseq.data.codecs.sentences:SentencesConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
@@ -33,6 +34,7 @@ PARTS: dict[str, dict[str, str]] = {
         "bottleneck": "anyseq.models.encoders.bottleneck:BottleneckConfig",
         "dense": "anyseq.models.encoders.dense:DenseEncoderConfig",
         "picture": "anyseq.models.encoders.dense:PictureEncoderConfig",
+        "hops": "anyseq.models.encoders.hops:HopsEncoderConfig",
     },
     "decoders": {
         "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
@@ -80,6 +82,8 @@ PARTS: dict[str, dict[str, str]] = {
         "tones": "anyseq.data.synthetic.tones:TonesConfig",
         "names": "anyseq.data.synthetic.names:NamesConfig",
         "manual": "anyseq.data.synthetic.manual:ManualConfig",
+        "stories": "anyseq.data.synthetic.stories:StoriesConfig",
+        "dialogues": "anyseq.data.synthetic.dialogues:DialoguesConfig",
         "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
     },
     "tasks": {
@@ -91,6 +95,7 @@ PARTS: dict[str, dict[str, str]] = {
         "autoencode": "anyseq.tasks.autoencode.task:AutoencodeConfig",
         "language_model": "anyseq.tasks.language_model.task:LanguageModelConfig",
         "contiguous": "anyseq.tasks.language_model.contiguous:ContiguousConfig",
+        "answer": "anyseq.tasks.answer.task:AnswerConfig",
     },
 }
 
@@ -220,6 +225,24 @@ RECIPES: dict[str, Recipe] = {
         "sound → label",
         "recordings as log-mel frames; bidirectional GRU",
         "a telephone's keys in noise, generated",
+    ),
+    "answer/attention": Recipe(
+        "anyseq.tasks.answer:attention.yaml",
+        "text → text",
+        "a question over a story: it looks at the sentences in several hops (memory network)",
+        "generated stories: who is where, who has what",
+    ),
+    "answer/plain": Recipe(
+        "anyseq.tasks.answer:plain.yaml",
+        "text → text",
+        "the same without attention: GRU, the story in one vector",
+        "generated stories",
+    ),
+    "answer/dialogue": Recipe(
+        "anyseq.tasks.answer:dialogue.yaml",
+        "text → text",
+        "the next turn of a dialogue from the last ones (`predict --interactive`); GRU with attention that copies",
+        "generated small talk with somebody who remembers",
     ),
     "tag/aligned": Recipe(
         "anyseq.tasks.tag:aligned.yaml",

@@ -18,6 +18,7 @@ from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree, Tree
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.labels import LabelsConfig
 from anyseq.data.codecs.pictures import PicturesConfig
+from anyseq.data.codecs.sentences import SentencesConfig
 from anyseq.data.codecs.sound import SoundConfig
 from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
@@ -26,6 +27,7 @@ from anyseq.data.codecs.trees import TreesConfig
 from anyseq.data.codecs.words import WordsConfig
 from anyseq.data.synthetic.commands import CommandsConfig
 from anyseq.data.synthetic.dates import DatesConfig
+from anyseq.data.synthetic.dialogues import DialoguesConfig
 from anyseq.data.synthetic.digits import DigitsConfig
 from anyseq.data.synthetic.introductions import EntitiesConfig, IntroductionsConfig
 from anyseq.data.synthetic.manual import ManualConfig
@@ -34,7 +36,8 @@ from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.places import PlacesConfig
-from anyseq.data.synthetic.sentences import SentencesConfig
+from anyseq.data.synthetic.sentences import SentencesConfig as TreesOfSentencesConfig
+from anyseq.data.synthetic.stories import StoriesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.data.synthetic.tones import TonesConfig
 from anyseq.errors import ConfigError
@@ -55,6 +58,7 @@ from anyseq.models.decoders.tree import TreeDecoderConfig
 from anyseq.models.encoders.bottleneck import BottleneckConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
 from anyseq.models.encoders.dense import DenseEncoderConfig, PictureEncoderConfig
+from anyseq.models.encoders.hops import HopsEncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
 from anyseq.models.ensemble import EnsembleDecoder
@@ -140,6 +144,10 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "dense": [Variant(DenseEncoderConfig(hidden_dim=8, num_layers=n, dropout=0.0), PLACEWISE) for n in (1, 2)],
         "picture": [Variant(PictureEncoderConfig(), NO_SYMBOLS)],
         "bottleneck": [Variant(BottleneckConfig(encoder=DenseEncoderConfig()), ONE_VECTOR)],
+        "hops": [
+            Variant(HopsEncoderConfig(model_dim=8, **own), BACKWARDS) for own in (
+                {"hops": 2}, {"max_positions": 3}, {"looks_back": 0}, {"looks_back": 2})
+        ],
     },
     "decoders": {
         "rnn": [
@@ -220,6 +228,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "trees": variants(TreesConfig, {}, {"tags": True}),
         "pictures": [Variant(PicturesConfig(), NO_TEXTS)],
         "sound": [Variant(SoundConfig(), NO_TEXTS)],
+        "sentences": variants(SentencesConfig, {"min_count": 1}, {"min_count": 1, "longest": 3, "case": "lower"}),
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -246,13 +255,15 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "origins": variants(OriginsConfig, {}),
         "entities": variants(EntitiesConfig, {}),
         "opinions": variants(OpinionsConfig, {}),
-        "sentences": variants(SentencesConfig, {}),
+        "sentences": variants(TreesOfSentencesConfig, {}),
         "places": variants(PlacesConfig, {}),
         "commands": variants(CommandsConfig, {}),
         "names": variants(NamesConfig, {}),
         "digits": variants(DigitsConfig, {}),
         "tones": variants(TonesConfig, {}),
         "manual": variants(ManualConfig, {}),
+        "stories": variants(StoriesConfig, {}, {"facts": 2}, {"facts": 3}),
+        "dialogues": variants(DialoguesConfig, {}),
     },
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from anyseq.lazy import attributes
 if TYPE_CHECKING:
     from anyseq.api.about import info
     from anyseq.api.checking import CheckReport, check
+    from anyseq.api.conversation import Conversation
     from anyseq.api.folders import default_folder, home_and_about, refuse_existing
     from anyseq.api.runs import Trained, resume, train
     from anyseq.api.use import Predictor, compare, load
@@ -24,6 +25,7 @@ else:
             "anyseq.api.about": "info",
             "anyseq.api.weights": "average",
             "anyseq.api.checking": "CheckReport check",
+            "anyseq.api.conversation": "Conversation",
             "anyseq.api.folders": "default_folder home_and_about refuse_existing",
             "anyseq.api.runs": "Trained resume train",
             "anyseq.api.use": "Predictor compare load",
@@ -35,6 +37,7 @@ else:
 
 __all__ = [
     "CheckReport",
+    "Conversation",
     "Evaluation",
     "Prediction",
     "Predictor",

@@ -15,6 +15,7 @@ from anyseq.cli.reranking import Reranking
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
+    from anyseq.core import Item
     from anyseq.tasks.evaluation import Evaluation
 
 Figures = dict[str, Any]
@@ -46,9 +47,12 @@ def evaluate(
 
     found: list[Evaluation] = []
     systems: list[Figures] = []
+    items: list[Item] = []
+    references: list[list[str]] = []
     for system in [[model] for model in models] if paired else [models]:
         predictor = load(run, system, search, **others.loading)
-        items, references = pairs.read(predictor.task)
+        if not items:
+            items, references = pairs.read(predictor.task)
         found.append(predictor.evaluate(items, references, **search))
         notices = Notices(predictor.task.source_limit, str(system[0]) if paired else "")
         for item, prediction in zip(items, found[-1].predictions, strict=False):  # without metrics there are none

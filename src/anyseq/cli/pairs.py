@@ -27,7 +27,7 @@ class Pairs:
         typer.Option(metavar="FILE", help="Targets; several files, or a .tsv, are several references a line."),
     ] = None
     data: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Both in one file (.tsv, .csv, .jsonl, .txt; plain or .gz).")
+        Path | None, typer.Option(metavar="FILE", help="Both in one file, as the recipe's data.train (plain or .gz).")
     ] = None
 
     def __post_init__(self) -> None:
@@ -53,6 +53,9 @@ class Pairs:
 
     def read(self, task: Task) -> tuple[list[Item], list[list[str]]]:
         """Items, each with its first reference as target, and all the references of each.
+
+        Args:
+            task: Knows what one file of both looks like.
 
         Raises:
             DataError: a file cannot be used.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
+from anyseq.cli.conversing import converse
 from anyseq.cli.lines import windows
 from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless
@@ -51,6 +52,9 @@ def predict(
         Literal["words", "sentences"] | None,
         typer.Option(help="Show the output after each word, or each sentence, of the source."),
     ] = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="Talk: each line is answered at once, knowing the turns before it.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
 ) -> None:
     """Predict line by line: one line out for each line in, in order; an empty line gives an empty line.
@@ -71,6 +75,10 @@ def predict(
     output the source word whose pieces it looked at most (`0-0 2-1`); `soft` the weights of all source words for each
     word of the output (`0.9,0.1 0.2,0.8`; what lacks to 1 looked at the source's end). Where a codec has characters,
     these are aligned. In jsonl it is a field.
+
+    With --interactive the last turns, yours and the model's, are the source of the next reply, as many as the setting
+    `turns` of a model of dialogues says; the output of a line is written before the next is read. An empty line begins
+    a new conversation, and gives an empty line. A model of other uses answers each line by itself.
     """
     _check_files("-" if input_file is None else input_file, output_file, overwrite)
     find(models)
@@ -92,6 +100,15 @@ def predict(
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not predictor.task.lines)
     number, notices = 0, Notices(predictor.task.source_limit, endless=not predictor.task.lines)
     with _sink(output_file) as sink:
+        if interactive:
+
+            def reply(number: int, prediction: Prediction) -> None:
+                sink.write(write(number, prediction))
+                sink.flush()
+
+            source = "-" if input_file is None else input_file
+            converse(predictor, source, reply, notices, alignments=alignments is not None, **search)
+            return
         for window in _windows(input_file, unprompted):
             items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
             for prediction in predictor.predict_items(items, len(items), alignments=alignments is not None, **search):

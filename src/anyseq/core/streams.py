@@ -67,4 +67,19 @@ class Spelt:
     longest: int
 
 
-Stream = Symbols | Vectors | Spelt
+@dataclass(frozen=True)
+class Grouped:
+    """A stream of groups of symbols, such as the words of a sentence: a place holds a group, then zeros.
+
+    The end is a place of zeros.
+
+    Attributes:
+        vocab_size: Number of symbols, the end (0) and unknown (1) included.
+        longest: Symbols of a place.
+    """
+
+    vocab_size: int
+    longest: int
+
+
+Stream = Symbols | Vectors | Spelt | Grouped

@@ -24,8 +24,8 @@ def pairs(
     Args:
         source: A file with a source a line (plain or .gz).
         target: A file with a reference a line; of several each holds one, and so does each column of a .tsv.
-        data: Instead of both: one file of pairs, or anything `read` takes.
-        read: Reads it; a task's `read_pairs` knows its files.
+        data: Instead of both: one file of pairs, or anything else that `read` takes.
+        read: Reads it, as a task does (`Task.read_pairs`).
 
     Raises:
         DataError: a file cannot be used, or they differ in length.

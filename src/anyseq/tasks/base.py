@@ -234,6 +234,15 @@ class Task(ABC):
         if settings.prefix is not None or settings.forbid:
             raise UsageError("search.prefix and search.forbid are texts, and this task writes none: leave them out")
 
+    @property
+    def turns(self) -> int:
+        """Turns of a dialogue that are the source of a reply, the last included; 0: each source stands alone."""
+        return 0
+
+    def source_of(self, turns: Sequence[str]) -> str:
+        """The source of the reply to the last of some turns, which came one behind the other."""
+        return turns[-1]
+
     def unknown(self, item: Item) -> Unknown:
         """What of an item's source the model has no symbol for."""
         return Unknown()

@@ -1,0 +1,1 @@
+"""Answers to questions about a story, and replies in a dialogue."""

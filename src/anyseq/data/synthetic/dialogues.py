@@ -74,8 +74,8 @@ class DialoguesConfig(SizedGeneratorConfig):
             for _ in range(rng.randint(1, _EXCHANGES)):
                 talk.go_on()
             place = rng.randrange(1, len(talk.turns), 2)
-            source = join_turns(talk.turns[:place], self.turns)
-            return {"source": source, "target": talk.turns[place]} if split_of(source, self.seed, 0.1) == split else None
+            source, reply = join_turns(talk.turns[:place], self.turns), talk.turns[place]
+            return {"source": source, "target": reply} if split_of(source, self.seed, 0.1) == split else None
 
         return collect(split, self.size(split), draw)
 

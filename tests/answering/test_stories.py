@@ -97,6 +97,7 @@ def test_a_reply_follows_from_the_turns_before() -> None:
                 named += what == "name"
         if reply.startswith("You did not tell me your name"):
             assert not any(turn.startswith(("My name is", "Nice to meet you")) for turn in turns)
+    assert any(item.raw["target"].startswith("What colour is your") for item in items)
     assert named > 50 and set(alone) == {1, 3, 5, 7}
 
 

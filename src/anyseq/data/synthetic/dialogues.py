@@ -46,7 +46,7 @@ _TALK = (
     ("What can you do?", "I can listen and remember a little."), ("I am tired.", "Then you should sleep."),
     ("Tell me a joke.", "I do not know any."), ("That is nice.", "Yes, it is."),
 )  # fmt: skip
-_EXCHANGES = 6
+_EXCHANGES = 8
 _KINDS = ("tell", "tell", "ask", "ask", "buy", "talk")
 _KNOWN = 0.7  # chance that a question is about something that was told, where anything was
 _IN_HASTE = 0.3  # chance that somebody types without capitals and full stops
@@ -73,8 +73,8 @@ class DialoguesConfig(SizedGeneratorConfig):
             talk = _Talk(rng, name, self.turns)
             for _ in range(rng.randint(1, _EXCHANGES)):
                 talk.go_on()
-            *before, reply = talk.turns
-            source = join_turns(before, self.turns)
+            place = rng.randrange(1, len(talk.turns), 2)
+            source, reply = join_turns(talk.turns[:place], self.turns), talk.turns[place]
             return {"source": source, "target": reply} if split_of(source, self.seed, 0.1) == split else None
 
         return collect(split, self.size(split), draw)

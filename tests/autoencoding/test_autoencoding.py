@@ -87,6 +87,8 @@ def test_beginnings_of_a_text() -> None:
     text = "It was good. Was it? Not at all !"
     assert prefixes(text, "sentences") == ["It was good.", "It was good. Was it?", text]
     assert prefixes("so good . but long .", "sentences") == ["so good .", "so good . but long ."]
+    assert prefixes("wait . . . what ? ! yes", "sentences")[:-1] == ["wait . . .", "wait . . . what ? !"]
+    assert prefixes("很好。不好！", "sentences") == ["很好。", "很好。不好！"]
     assert prefixes("", "words") == prefixes(" ", "sentences") == []
 
 

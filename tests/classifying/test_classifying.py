@@ -61,7 +61,7 @@ def test_a_table_with_the_label_first(tmp_path: Path, capsys: pytest.CaptureFixt
     ]
     assert main([*command, *words]) == 0
     told = capsys.readouterr().err
-    assert "'spam' " in told and "fewer than 5 texts: 'rare one'" in told and "another label, too" in told
+    assert "'spam' " in told and "fewer than 5 items: 'rare one'" in told and "another label, too" in told
     source = write(tmp_path / "in.txt", "word3 money .")
     assert main(["predict", str(tmp_path / "m"), "--input", str(source), "--format", "jsonl"]) == 0
     assert json.loads(capsys.readouterr().out)["output"] in ("ham", "spam", "rare one")

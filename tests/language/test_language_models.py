@@ -59,6 +59,8 @@ def test_samples_and_prompts(trained: api.Trained, tmp_path: Path, capsys: pytes
     lines = capsys.readouterr().out.splitlines()
     assert [line[: 4 if place == 2 else 2] for place, line in enumerate(lines)][::2] == ["ba", "kuno"]
     assert len(lines) == 4 and len(lines[1]) == 4 and lines[3].startswith("gi")
+    assert main(["predict", model, "--input", str(write(tmp_path / "unknown.txt", "bXa"))]) == 0
+    assert "holds what the model has no symbol for" in capsys.readouterr().err
     # One row's prompt changes no other row's text.
     assert [each.output for each in trained.predictor.predict(["gi", "ba"])] == [lines[3], lines[0]]
     assert main(["predict", model, "--input", str(prompts), "--samples", "2", "--prefix", "d"]) == 0
@@ -130,6 +132,35 @@ def test_piece_by_piece_is_the_whole() -> None:
         loss(halfway, model, batch)
     resumed.carry_on({name: each.clone() for name, each in halfway.carried().items()})
     assert loss(resumed, model, third) == found[2]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_what_is_carried_comes_to_where_the_model_is() -> None:
+    """A checkpoint is read onto the processor."""
+    model = AloneConfig(decoder=CASES[0]).build(Symbols(7)).train().cuda()
+    objective, there = Carried(0.0), torch.device("cuda")
+    first, second = (each.to(there) for each in pieces(torch.ones(2, 8).long(), 4))
+    objective(model, first, noise_of(first, 1, 1))
+    objective.carry_on({name: tensor.cpu() for name, tensor in objective.carried().items()})
+    objective(model, second, noise_of(second, 1, 1))
+
+
+def test_only_one_long_text_is_carried(tmp_path: Path) -> None:
+    words = ["data.train=[aa, ab]", "objective=carried"]
+    with pytest.raises(ConfigError, match="is for one long text"):
+        anyseq.train("language_model/names", tmp_path / "m", overrides=words)
+    with pytest.raises(ConfigError, match="grows with the text"):
+        anyseq.train("language_model/text", tmp_path / "m", device="cpu", overrides=["model.decoder=transformer"])
+
+
+def test_a_text_from_python(tmp_path: Path) -> None:
+    text = "It was good. It was not.\n" * 60
+    words = {word.split("=")[0]: json.loads(word.split("=")[1]) for word in WORDS} | {"training.max_steps": 2}
+    for number, data in enumerate((text, text.splitlines())):
+        settings = {**words, "data.train": data}
+        folder = tmp_path / str(number)
+        trained = anyseq.train("language_model/text", folder, device="cpu", threads=1, overrides=settings)
+        assert sum(len(item.raw["target"]) for item in trained.predictor.task.read_texts(data)) == len(text)
 
 
 def test_a_state_that_grows_is_not_carried() -> None:

@@ -177,3 +177,30 @@ def test_arrays_from_python(tmp_path: Path) -> None:
     trained = anyseq.train("classify/sounds", tmp_path / "model", device="cpu", threads=1, overrides=settings)
     assert trained.trivial is not None and trained.trivial[0] == "the most frequent label"
     assert trained.predictor.predict([data[0][0]])[0].output in "0123456789*#"
+
+
+def test_what_cannot_be_read_is_told_before_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split, sizes in (("train", [(4, 4)] * 12), ("test", [(4, 4), (5, 4)])):
+        for number, size in enumerate(sizes):
+            for label in ("a", "b"):
+                (tmp_path / split / label).mkdir(parents=True, exist_ok=True)
+                Image.new("L", size, 9 * number).save(tmp_path / split / label / f"{number}.png")
+    model = tmp_path / "model"
+    data = [f"data.train={tmp_path / 'train'}", f"data.test={tmp_path / 'test'}"]
+    assert main(["train", "classify/linear", "--output", str(model), *data, *QUICK]) == 2
+    said = capsys.readouterr().err
+    assert "2 errors" in said and "5 x 4 is given, the model's have 4 x 4" in said and not model.exists()
+    Image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4) * 4000).save(tmp_path / "deep.png")
+    with pytest.raises(DataError, match="more than 8 bits"):
+        PicturesConfig().fit([str(tmp_path / "deep.png")])
+
+
+def test_numbers_that_are_none_and_scales_that_are_none() -> None:
+    constant = [np.full((3, 3), 0.1, dtype=np.float32)] * 2
+    assert PicturesConfig().fit(constant).measured.deviation.item() == 1
+    for wrong, told in ((np.array([1, 2**30]), "16 bits"), (np.array([0.1, np.nan]), "nan or infinity")):
+        with pytest.raises(DataError, match=told):
+            SoundConfig().fit([wrong])
+    with pytest.raises(ConfigError, match="halves"):
+        PictureEncoderConfig(channels=(12, 12, 12, 12)).build(Vectors(64, (8, 8, 1)))
+    assert PictureEncoderConfig(channels=(12,)).build(Vectors(64, (8, 8, 1))).output_dim == 128

@@ -50,6 +50,22 @@ def test_a_field_said_symbol_by_symbol_is_the_field() -> None:
             torch.testing.assert_close(emission.log_prob(rows.values).sum(1), scores.log_softmax(0))
 
 
+def test_under_its_constraint_it_is_the_field_over_what_obeys() -> None:
+    """Not renormalised step by step: the probability of a legal sequence is its own by that of all legal ones."""
+    table = legal(TAGS, iob=True, labelled=False)
+    free, bound = field(), field()
+    bound.only(table)
+    constrained, given = Constrained(bound, All([AsLong(len(TAGS)), Following(table)])), memory()
+    for source, length in enumerate(given.valid.sum(1).tolist()):
+        one = given.select(torch.tensor([source]))
+        bodies = itertools.product(range(1, len(TAGS)), repeat=length - 1)
+        every = [(*body, 0) for body in bodies if all(table[b, a] for b, a in zip((-1, *body), body, strict=False))]
+        rows = Padded.stack([torch.tensor(each) for each in every])
+        alone, _ = score(free, one, rows)
+        found, _ = score(constrained, one, rows)
+        torch.testing.assert_close(found, alone.log_softmax(0))
+
+
 def test_its_samples_are_as_frequent_as_it_says() -> None:
     decoder, one = field(), memory().select(torch.tensor([1]))
     found = search(decoder, one, strategy=Sampling(4000), stop=EndSymbol(2), n_best=4000)

@@ -66,7 +66,11 @@ def prepare(config: TaskConfig, home: Path | None, tell: Tell, at_faults: AtFaul
         task.load_codecs(home / "codecs")
     for finding in _in_codecs(task, splits, test or ()) if at_faults != "off" else ():
         findings.append(finding)
-        tell(str(finding), finding.severity)
+        if finding.severity == "error" and at_faults == "stop":
+            errors.append(finding)
+        else:
+            tell(str(finding), finding.severity)
+    _refuse(errors)
     return Prepared(task, splits, test, findings)
 
 
@@ -79,6 +83,16 @@ def _in_codecs(task: Task, splits: Splits, test: Sequence[Item]) -> Iterator[Fin
     for name, items in (("dev", splits.dev), ("test", test)):
         for side, codec in task.codecs.items():
             yield from unknown(name, side, codec, items)
+        yield from _unreadable(task, name, items)
+
+
+def _unreadable(task: Task, name: str, items: Sequence[Item]) -> Iterator[Finding]:
+    """What of files the source's codec cannot read: better known before training than at its end."""
+    for item in items if task.reads_files else ():
+        try:
+            task.encode_source(item)
+        except DataError as fault:
+            yield Finding("error", f"{name}: {fault}", (item.place,))
 
 
 def _refuse(errors: Sequence[Finding]) -> None:

@@ -101,7 +101,7 @@ class Predictor:
         with self.autocast():
             return evaluate(self.task, items, references, self.settings(**search), chooser=self.reranking)
 
-    def embed(self, raws: Iterable[Any]) -> Float[np.ndarray, "item dim"]:
+    def embed(self, raws: str | Iterable[Any]) -> Float[np.ndarray, "item dim"]:
         """What the fold makes of each source: one vector (`memory.summary`).
 
         Args:
@@ -110,6 +110,7 @@ class Predictor:
         Raises:
             UsageError: the model folds nothing: it has no source.
         """
+        raws = [raws] if isinstance(raws, str) else raws
         with self.autocast():
             return embed(self.task, [Item({"source": raw}, key) for key, raw in enumerate(raws)])
 

@@ -19,10 +19,13 @@ class Notices:
         limit: The setting that bounds the length of a source, as `key=value`; None where there is none.
         who: Named before every warning (a model, where there are several).
         endless: Outputs go on until they are stopped.
+        prompted: What is given is to stand in the output, so that each unknown part is worth a word.
     """
 
-    def __init__(self, limit: str | None, who: str = "", endless: bool = False) -> None:
-        self._endless = endless
+    def __init__(
+        self, limit: str | None, who: str = "", *, endless: bool = False, prompted: bool = False
+    ) -> None:
+        self._endless, self._prompted = endless, prompted
         self._limit = f" ({limit})" if limit else ""
         self._who, self._counts = f"{who}: " if who else "", Counter[str]()
 
@@ -36,7 +39,13 @@ class Notices:
                 f"the output for {place} was stopped at the longest that is allowed (search.max_length, "
                 "search.max_length_ratio; --max-length N, --max-length-ratio R), before it had ended",
             )
-        if prediction.mostly_unknown:
+        if self._prompted and prediction.unknown:
+            self._first(
+                "prompts hold what is unknown",
+                f"{place} holds what the model has no symbol for, and the output cannot show: "
+                f"{Unknown(prediction.unknown).named()}",
+            )
+        elif prediction.mostly_unknown:
             self._first(
                 "lines were mostly unknown",
                 f"{place} is mostly unknown to the model, which has no symbol for "

@@ -95,10 +95,13 @@ def predict(
         raise UsageError(f"{input_file} is a folder; this model reads lines: give a file, or - for stdin")
     if every_step is not None:
         with _sink(output_file) as sink:
-            sink.writelines(_steps(predictor, "-" if input_file is None else input_file, every_step, form, search))
+            for lines in _steps(predictor, "-" if input_file is None else input_file, every_step, form, search):
+                sink.write(lines)
+                sink.flush()
         return
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not predictor.task.lines)
-    number, notices = 0, Notices(predictor.task.source_limit, endless=not predictor.task.lines)
+    number, task = 0, predictor.task
+    notices = Notices(task.source_limit, endless=not task.lines, prompted=task.prompted)
     with _sink(output_file) as sink:
         if interactive:
 
@@ -163,21 +166,28 @@ def _refuse_steps(predictor: Predictor, alignments: str | None, search: Mapping[
 def _steps(
     predictor: Predictor, source: str, by: Literal["words", "sentences"], form: str, search: Mapping[str, Any]
 ) -> Iterator[str]:
-    """The lines of every source's beginnings."""
+    """The lines of every source's beginnings, a window of sources at a time."""
     from anyseq.data.prefixes import prefixes
 
-    number = 0
+    number, notices = 0, Notices(predictor.task.source_limit)
     for window in windows(source):
-        for text in window:
-            number += 1
-            read = prefixes(text, by)
-            for count, found in enumerate(predictor.predict(read, **search) if read else (), 1):
-                if form == "jsonl":
-                    fields = {"line": number, by: count, **_finite(found.as_dict())}
-                    yield json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n"
-                else:
-                    probability = math.exp(found.log_prob)
-                    yield f"{number}\t{count}\t{probability:.4f}\t{_line(found.output)}\t{_line(found.input)}\n"
+        read = [
+            (number + at, count, text)
+            for at, whole in enumerate(window, 1)
+            for count, text in enumerate(prefixes(whole, by), 1)
+        ]
+        number += len(window)
+        lines = []
+        for (line, count, _), found in zip(read, predictor.predict([text for *_, text in read], **search), strict=True):
+            notices.see(f"line {line}", found)
+            if form == "jsonl":
+                fields = {"line": line, by: count, **_finite(found.as_dict())}
+                lines.append(json.dumps(fields, ensure_ascii=False, allow_nan=False))
+            else:
+                shown = f"{math.exp(found.log_prob):.4f}\t{_line(found.output)}\t{_line(found.input)}"
+                lines.append(f"{line}\t{count}\t{shown}")
+        yield "".join(f"{line}\n" for line in lines)
+    notices.close()
 
 
 def _windows(source: str | None, unprompted: bool) -> Iterable[list[str]]:

@@ -83,7 +83,12 @@ class Encoder(nn.Module, ABC):
         summary_dim: Width of `memory.summary`.
         state_dims: Of `memory.states`, layer by layer: width of each field by name; empty where there are none.
         embed: The input layer, which a decoder may share.
+
+    Class attributes:
+        placed: `memory.vectors` has a place for each of the source's.
     """
+
+    placed: ClassVar[bool] = True
 
     output_dim: int
     summary_dim: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -26,6 +27,9 @@ def read_columns(path: str | Path, columns: Sequence[int] = (0, -1)) -> list[Ite
     Lines that begin with `-DOCSTART-` are no tokens; nor, in files with tabs, are comments: lines that begin with `#`
     and have none. (Between white space `# # O` is a token like any other.)
 
+    In .conllu the token is column 1 and its tag column 3 where the first and the last are asked for; words that several
+    tokens make together (`3-4`), and those that are left out (`5.1`), are none.
+
     Args:
         path: The file.
         columns: Of the token and of the tag, from 0; -1 is the last.
@@ -34,6 +38,8 @@ def read_columns(path: str | Path, columns: Sequence[int] = (0, -1)) -> list[Ite
         DataError: the file is missing, empty, no UTF-8 or damaged; a line has too few columns, an empty token, or one
             with a space in it.
     """
+    if str(path).removesuffix(".gz").endswith(".conllu") and tuple(columns) == (0, -1):
+        columns = (1, 3)
     items = [
         Item(dict(zip(SIDES, map(" ".join, zip(*rows, strict=True)), strict=True)), key, str(path), line)
         for key, (line, rows) in enumerate(_sentences(path, columns))
@@ -43,14 +49,19 @@ def read_columns(path: str | Path, columns: Sequence[int] = (0, -1)) -> list[Ite
     return items
 
 
+_NO_WORD = re.compile(r"\d+[-.]\d+\t")
+
+
 def _sentences(path: str | Path, columns: Sequence[int]) -> Iterator[tuple[int, list[list[str]]]]:
     block: list[tuple[int, str]] = []
+    universal = str(path).removesuffix(".gz").endswith(".conllu")
     for number, line in chain(read_numbered(path), [(0, "")]):
         if line.strip():
             block.append((number, line))
             continue
         tabs = any("\t" in line for _, line in block)
-        tokens = [(at, line) for at, line in block if not _no_token(line, tabs)]
+        words = [(at, line) for at, line in block if not (universal and _NO_WORD.match(line))]
+        tokens = [(at, line) for at, line in words if not _no_token(line, tabs)]
         if tokens:
             yield tokens[0][0], [_row(line, tabs, columns, str(path), at) for at, line in tokens]
         block = []

@@ -7,7 +7,9 @@ from typing import Literal
 
 By = Literal["words", "sentences"]
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s+")
+_MARKS = ".!?…。！？"
+# Behind a mark and white space, unless a lone mark follows; behind 。 and its like nothing need stand between.
+_SENTENCE_END = re.compile(rf"(?<=[.!?…])\s+(?![{_MARKS}]+(?:\s|$))|(?<=[。！？])(?![{_MARKS}])\s*")
 
 
 def prefixes(text: str, by: By) -> list[str]:
@@ -19,5 +21,5 @@ def prefixes(text: str, by: By) -> list[str]:
     ends = [found.end() for found in re.finditer(r"\S+", text)]
     if by == "sentences":
         pieces = [found.start() for found in _SENTENCE_END.finditer(text)]
-        ends = [end for end in pieces if text[:end].strip(" .!?…。！？")] + ends[-1:]
+        ends = [end for end in pieces if text[:end].strip(f" {_MARKS}")] + ends[-1:]
     return list(dict.fromkeys(text[:end].strip() for end in ends))

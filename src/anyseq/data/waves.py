@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import gcd
 
@@ -32,18 +34,34 @@ def read_wave(path: str) -> Wave:
     Raises:
         DataError: it is missing, damaged, empty or of another kind.
     """
-    try:
-        with wave.open(path) as file:
-            channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
-            content = file.readframes(file.getnframes())
-    except FileNotFoundError:
-        raise DataError("there is no such recording", path) from None
-    except (wave.Error, EOFError, OSError) as fault:
-        raise DataError(f"this is no WAV file of whole numbers (PCM): {fault}; convert it", path) from None
+    with _opened(path) as file:
+        channels, width, rate = file.getnchannels(), file.getsampwidth(), file.getframerate()
+        content = file.readframes(file.getnframes())
     frames = np.frombuffer(content[: len(content) // (width * channels) * width * channels], dtype=np.uint8)
     if not frames.size:
         raise DataError("the recording is empty", path)
     return Wave(_floats(frames, width).reshape(-1, channels).mean(1, dtype=np.float32), rate, channels)
+
+
+def read_header(path: str) -> tuple[int, int]:
+    """Samples a second and channels of a WAV file, without its sound.
+
+    Raises:
+        DataError: as `read_wave`.
+    """
+    with _opened(path) as file:
+        return file.getframerate(), file.getnchannels()
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[wave.Wave_read]:
+    try:
+        with wave.open(path) as file:
+            yield file
+    except FileNotFoundError:
+        raise DataError("there is no such recording", path) from None
+    except (wave.Error, EOFError, OSError) as fault:
+        raise DataError(f"this is no WAV file of whole numbers (PCM): {fault}; convert it", path) from None
 
 
 def _floats(content: np.ndarray, width: int) -> np.ndarray:

@@ -117,7 +117,7 @@ class SpanF1(Metric):
 
 
 def spans(tags: Sequence[str]) -> list[Span]:
-    """The spans that tags mark, `B-type` or `I-type` each, or `O`.
+    """The spans that tags mark, `B-type` or `I-type` each (or `E-type` at an end, `S-type` alone), or `O`.
 
     A span begins at every B-, and at an I- behind another type or behind nothing; so tags of both kinds (IOB1, IOB2)
     are read, and illegal sequences, too. A tag without a hyphen, `O` apart, is a type by itself.
@@ -127,15 +127,16 @@ def spans(tags: Sequence[str]) -> list[Span]:
         [('NP', 0, 2), ('NP', 2, 3), ('VP', 4, 5)]
     """
     found: list[Span] = []
-    first, current = 0, ""
+    first, current, closed = 0, "", False
     for place, tag in enumerate([*tags, "O"]):
         position, _, kind = tag.partition("-") if "-" in tag else ("O" if tag == "O" else "B", "", tag)
         kind = "" if position == "O" else kind
-        if current and (position == "B" or kind != current):
+        if current and (position in "BS" or kind != current or closed):
             found.append((current, first, place))
             current = ""
         if kind and not current:
             first, current = place, kind
+        closed = position in "ES"
     return found
 
 

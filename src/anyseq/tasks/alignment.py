@@ -18,6 +18,9 @@ def refuse_without_attention(task: Task) -> None:
     Raises:
         UsageError: so it is.
     """
+    encoder = getattr(task.model, "encoder", None)
+    if encoder is not None and not encoder.placed:
+        raise UsageError("alignments say which place was looked at, and this encoder leaves one for all of a source")
     if not task.model.decoder.attends:
         raise UsageError(
             f"alignments come from attention over the source, and this model's {type(task.model.decoder).__name__} has "

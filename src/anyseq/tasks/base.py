@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Units, Unknown
@@ -31,15 +31,26 @@ MILDER: tuple[AtFaults, ...] = get_args(AtFaults)
 
 
 class TaskConfig(PartConfig):
-    """A recipe: a task with everything it needs. The recipe's key `task` names its kind."""
+    """A recipe: a task with everything it needs. The recipe's key `task` names its kind.
+
+    Class attributes:
+        carries: Its items follow each other, so that an objective may hand a state on.
+    """
 
     section: ClassVar[str] = "tasks"
+    carries: ClassVar[bool] = False
 
     description: str = Field("", description="one line for `anyseq recipes`")
     objective: ObjectiveConfig = Field(description="what training minimises")
     training: TrainingConfig = Field(description="how long and how hard to train")
     search: DecodingConfig = Field(default_factory=DecodingConfig, description="how outputs are searched for")
     metrics: tuple[MetricConfig, ...] = Field(description="how good an output is; the first decides")
+
+    @model_validator(mode="after")
+    def _carried_where_items_follow(self) -> Self:
+        if self.objective.carries and not self.carries:
+            raise ValueError("objective=carried is for one long text (language_model/text): choose cross_entropy")
+        return self
 
     @abstractmethod
     def build(self) -> Task:

@@ -88,7 +88,7 @@ def _plain(found: Prediction | Alternative, weights: bool) -> dict[str, Any]:
 
 def batches(fields: Sequence[Mapping[str, Tensor]], batch_tokens: int) -> list[Tensor]:
     """Indices of encoded items that go together: rows times the longest field stay within `batch_tokens`."""
-    lengths = torch.tensor([max(len(value) for value in each.values()) for each in fields], dtype=torch.int64)
+    lengths = torch.tensor([max(1, *map(len, each.values())) for each in fields], dtype=torch.int64)
     return in_order(lengths, batch_tokens)
 
 
@@ -175,9 +175,14 @@ def _alternatives(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> 
     ]
 
 
+def _shown(raw: Any) -> str:
+    """What was given, in a line: an array by its shape."""
+    return raw if isinstance(raw, str) else f"{type(raw).__name__} {list(getattr(raw, 'shape', ()))}"
+
+
 def _prediction(item: Item, alternatives: Sequence[Alternative], cut: bool, unknown: Unknown) -> Prediction:
     return Prediction(
-        str(item.raw.get("source", "")), n_best=alternatives, cut=cut, unknown=tuple(dict.fromkeys(unknown.parts)),
+        _shown(item.raw.get("source", "")), n_best=alternatives, cut=cut, unknown=tuple(dict.fromkeys(unknown.parts)),
         unknown_share=unknown.share, **vars(alternatives[0]),
     )  # fmt: skip
 

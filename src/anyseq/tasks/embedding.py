@@ -58,7 +58,19 @@ def nearest(
         table = unit[first : first + _AT_ONCE] @ unit.T
         rows = np.arange(len(table))
         table[rows, rows + first] = -np.inf
-        order = np.argsort(-table, axis=1, kind="stable")[:, :count]
-        places.append(order)
-        cosines.append(np.take_along_axis(table, order, 1))
+        near, likeness = _largest(table, count)
+        places.append(near)
+        cosines.append(likeness)
     return np.concatenate(places), np.concatenate(cosines)
+
+
+def _largest(table: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The places and values of the largest of each row, equal ones by place, without sorting the rest."""
+    best = torch.from_numpy(table).topk(min(count + 1, table.shape[1]), 1)
+    near, values = best.indices.numpy(), best.values.numpy()
+    if torn := np.flatnonzero(values[:, count - 1] == values[:, -1]).tolist() if near.shape[1] > count else []:
+        near[torn, :count] = np.argsort(-table[torn], axis=1, kind="stable")[:, :count]
+    near = near[:, :count]
+    values = np.take_along_axis(table, near, 1)
+    order = np.lexsort((near, -values), axis=1)
+    return np.take_along_axis(near, order, 1), np.take_along_axis(values, order, 1)

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from anyseq.errors import ModelFolderError
 
+_ROUNDING = 1e-10
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -30,8 +32,9 @@ class Measured:
     def of(cls, total: Tensor, squares: Tensor, count: int) -> Measured:
         """From sums over `count` vectors, in float64; a channel that never changes keeps its scale."""
         mean = total / count
-        deviation = (squares / count - mean**2).clamp(min=0).sqrt()
-        return cls(mean.float(), torch.where(deviation > 0, deviation, 1.0).float())
+        variance = squares / count - mean**2
+        constant = variance <= _ROUNDING * squares / count  # what is left of the difference is rounding
+        return cls(mean.float(), torch.where(constant, 1.0, variance.clamp(min=0).sqrt()).float())
 
     def scaled(self, values: Float[Tensor, "*place channel"]) -> Float[Tensor, "*place channel"]:
         """Less the mean, by the deviation."""

@@ -114,7 +114,8 @@ class PicturesConfig(CodecConfig):
             DataError: there is no picture, or they differ in size.
         """
         channels = 1 if self.colour == "grey" else 3
-        total, squares, count, shape = 0.0, 0.0, 0, None
+        total = squares = torch.zeros(1, dtype=torch.float64)
+        count, shape = 0, None
         for raw in raws:
             picture = read_picture(raw, channels)
             shape = shape or picture.shape
@@ -123,13 +124,11 @@ class PicturesConfig(CodecConfig):
                     f"{f'{raw}: ' if isinstance(raw, str) else ''}this picture has {picture.shape[1]} x "
                     f"{picture.shape[0]}, the first one {shape[1]} x {shape[0]}: bring all to one size"
                 )
-            values = picture.astype(np.float64)
-            total, squares, count = total + values.sum(), squares + (values**2).sum(), count + values.size
+            values = torch.from_numpy(picture.astype(np.float64))
+            total, squares, count = total + values.sum(), squares + (values**2).sum(), count + values.numel()
         if shape is None:
             raise DataError("there are no pictures to learn from; look at data.train")
-        mean = total / count
-        deviation = max(squares / count - mean**2, 0.0) ** 0.5 or 1.0
-        measured = Measured(torch.tensor([mean], dtype=torch.float32), torch.tensor([deviation], dtype=torch.float32))
+        measured = Measured.of(total, squares, count)
         height, width, _ = shape
         return Pictures(height, width, channels, self.by == "rows", measured, self.shift)
 
@@ -149,6 +148,8 @@ def read_picture(raw: Any, channels: int) -> np.ndarray:
 
         try:
             with Image.open(raw) as opened:
+                if opened.mode.startswith(("I", "F")):
+                    raise DataError("the picture has more than 8 bits a channel; convert it to 8", raw)
                 raw = np.asarray(opened.convert("L" if channels == 1 else "RGB"))
         except FileNotFoundError:
             raise DataError("there is no such picture", raw) from None
@@ -159,4 +160,6 @@ def read_picture(raw: Any, channels: int) -> np.ndarray:
         picture = picture[:, :, None]
     if picture.ndim != 3 or picture.shape[2] != channels:
         raise DataError(f"an array of shape {picture.shape} is given; a picture is [row, column] or [..., {channels}]")
+    if picture.dtype.kind == "f" and not np.isfinite(picture).all():
+        raise DataError("a picture holds nan or infinity; mend it")
     return picture

@@ -18,7 +18,7 @@ from torch import Tensor
 from anyseq.core import Codec, Item, Vectors
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.measured import Measured
-from anyseq.data.waves import read_wave, resampled
+from anyseq.data.waves import read_header, read_wave, resampled
 from anyseq.errors import DataError
 
 _FILE = "codec.json"
@@ -38,7 +38,7 @@ class Sound(Codec):
         window, hop: Samples of a frame, and from frame to frame.
         bands: How many.
         measured: Mean and standard deviation of each band.
-        loudness_db: Training hears recordings louder or softer by up to so much.
+        loudness_db: Training hears recordings louder or softer by up to so much, and from up to a hop later on.
 
     Source:
         Davis and Mermelstein 1980 (mel filters); O'Shaughnessy 1987 (the scale).
@@ -85,7 +85,13 @@ class Sound(Codec):
         samples = torch.as_tensor(raw)
         if samples.dim() != 1 or not len(samples):
             raise DataError(f"a recording is one row of samples, not an array of shape {list(samples.shape)}")
-        return samples.float() / (1 if samples.is_floating_point() else 32768)
+        if samples.dtype == torch.int16:
+            return samples.float() / 32768
+        if not samples.is_floating_point():
+            raise DataError(f"samples are whole numbers of 16 bits, or floats in [-1, 1], not {samples.dtype}")
+        if not bool(samples.isfinite().all()):
+            raise DataError("a recording holds nan or infinity; mend it")
+        return samples.float()
 
     def frames(self, samples: Float[Tensor, " sample"]) -> Float[Tensor, "time band"]:
         """The frames of samples, before they are scaled by what train was like."""
@@ -149,7 +155,9 @@ class SoundConfig(CodecConfig):
     window_ms: float = Field(25.0, gt=0, description="length of a frame")
     hop_ms: float = Field(10.0, gt=0, description="from frame to frame")
     bands: int = Field(40, ge=1, description="bands of the mel scale")
-    loudness_db: float = Field(0.0, ge=0, description="training hears recordings louder or softer by up to so much")
+    loudness_db: float = Field(
+        0.0, ge=0, description="training hears recordings louder or softer by up to so much, begun up to a hop later"
+    )
 
     def fit(self, raws: Iterable[Any]) -> Sound:
         """Learn each band's mean and standard deviation.
@@ -171,11 +179,11 @@ class SoundConfig(CodecConfig):
 
     def remarks(self, raws: Iterable[Any]) -> Iterator[str]:
         """How many recordings are brought to another rate, or to one channel."""
-        waves = [read_wave(raw) for raw in raws if isinstance(raw, str)]
-        if other := Counter(wave.sample_rate_hz for wave in waves if wave.sample_rate_hz != self.sample_rate_hz):
+        heads = [read_header(raw) for raw in raws if isinstance(raw, str)]
+        if other := Counter(rate for rate, _ in heads if rate != self.sample_rate_hz):
             rates = ", ".join(f"{count:,} of {rate} Hz" for rate, count in sorted(other.items()))
             yield f"recordings resampled to codec.source.sample_rate_hz={self.sample_rate_hz}: {rates}"
-        if several := sum(wave.channels > 1 for wave in waves):
+        if several := sum(channels > 1 for _, channels in heads):
             yield f"{several:,} recordings have several channels, of which the mean is taken"
 
     def load(self, folder: Path) -> Sound:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -16,6 +16,8 @@ from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack, OutputEmbedding, SymbolEmbedding
 from anyseq.nn.emissions import Table
 from anyseq.nn.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling
+
+_IMPOSSIBLE = -1e4  # e to that power is 0; an infinity would make gradients of nothing
 
 
 class AlignedDecoder(Decoder):
@@ -77,20 +79,43 @@ class CrfDecoder(AlignedDecoder):
     β_t(y) = log Σ_y' exp(A(y, y') + u_{t+1}(y') + β_{t+1}(y')), is 0 at the source's last place. So likelihood, samples
     and beams of the field are those of any decoder: the log-probabilities of an output's symbols add up to its own.
 
+    Under a constraint of the model (which symbol may follow which, and that the end comes last) it is the field over
+    the sequences that obey, once `only` told which these are; else each step alone would be renormalised.
+
     Source:
         Lafferty et al. 2001, "Conditional random fields"; over a recurrent network: Huang et al. 2015,
         arXiv:1508.01991.
     """
 
+    legal: Tensor | None = None
+    end: int = 0
+
+    def only(self, legal: Bool[Tensor, "before symbol"], end: int = 0) -> None:
+        """Sum over sequences alone whose symbols may follow each other and that end at the source's last place.
+
+        Args:
+            legal: Row i: what may follow symbol i (the last row, what comes first, is not needed here).
+            end: The end symbol.
+        """
+        self.legal, self.end = legal[: self.output.out_features], end
+
     def prepare(self, memory: Memory) -> Memory:
         """Add u + β: once per source, from its last place to its first."""
         memory = super().prepare(memory)
-        follow, last = self.fed_back.embed.weight, memory.last
+        follow: Tensor = self.fed_back.embed.weight  # type: ignore[assignment]
+        last = memory.last
+        if self.legal is not None:
+            follow = follow.masked_fill(~self.legal.to(follow.device), _IMPOSSIBLE)
+        ends = torch.arange(follow.shape[1], device=follow.device) == self.end
         beyond, columns = torch.zeros_like(memory.said[:, 0]), []
         for time in range(memory.said.shape[1] - 1, -1, -1):
-            beyond = beyond.masked_fill((time >= last)[:, None], 0.0)
+            at_last = (time >= last)[:, None]
+            beyond = beyond.masked_fill(at_last, 0.0)
             columns.append(memory.said[:, time] + beyond)
-            beyond = (follow + columns[-1][:, None, :]).logsumexp(2)
+            inner = columns[-1]
+            if self.legal is not None:
+                inner = inner.masked_fill(ends != at_last, _IMPOSSIBLE)
+            beyond = (follow + inner[:, None, :]).logsumexp(2)
         return memory.replace(said=torch.stack(columns[::-1], 1))
 
 

@@ -49,11 +49,13 @@ class DecoderConfig(PartConfig):
     Class attributes:
         copies: It reads what it may copy from the source: the memory's fields `copied` and `own`.
         alone: It can do without a memory (`NOTHING_FOLDED`).
+        carried: Its state has one size, however much it has read, and may be handed on for ever.
     """
 
     section: ClassVar[str] = "decoders"
     copies: ClassVar[bool] = False
     alone: ClassVar[bool] = False
+    carried: ClassVar[bool] = False
 
     @property
     def labels(self) -> bool:

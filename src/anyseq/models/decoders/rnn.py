@@ -214,6 +214,7 @@ class RnnDecoderConfig(StartSettings, DecoderConfig):
     """A recurrent decoder without attention."""
 
     alone: ClassVar[bool] = True
+    carried: ClassVar[bool] = True
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnDecoder:
         """Make a decoder that starts from such a memory and emits this stream of symbols."""

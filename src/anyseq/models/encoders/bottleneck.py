@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -22,6 +22,8 @@ class Bottleneck(Encoder):
         encoder: Whose memory is narrowed.
         dim: Width of the vector.
     """
+
+    placed: ClassVar[bool] = False
 
     def __init__(self, encoder: Encoder, dim: int) -> None:
         super().__init__()

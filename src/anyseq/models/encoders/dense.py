@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from math import gcd
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -81,7 +82,7 @@ def _linear(from_dim: int, to_dim: int) -> nn.Linear:
 class PictureEncoderConfig(EncoderConfig):
     """Convolutions over each place, which is a picture: pairs of 3×3 convolutions, each pair halving its size."""
 
-    channels: tuple[int, ...] = Field(
+    channels: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (32, 64), min_length=1, strict=False, description="channels of each pair of convolutions"
     )
     hidden_dim: int = Field(128, ge=1, description="width of the dense layer on top")
@@ -114,7 +115,7 @@ class PictureEncoderConfig(EncoderConfig):
 def _convolution(from_depth: int, to_depth: int) -> Sequence[nn.Module]:
     layer = nn.Conv2d(from_depth, to_depth, 3, padding=1, bias=False)
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    return layer, nn.GroupNorm(min(8, to_depth), to_depth), nn.ReLU()
+    return layer, nn.GroupNorm(gcd(8, to_depth), to_depth), nn.ReLU()
 
 
 class OfPictures(nn.Module):

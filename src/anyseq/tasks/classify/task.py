@@ -85,11 +85,11 @@ class Classify(TextToText):
         rare = [label for label, count in counts.items() if count < _FEWEST]
         if rare:
             names = ", ".join(map(repr, rare[:_NAMED]))
-            yield Finding("warning", f"train: {len(rare):,} labels have fewer than {_FEWEST} texts: {names}")
+            yield Finding("warning", f"train: {len(rare):,} labels have fewer than {_FEWEST} items: {names}")
         for name, items in (("dev", splits.dev), ("test", test)):
             strange = [item for item in items if item.raw["target"].strip() not in counts]
             if strange:
-                message = f"{name}: {len(strange):,} of {len(items):,} texts have a label that train lacks; add texts"
+                message = f"{name}: {len(strange):,} of {len(items):,} items have a label that train lacks; add some"
                 yield Finding("warning", message, tuple(item.place for item in strange[:_NAMED]))
         first: dict[Hashable, Item] = {}
         torn = [
@@ -98,7 +98,7 @@ class Classify(TextToText):
             if first.setdefault(content(item.raw["source"]), item).raw["target"] != item.raw["target"]
         ]
         if torn:
-            message = f"train: {len(torn):,} texts stand there with another label, too; which is meant?"
+            message = f"train: {len(torn):,} items stand there with another label, too; which is meant?"
             yield Finding("warning", message, tuple(item.place for item in torn[:_NAMED]))
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:

@@ -48,6 +48,8 @@ class ContiguousCodec(TextsCodec):
 class ContiguousConfig(LanguageModelConfig):
     """One long text, judged by its likelihood, each symbol given all before it."""
 
+    carries: ClassVar[bool] = True
+
     data: ContiguousData = Field(default_factory=ContiguousData, description="what to learn from")
     codec: ContiguousCodec = Field(default_factory=ContiguousCodec, description="how the text becomes symbols")
 
@@ -90,10 +92,13 @@ class Contiguous(LanguageModel):
         return Splits(train, dev, [note], held_out=True)
 
     def _read_text(self, data: Any) -> str:
-        if isinstance(data, str) and not Path(data).suffix and "\n" in data:
+        """A text from Python (which has a line end, or is one of several that name no files), or files."""
+        if isinstance(data, str) and "\n" in data:
             return data
-        files = [data] if isinstance(data, str | Path) else list(data)
-        return "".join(read_text(file) for file in files)
+        parts = [data] if isinstance(data, str | Path) else list(data)
+        if len(parts) > 1 and not any(Path(part).is_file() for part in parts):
+            return "".join(f"{part}\n" for part in parts)
+        return "".join(read_text(part) for part in parts)
 
     def _generated_text(self, split: str) -> str:
         generator = self._config.data.generator
@@ -109,6 +114,19 @@ class Contiguous(LanguageModel):
             raise DataError(f"the text has {len(text)} characters, which is too few to learn or judge by: give more")
         pieces = (text[first : first + length] for first in range(0, len(text), length))
         return [Item({"target": piece}, key) for key, piece in enumerate(pieces)]
+
+    def build_model(self) -> None:
+        """Make the decoder; of what is carried, its state must be such.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        if self._config.objective.carries and not self._config.model.decoder.carried:
+            raise ConfigError(
+                "objective=carried hands a state on from piece to piece, and this decoder's grows with the text: "
+                "model.decoder=rnn; or objective=cross_entropy data.judged_length=(as data.piece_length)"
+            )
+        super().build_model()
 
     def _use_codec(self, codec: Any) -> None:
         if not isinstance(codec, Characters) or codec.normalise.squeeze or codec.whole:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import log
 from pathlib import Path
-from statistics import mean
 from typing import Any, ClassVar
 
 import torch
@@ -217,12 +214,14 @@ class LanguageModel(Task):
         stream = self.codecs["target"].stream
         if not isinstance(stream, Symbols):
             return None
-        before, after = _pairs_of([self.encode(item)["target"] for item in train])
-        counts = Counter(zip(before, after, strict=True))
-        totals, size = Counter(before), stream.vocab_size
-        steps = zip(*_pairs_of([self.encode(item)["target"] for item in items]), strict=True)
-        losses = [log((totals[one] + size) / (counts[one, two] + 1)) for one, two in steps]
-        return Trivial("each symbol by the one before it", metrics={"loss": mean(losses)})
+        size = stream.vocab_size
+        counts = torch.zeros((size + 1) * size, dtype=torch.float64)  # the last row: the beginning
+        for item in train:
+            counts += torch.bincount(_steps_of(self.encode(item)["target"], size), minlength=len(counts))
+        table = counts.view(size + 1, size) + 1
+        losses = (table.sum(1, keepdim=True) / table).log().flatten()
+        steps = torch.cat([_steps_of(self.encode(item)["target"], size) for item in items])
+        return Trivial("each symbol by the one before it", metrics={"loss": losses[steps].mean().item()})
 
     @property
     def augments(self) -> bool:
@@ -230,7 +229,6 @@ class LanguageModel(Task):
         return self.codecs["target"].augments
 
 
-def _pairs_of(texts: Sequence[Tensor]) -> tuple[list[int], list[int]]:
-    """Each symbol of the texts, and the one before it; -1 at the beginning."""
-    before = [symbol for text in texts for symbol in [-1, *text[:-1].tolist()]]
-    return before, [symbol for text in texts for symbol in text.tolist()]
+def _steps_of(text: Tensor, size: int) -> Tensor:
+    """Each symbol of a text with the one before it, as one number; before the first stands `size`."""
+    return torch.cat([text.new_tensor([size]), text[:-1]]) * size + text

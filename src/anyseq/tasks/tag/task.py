@@ -13,7 +13,7 @@ from jaxtyping import Bool
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Constraint, Item
+from anyseq.core import Constraint, Item, Symbols
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.text import REPLACEMENT
@@ -23,7 +23,8 @@ from anyseq.data.files import read_items, read_table
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig, is_label, label_of, tags_of
-from anyseq.search.constraints import All
+from anyseq.models.decoders.aligned import CrfDecoder
+from anyseq.search.constraints import All, Constrained
 from anyseq.search.tagging import AsLong, Following
 from anyseq.tasks.base import Splits, Trivial
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
@@ -92,7 +93,25 @@ class Tag(TextToText):
         as_long = AsLong(tags.stream.vocab_size, tags.stream.end, more=int(labelled))
         if not (iob or labelled):
             return as_long
-        return All([as_long, Following(legal(tags.shown, iob=iob, labelled=labelled))])
+        return All([as_long, Following(self._legal)])
+
+    def build_model(self) -> None:
+        """Make the model; a field is one over the sequences that obey its constraint."""
+        super().build_model()
+        if not self.model.encoder.placed:
+            raise ConfigError("model.encoder: a tag is said of each token, and this encoder leaves one place for all")
+        constrained = self.model.decoder
+        if isinstance(constrained, Constrained) and isinstance(constrained.decoder, CrfDecoder):
+            tags = self.codecs["target"]
+            constrained.decoder.only(self._legal, tags.stream.end if isinstance(tags.stream, Symbols) else 0)
+
+    @property
+    def _legal(self) -> Bool[Tensor, "before symbol"]:
+        """What may follow what."""
+        tags = self.codecs["target"]
+        if not isinstance(tags, Tokens):
+            raise ConfigError("codec.target: tags are whole tokens: kind=tokens")
+        return legal(tags.shown, iob=self._config.scheme == "iob", labelled=self._config.model.decoder.labels)
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look for sentences with another number of tags than tokens, and for illegal tags."""
@@ -127,12 +146,16 @@ def legal(tags: Sequence[str], *, iob: bool, labelled: bool) -> Bool[Tensor, "be
         labelled: A label stands first, and nowhere else. (A label or tag that train lacks may stand anywhere.)
     """
 
-    def may(before: str, tag: str) -> bool:
-        if labelled and tag != REPLACEMENT and is_label(tag) != (not before):
-            return False
-        return not (iob and tag.startswith("I-")) or before in (f"B-{tag[2:]}", tag)
-
-    return torch.tensor([[may(before, tag) for tag in tags] for before in (*tags, "")])
+    table = torch.ones(len(tags) + 1, len(tags), dtype=torch.bool)
+    places = {tag: place for place, tag in enumerate(tags)}
+    for place, tag in enumerate(tags):
+        if iob and tag.startswith("I-"):
+            table[:, place] = False
+            table[[places[each] for each in (f"B-{tag[2:]}", tag) if each in places], place] = True
+        if labelled and tag != REPLACEMENT:
+            table[:-1, place] &= not is_label(tag)
+            table[-1, place] &= is_label(tag)
+    return table
 
 
 def _unlabelled(name: str, items: Sequence[Item], labelled: bool) -> Iterator[Finding]:

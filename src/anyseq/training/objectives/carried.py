@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -40,7 +40,9 @@ class Carried(Objective):
         state, previous = None, None
         if model.training and self._state is not None and (rows := self._going_on(batch.keys)) is not None:
             fresh, _ = decoder.begin(memory, target, None, None)
-            state, previous = self._state.where(rows.to(target.values.device), fresh), self._previous
+            device = target.values.device  # what a checkpoint gave is not there yet
+            state = self._state.to(device).where(rows.to(device), fresh)
+            previous = None if self._previous is None else self._previous.to(device)
         emission, after = decoder.unroll(memory, target, state, previous)
         if model.training:
             last = target.lengths.clamp(min=1)[:, None] - 1
@@ -119,6 +121,8 @@ def _grown(leaves: Mapping[str, Tensor]) -> dict[str, Any]:
 
 class CarriedConfig(ObjectiveConfig):
     """Maximum likelihood on pieces of one text, the state going on from each to the next (language_model/text)."""
+
+    carries: ClassVar[bool] = True
 
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of probability spread over all symbols")
 

@@ -59,6 +59,7 @@ PARTS: dict[str, dict[str, str]] = {
         "ter": "anyseq.metrics.surface:TerConfig",
         "exact_match": "anyseq.metrics.exact_match:ExactMatchConfig",
         "word_error_rate": "anyseq.metrics.error_rate:WordErrorRateConfig",
+        "phoneme_error_rate": "anyseq.metrics.error_rate:PhonemeErrorRateConfig",
         "character_error_rate": "anyseq.metrics.error_rate:CharacterErrorRateConfig",
         "accuracy": "anyseq.metrics.tags:TagAccuracyConfig",
         "brackets": "anyseq.metrics.brackets:BracketScoreConfig",
@@ -76,6 +77,8 @@ PARTS: dict[str, dict[str, str]] = {
         "origins": "anyseq.data.synthetic.origins:OriginsConfig",
         "opinions": "anyseq.data.synthetic.opinions:OpinionsConfig",
         "sentences": "anyseq.data.synthetic.sentences:SentencesConfig",
+        "spellings": "anyseq.data.synthetic.spellings:SpellingsConfig",
+        "inflections": "anyseq.data.synthetic.inflections:InflectionsConfig",
         "places": "anyseq.data.synthetic.places:PlacesConfig",
         "commands": "anyseq.data.synthetic.commands:CommandsConfig",
         "digits": "anyseq.data.synthetic.digits:DigitsConfig",
@@ -303,6 +306,18 @@ RECIPES: dict[str, Recipe] = {
         "characters → characters",
         "a3b2 → aaabb: outputs up to ten times the input",
         "generated strings",
+    ),
+    "transduce/pronounce": Recipe(
+        "anyseq.tasks.transduce:pronounce.yaml",
+        "characters → tokens",
+        "letters to sounds, any of several pronunciations is right; LSTM with attention",
+        "generated words in an English-like orthography",
+    ),
+    "transduce/inflect": Recipe(
+        "anyseq.tasks.transduce:inflect.yaml",
+        "characters and features → characters",
+        "a lemma and features to the inflected form; LSTM with attention",
+        "generated nouns and verbs with vowel harmony and consonant gradation",
     ),
 }
 

@@ -29,6 +29,7 @@ from anyseq.data.synthetic.commands import CommandsConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.dialogues import DialoguesConfig
 from anyseq.data.synthetic.digits import DigitsConfig
+from anyseq.data.synthetic.inflections import InflectionsConfig
 from anyseq.data.synthetic.introductions import EntitiesConfig, IntroductionsConfig
 from anyseq.data.synthetic.manual import ManualConfig
 from anyseq.data.synthetic.names import NamesConfig
@@ -37,12 +38,13 @@ from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.places import PlacesConfig
 from anyseq.data.synthetic.sentences import SentencesConfig as TreesOfSentencesConfig
+from anyseq.data.synthetic.spellings import SpellingsConfig
 from anyseq.data.synthetic.stories import StoriesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
 from anyseq.data.synthetic.tones import TonesConfig
 from anyseq.errors import ConfigError
 from anyseq.metrics.brackets import BracketScoreConfig
-from anyseq.metrics.error_rate import CharacterErrorRateConfig, WordErrorRateConfig
+from anyseq.metrics.error_rate import CharacterErrorRateConfig, PhonemeErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.metrics.tags import LabelAccuracyConfig, SpanF1Config, TagAccuracyConfig
@@ -237,6 +239,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "ter": variants(TerConfig, {}),
         "exact_match": variants(ExactMatchConfig, {}),
         "word_error_rate": variants(WordErrorRateConfig, {}),
+        "phoneme_error_rate": variants(PhonemeErrorRateConfig, {}),
         "character_error_rate": variants(CharacterErrorRateConfig, {}),
         "accuracy": variants(TagAccuracyConfig, {}),
         "brackets": variants(
@@ -264,6 +267,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "manual": variants(ManualConfig, {}),
         "stories": variants(StoriesConfig, {}, {"facts": 2}, {"facts": 3}),
         "dialogues": variants(DialoguesConfig, {}),
+        "spellings": variants(SpellingsConfig, {}),
+        "inflections": variants(InflectionsConfig, {}),
     },
 }  # fmt: skip
 

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anyseq.errors import DataError
-from anyseq.metrics.error_rate import CharacterErrorRateConfig, ErrorRate, WordErrorRateConfig, edit_distance
+from anyseq.metrics.error_rate import (
+    CharacterErrorRateConfig,
+    ErrorRate,
+    PhonemeErrorRateConfig,
+    WordErrorRateConfig,
+    edit_distance,
+)
 from anyseq.metrics.exact_match import ExactMatch, ExactMatchConfig
 
 TEXT = st.text(alphabet="abc", max_size=80)
@@ -45,6 +51,12 @@ def test_edit_distance_of_long_lists_of_any_elements() -> None:
 def test_word_error_rate_by_hand() -> None:
     # one substitution of 3 words, one insertion beside 1: 2 edits over 4 words
     assert ErrorRate("word").measure(["the cat sit", "yes no"], [["the cat sat"], ["yes"]]).value == 50
+
+
+def test_phoneme_error_rate_is_of_what_stands_between_spaces_against_the_nearest() -> None:
+    metric = PhonemeErrorRateConfig().build()
+    assert metric.name == "per"
+    assert metric.measure(["K AE T", "R IY D"], [["K AA T"], ["R EH D", "R IY D"]]).value == pytest.approx(100 / 6)
 
 
 def test_character_error_rate_counts_spaces() -> None:

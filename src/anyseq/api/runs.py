@@ -231,7 +231,7 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     task, splits, test = run.task, run.splits, None
     load_weights(task, folder)
     search = task.config.search
-    dev = evaluate(task, splits.dev, [[task.reference(item)] for item in splits.dev], search)
+    dev = evaluate(task, *task.judged_by_targets(splits.dev), search)
     if (bleu := dev.metrics.get("bleu", 100.0)) < _NEXT_TO_NOTHING:
         listener.noted(
             f"dev BLEU is {bleu:.2g}: the model has learnt next to nothing yet; train longer (training.max_minutes, "
@@ -239,7 +239,7 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
             "chooses badly among checkpoints: training.metric=loss", "warning"
         )  # fmt: skip
     if run.test is not None:
-        test = evaluate(task, run.test, [[task.reference(item)] for item in run.test], search)
+        test = evaluate(task, *task.judged_by_targets(run.test), search)
     results: dict[str, Any] = {
         name: {"metrics": found.metrics, "signature": found.signature, "count": found.count, "seconds": found.seconds}
         for name, found in (("dev", dev), ("test", test))
@@ -255,10 +255,10 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
 
 def _trivial(task: Task, train: Sequence[Item], items: Sequence[Item]) -> tuple[str, Mapping[str, float]] | None:
     """Name and metrics of the trivial answer."""
-    found = task.trivial(train, items)
+    judged, references = task.judged_by_targets(items)
+    found = task.trivial(train, judged)
     if found is None or not found.outputs:
         return None if found is None else (found.name, found.metrics)
-    references = [[task.reference(item)] for item in items]
     measures = [metric.measure(found.outputs, references) for metric in task.metrics]
     return found.name, {measure.name: measure.value for measure in measures}
 

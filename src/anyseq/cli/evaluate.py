@@ -52,7 +52,7 @@ def evaluate(
     for system in [[model] for model in models] if paired else [models]:
         predictor = load(run, system, search, **others.loading)
         if not items:
-            items, references = pairs.read(predictor.task)
+            items, references = predictor.task.judged(*pairs.read(predictor.task))
         found.append(predictor.evaluate(items, references, **search))
         notices = Notices(predictor.task.source_limit, str(system[0]) if paired else "")
         for item, prediction in zip(items, found[-1].predictions, strict=False):  # without metrics there are none

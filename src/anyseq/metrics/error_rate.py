@@ -1,4 +1,4 @@
-"""Word and character error rate, on a fast edit distance."""
+"""Word, phoneme and character error rate, on a fast edit distance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from anyseq.metrics.base import Metric, MetricConfig, check_items, own_signature
 
-Unit = Literal["word", "character"]
+Unit = Literal["word", "character", "phoneme"]
 
 
 def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
@@ -47,20 +47,20 @@ def edit_distance(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
 
 
 class ErrorRate(Metric):
-    """Edits per reference element in percent, over the whole set: word error rate or character error rate.
+    """Edits per reference element in percent, over the whole set: word, phoneme or character error rate.
 
     Of several references the one with the lowest rate counts, of equal ones the longest. The rate may exceed 100.
     Edits against references without any element count as 100.
 
     Args:
-        unit: `word` (text between white space) or `character` (code points, spaces included).
+        unit: `word` or `phoneme` (text between white space) or `character` (code points, spaces included).
         lowercase: Compare in lower case.
     """
 
     higher_is_better = False
 
     def __init__(self, unit: Unit = "word", lowercase: bool = False) -> None:
-        self.name = "wer" if unit == "word" else "cer"
+        self.name = {"word": "wer", "phoneme": "per", "character": "cer"}[unit]
         self.unit = unit
         self.lowercase = lowercase
 
@@ -99,7 +99,7 @@ class ErrorRate(Metric):
 
     def _elements(self, text: str) -> Sequence[str]:
         text = text.lower() if self.lowercase else text
-        return text.split() if self.unit == "word" else text
+        return text if self.unit == "character" else text.split()
 
 
 class WordErrorRateConfig(MetricConfig):
@@ -110,6 +110,16 @@ class WordErrorRateConfig(MetricConfig):
     def build(self) -> ErrorRate:
         """Make the metric."""
         return ErrorRate("word", lowercase=self.lowercase)
+
+
+class PhonemeErrorRateConfig(MetricConfig):
+    """Phoneme error rate in percent: of sounds, or other symbols, that stand between spaces."""
+
+    lowercase: bool = Field(False, description="compare in lower case")
+
+    def build(self) -> ErrorRate:
+        """Make the metric."""
+        return ErrorRate("phoneme", lowercase=self.lowercase)
 
 
 class CharacterErrorRateConfig(MetricConfig):

@@ -140,6 +140,12 @@ class Task(ABC):
     def config(self) -> TaskConfig:
         """The recipe."""
 
+    def judged(
+        self, items: Sequence[Item], references: Sequence[Sequence[str]]
+    ) -> tuple[Sequence[Item], Sequence[Sequence[str]]]:
+        """What a model is judged by, from items and the right answers of each: here every item by itself."""
+        return items, references
+
     @abstractmethod
     def read(self) -> Splits:
         """Read the data the recipe names, or make its embedded default.
@@ -312,3 +318,7 @@ class Task(ABC):
         """The target of an item, as outputs are compared with it."""
         target: Any = item.raw["target"]
         return str(target)
+
+    def judged_by_targets(self, items: Sequence[Item]) -> tuple[Sequence[Item], Sequence[Sequence[str]]]:
+        """What a model is judged by, from items with one target each."""
+        return self.judged(items, [[self.reference(item)] for item in items])

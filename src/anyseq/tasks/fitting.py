@@ -77,10 +77,10 @@ def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
     decides, higher_is_better = deciding_metric(task)
     order = torch.randperm(len(dev), generator=torch.Generator().manual_seed(0))[: settings.validate_items]
     part = [dev[i] for i in sorted(order.tolist())]
-    references = [[task.reference(item)] for item in part]
+    judged, references = task.judged_by_targets(part)
 
     def validate() -> Validation:
-        found = evaluate(task, part, references, quick(task.config.search)).metrics
+        found = evaluate(task, judged, references, quick(task.config.search)).metrics
         return Validation(found, (found[decides] if higher_is_better else -found[decides], -found["loss"]))
 
     return validate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,8 +48,8 @@ def evaluate(
 
     found: list[Evaluation] = []
     systems: list[Figures] = []
-    items: list[Item] = []
-    references: list[list[str]] = []
+    items: Sequence[Item] = []
+    references: Sequence[Sequence[str]] = []
     for system in [[model] for model in models] if paired else [models]:
         predictor = load(run, system, search, **others.loading)
         if not items:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from anyseq.catalogue import RECIPES
 from anyseq.cli.main import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +80,12 @@ def provide(line: str, folder: Path) -> None:
 
 def test_what_the_readme_calls_exists() -> None:
     assert [line for line in commands() if unknown(line)] == []
+
+
+def test_the_table_has_every_recipe_by_its_shape() -> None:
+    text = README.read_text(encoding="utf-8")
+    rows = {name: f"| {each.shape} | {each.description} | `anyseq train {name}` |" for name, each in RECIPES.items()}
+    assert [name for name, row in rows.items() if row not in text] == []
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,13 @@ def recipes(
 
 
 def _table() -> str:
-    lines = []
+    lines = ["anyseq train NAME [KEY=VALUE]..., where NAME is one of these, by shape:"]
+    shapes = list(dict.fromkeys(recipe.shape for recipe in catalogue.RECIPES.values()))
+    entries = sorted(catalogue.RECIPES.items(), key=lambda entry: shapes.index(entry[1].shape))
     wide = max(map(len, catalogue.RECIPES))
-    for shape, entries in groupby(catalogue.RECIPES.items(), key=lambda entry: entry[1].shape):
+    for shape, own in groupby(entries, key=lambda entry: entry[1].shape):
         lines.append(shape)
-        for name, recipe in entries:
+        for name, recipe in own:
             lines.append(f"  {name:<{wide}}  {recipe.description}")
             lines.append(f"  {'':<{wide}}  default data: {recipe.data}")
     return "\n".join(lines)

@@ -65,7 +65,7 @@ def test_errors_may_be_told_and_allowed_or_not_looked_for(run: Run, shifted: lis
     assert code == 0 and "error: train: " in out
     code, _, err = run("train", *shifted, "data.check=off", "--output", tmp_path / "off")
     assert code == 0 and [line for line in err.splitlines() if line.startswith(("note", "warn", "error"))] == [
-        "note: no data.dev given: 60 of 600 training pairs are held out to choose and stop by"
+        "note: no data.dev given: 60 of 600 training items are held out to choose and stop by"
     ]
     assert "error" not in run("check", *shifted, "data.check=off")[1]
     assert_same_run(tmp_path / "told", tmp_path / "off")

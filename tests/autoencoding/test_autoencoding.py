@@ -51,7 +51,7 @@ def test_vectors_of_sources(trained: api.Trained, tmp_path: Path, capsys: pytest
     assert vectors.shape == (5, 12) and vectors.dtype == np.float32
     assert not vectors[2].any() and np.allclose(vectors[0], vectors[4], atol=1e-6)
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert rows[0][0] == "1" and float(rows[0][1]) == pytest.approx(1, abs=1e-4) and rows[0][2] == "bal"
+    assert rows[0][:2] == ["1", "5"] and float(rows[0][2]) == pytest.approx(1, abs=1e-4) and rows[0][3] == "bal"
     assert len(rows) == 10
     # Neighbours and padding change no vector.
     assert np.allclose(trained.predictor.embed(["kos"])[0], vectors[3], atol=1e-5)

@@ -25,7 +25,7 @@ def test_distinct_sources(count: int, most: int, held: int) -> None:
     order = torch.randperm(count, generator=torch.Generator().manual_seed(0)).tolist()
     assert [item.key for item in splits.dev] == sorted(order[:held])
     assert splits.notes == [
-        f"no data.dev given: {held} of {count} training pairs are held out to choose and stop by"
+        f"no data.dev given: {held} of {count} training items are held out to choose and stop by"
     ]
 
 
@@ -50,7 +50,7 @@ def test_where_every_source_has_many_pairs() -> None:
 
 
 def test_too_little_to_hold_out() -> None:
-    with pytest.raises(DataError, match=r"9 pairs are too few to hold some out"):
+    with pytest.raises(DataError, match=r"9 items are too few to hold some out"):
         hold_out(make(*"abcdefghi"), 500)
-    with pytest.raises(DataError, match=r"all 40 pairs have one source: give data.dev"):
+    with pytest.raises(DataError, match=r"all 40 items have one source: give data.dev"):
         hold_out(make(*"a" * 40), 500)

@@ -81,7 +81,7 @@ ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
 PLACEWISE = {"order": "each place is transformed by itself"}
 NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
-NO_TEXTS = {"texts": "it reads pictures, or sound: tests/media"}
+NO_TEXTS = {"texts": "it reads trees, pictures, or sound: tests/parsing, tests/media"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
@@ -143,7 +143,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         ],
         "transformer": [Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS],
         "conv": [Variant(ConvEncoderConfig(**own), BOTH_WAYS) for own in KERNELS],
-        "dense": [Variant(DenseEncoderConfig(hidden_dim=8, num_layers=n, dropout=0.0), PLACEWISE) for n in (1, 2)],
+        "dense": [Variant(DenseEncoderConfig(hidden_dim=8, num_layers=n, dropout=0.0), PLACEWISE) for n in (2, 3)],
         "picture": [Variant(PictureEncoderConfig(), NO_SYMBOLS)],
         "bottleneck": [Variant(BottleneckConfig(encoder=DenseEncoderConfig()), ONE_VECTOR)],
         "hops": [
@@ -227,10 +227,12 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         ),
         "tokens": variants(TokensConfig, {}, {"min_count": 2, "case": "lower", "unicode": "nfkc"}),
         "labels": variants(LabelsConfig, {}),
-        "trees": variants(TreesConfig, {}, {"tags": True}),
+        "trees": [Variant(TreesConfig(tags=tags), NO_TEXTS) for tags in (False, True)],
         "pictures": [Variant(PicturesConfig(), NO_TEXTS)],
         "sound": [Variant(SoundConfig(), NO_TEXTS)],
-        "sentences": variants(SentencesConfig, {"min_count": 1}, {"min_count": 1, "longest": 3, "case": "lower"}),
+        "sentences": [
+            Variant(SentencesConfig(min_count=1, **own), NO_TEXTS) for own in ({}, {"longest": 3, "case": "lower"})
+        ],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {

@@ -137,7 +137,12 @@ def test_pictures_in_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main(command) == 0
     capsys.readouterr()
     assert main(["predict", str(model), "--input", str(tmp_path / "train" / "light")]) == 0
-    assert capsys.readouterr().out.split() == ["light"] * 20
+    folder = tmp_path / "train" / "light"
+    assert capsys.readouterr().out.splitlines() == [f"{file}\tlight" for file in sorted(map(str, folder.iterdir()))]
+    assert main(["evaluate", str(model), "--data", str(tmp_path / "train")]) == 0
+    assert "100.0000" in capsys.readouterr().out
+    assert main(["predict", str(model), "--input", str(tmp_path / "train")]) == 2
+    assert "there are folders in it, give one of them (dark, light)" in capsys.readouterr().err
     names = write(tmp_path / "names.txt", *(str(tmp_path / "train" / label / "3.png") for label in ("dark", "light")))
     assert main(["predict", str(model), "--input", str(names), "--format", "jsonl"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -164,8 +169,16 @@ def test_recordings_in_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str
     told = capsys.readouterr().err
     assert "resampled to codec.source.sample_rate_hz=8000: 1 of 16000 Hz" in told and "several channels" in told
     assert main(["predict", str(model), "--input", str(tmp_path / "high")]) == 0
-    assert capsys.readouterr().out.split() == ["high"] * 12
+    assert capsys.readouterr().out.split()[1::2] == ["high"] * 12
+    assert capsys.readouterr().err == ""
     assert main(["predict", str(model), "--input", str(tmp_path / "nowhere.wav")]) == 2
+    (tmp_path / "empty.wav").write_bytes(b"")
+    lines = (f"{tmp_path}/high/1.wav", "", f"{tmp_path}/empty.wav", f" {tmp_path}/low/1.wav")
+    names = write(tmp_path / "names.txt", *lines)
+    capsys.readouterr()
+    assert main(["predict", str(model), "--input", str(names)]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == ["high", "", "", "low"] and "line 3: " in said.err and "empty.wav" in said.err
 
 
 def test_arrays_from_python(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def blend(
     from anyseq.tasks.language_model.task import LanguageModel
 
     if not isinstance(predictor.task, LanguageModel) or not predictor.task.lines:
-        raise UsageError(f"{model} is no language model: train one of words, anyseq train language_model/names")
+        raise UsageError(f"{model} is no language model of words: train one, anyseq train language_model/names")
     for rank, each in enumerate(join(predictor.task, first, second)[:shown], 1):
         if form == "jsonl":
             typer.echo(json.dumps({"rank": rank, **asdict(each)}, ensure_ascii=False))

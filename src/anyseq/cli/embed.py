@@ -26,10 +26,10 @@ def embed(
     ] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
 ) -> None:
-    """Give one vector for each source: what the fold leaves of it (numpy's npy, float32, [source, dim]).
+    """Give one vector for each source: what the fold leaves of it (numpy's npy: float32, a row a source).
 
-    With --nearest each source is followed by those most like it: the number of its line, the cosine of the two
-    vectors, and the other source, with tabs between.
+    With --nearest a line for each of those most like a source: the source's line, the other's line, the cosine of
+    their vectors, and the other source, with tabs between.
     """
     if output_file is None and not near:
         raise UsageError("say where the vectors go (--output FILE.npy), or how many neighbours to show (--nearest N)")
@@ -42,6 +42,8 @@ def embed(
     sources = _sources(input_file, predictor.task.reads_files)
     if not sources:
         raise UsageError(f"{input_file} holds no source")
+    if near and len(sources) < 2:
+        raise UsageError("--nearest compares sources with each other, and there is one: give more")
     vectors = predictor.embed(sources)
     if output_file is not None:
         import numpy as np
@@ -53,7 +55,7 @@ def embed(
 
         for number, (places, cosines) in enumerate(zip(*nearest(vectors, near), strict=True), 1):
             for place, cosine in zip(places.tolist(), cosines.tolist(), strict=True):
-                typer.echo(f"{number}\t{cosine:.4f}\t{sources[place]}")
+                typer.echo(f"{number}\t{place + 1}\t{cosine:.4f}\t{sources[place]}")
 
 
 def _sources(path: str, files: bool) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import stat
 import sys
+import termios
 import zlib
 from collections.abc import Iterator
 
@@ -40,6 +42,18 @@ def windows(path: str, size: int = WINDOW) -> Iterator[list[str]]:
                     yield texts
                 raise
         yield texts
+
+
+def waiting() -> bool:
+    """Whether something stands in a pipe that is standard input; nothing is taken out of it."""
+    try:
+        descriptor = sys.stdin.fileno()
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return False
+        select.select([descriptor], [], [], _SILENCE_S)
+        return bool(int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4), sys.byteorder))
+    except (OSError, ValueError, AttributeError):  # there is none, or it is none of the system's
+        return False
 
 
 def _from_file(path: str, size: int) -> Iterator[list[bytes]]:

@@ -52,6 +52,11 @@ class Notices:
                 f"{Unknown(prediction.unknown).named()}; is it text of another kind or language?",
             )
 
+    def unreadable(self, text: str) -> None:
+        """Warn of a line whose file cannot be read: of each, for each is to be mended."""
+        self._counts["files could not be read"] += 1
+        self._say(text)
+
     def close(self) -> None:
         """Say how many there were, where there was more than one."""
         for what, count in self._counts.items():

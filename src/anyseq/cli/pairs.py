@@ -47,7 +47,8 @@ class Pairs:
             DataError: the first that is not.
         """
         for path in (self.source, *(self.target or []), self.data):
-            if path is not None and not path.is_fifo():  # whoever writes into one would take this for its end
+            folder = path is not None and path is self.data and path.is_dir()
+            if path is not None and not folder and not path.is_fifo():  # who writes into one would take it for its end
                 with opened(path):
                     pass
 

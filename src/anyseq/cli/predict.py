@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
 from anyseq.cli.conversing import converse
-from anyseq.cli.lines import windows
+from anyseq.cli.lines import waiting, windows
 from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless
 from anyseq.cli.reranking import Reranking
 from anyseq.data.lines import opened
-from anyseq.errors import OutputExistsError, UsageError
+from anyseq.errors import DataError, OutputExistsError, UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Prediction, Predictor
+    from anyseq.core import Item
+    from anyseq.tasks.base import Task
     from anyseq.tasks.choosing import Alternative
 
 
@@ -64,6 +67,9 @@ def predict(
     has several lines for a line: its number, the score (or what else ranks it, with --mbr and --rerank-with), and the
     output, with tabs between.
 
+    Where sources are pictures or recordings, of a folder each output stands behind its file's name; what cannot be read
+    is warned of and gives an empty output.
+
     With --every-step each line is read again from its beginning to each word's (or sentence's) end: how a label turns
     as the text goes on. A line of output is the number of the source, how many words or sentences were read, the
     probability of the output, the output, and what was read.
@@ -90,6 +96,8 @@ def predict(
     if every_step is not None:
         _refuse_steps(predictor, alignments, search)
     unprompted = predictor.task.prompted and input_file is None
+    if unprompted and waiting():
+        print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)
     several = predictor.several(predictor.settings(**search))
     if input_file is not None and Path(input_file).is_dir() and not predictor.task.reads_files:
         raise UsageError(f"{input_file} is a folder; this model reads lines: give a file, or - for stdin")
@@ -99,6 +107,7 @@ def predict(
                 sink.write(lines)
                 sink.flush()
         return
+    folder = input_file is not None and Path(input_file).is_dir()
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not predictor.task.lines)
     number, task = 0, predictor.task
     notices = Notices(task.source_limit, endless=not task.lines, prompted=task.prompted)
@@ -114,10 +123,13 @@ def predict(
             return
         for window in _windows(input_file, unprompted):
             items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
+            if task.reads_files:
+                items = readable(task, items, notices)
             for prediction in predictor.predict_items(items, len(items), alignments=alignments is not None, **search):
                 number += 1
                 notices.see(f"line {number}", prediction)
-                sink.write(write(number, prediction))
+                named = f"{prediction.input}\t" if folder and form == "text" and not several else ""
+                sink.write(named + write(number, prediction))
             sink.flush()
     notices.close()
 
@@ -155,10 +167,25 @@ def _writer(
     return json_line if form == "jsonl" else ranked if several else text
 
 
+def readable(task: Task, items: Sequence[Item], notices: Notices) -> list[Item]:
+    """The items, with nothing in place of a file that cannot be read, of which `notices` warns."""
+    found = []
+    for item in items:
+        name = item.raw["source"].strip()
+        try:
+            if name:
+                task.encode_source(replace(item, raw={"source": name}))
+            found.append(replace(item, raw={"source": name}))
+        except DataError as fault:
+            notices.unreadable(f"line {item.key + 1}: {fault}")
+            found.append(replace(item, raw={"source": ""}))
+    return found
+
+
 def _refuse_steps(predictor: Predictor, alignments: str | None, search: Mapping[str, Any]) -> None:
     """Refuse to read step by step where there is no text to read, or more than one thing to show."""
     if predictor.task.prompted or predictor.task.reads_files:
-        raise UsageError("--every-step reads a source word by word, and this model's source is no text: leave it out")
+        raise UsageError("--every-step reads a text word by word, and this model's source is none: leave it out")
     if alignments is not None or predictor.several(predictor.settings(**search)):
         raise UsageError("--every-step shows one output a step: leave out --alignments, --n-best and --samples")
 

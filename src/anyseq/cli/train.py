@@ -116,7 +116,10 @@ def _summary(trained: Trained) -> str:
         name, metrics = trained.trivial
         figures = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
         lines.append(f"the trivial answer ({name}): {figures}")
-    lines.append(f"the model is in {trained.folder}; to use it: anyseq predict {trained.folder} --input FILE")
+    task = trained.predictor.task
+    how = "--samples 10" if task.prompted else "--interactive" if task.turns else "--input FILE"
+    how = "--input FOLDER" if task.reads_files else how
+    lines.append(f"the model is in {trained.folder}; to use it: anyseq predict {trained.folder} {how}")
     return "\n".join(lines)
 
 

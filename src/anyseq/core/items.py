@@ -32,5 +32,7 @@ class Item:
 
     @property
     def place(self) -> str:
-        """Where a person finds it: `train.de:17`, or `item 16` for data from Python."""
-        return f"item {self.key}" if self.file is None else f"{self.file}:{self.line}"
+        """Where a person finds it: `train.de:17`, a file that is one item, or `item 16` for data from Python."""
+        if self.file is None:
+            return f"item {self.key}"
+        return self.file if self.line is None else f"{self.file}:{self.line}"

@@ -44,10 +44,11 @@ def read_text(path: str | Path) -> str:
     Raises:
         DataError: the file is missing, empty or damaged, or a line is no UTF-8.
     """
-    text = "\n".join(line for _, line in read_numbered(path))
-    if not text:
+    with opened(path) as stream:
+        lines = [(line.endswith(b"\n"), decoded(line, path, number)) for number, line in enumerate(stream, 1)]
+    if not lines:
         raise DataError("the file is empty; give one with some text", str(path))
-    return text + "\n"
+    return "".join(text + "\n" * ended for ended, text in lines)
 
 
 def read_numbered(path: str | Path) -> Iterator[tuple[int, str]]:

@@ -40,7 +40,9 @@ def files_in(folder: Path) -> list[str]:
     """
     files = sorted(str(file) for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     if not files:
-        raise DataError("there are no files in this folder", str(folder))
+        inner = sorted(each.name for each in folder.iterdir() if each.is_dir())
+        hint = f"; there are folders in it, give one of them ({', '.join(inner[:5])})" if inner else ""
+        raise DataError(f"there are no files in this folder{hint}", str(folder))
     return files
 
 

@@ -20,6 +20,10 @@ FEWEST_ROWS = 8
 """With fewer, oneDNN takes up to a hundred times as long for some widths, so that x is padded to as many."""
 
 
+_MIDDLE = 128
+"""0 as an unsigned byte: processors multiply unsigned bytes by signed ones, and those without tiles no others."""
+
+
 class Int8Weight(Tensor):
     """A matrix of eight-bit integers and one float a row, in the place of a float32 matrix.
 
@@ -59,8 +63,9 @@ class Int8Weight(Tensor):
         flat = x.reshape(-1, x.shape[-1])
         lacking = FEWEST_ROWS - len(flat) if len(flat) else 0
         integers, step = _rounded(F.pad(flat, (0, 0, 0, lacking)) if lacking > 0 else flat)
+        unsigned = (integers.to(torch.int16) + _MIDDLE).to(torch.uint8)
         y = torch.ops.onednn.qlinear_pointwise(
-            integers, 1.0, 0, self.packed, self.scale, self.zeros, None, 1.0, 0, torch.float32, "none", [], ""
+            unsigned, 1.0, _MIDDLE, self.packed, self.scale, self.zeros, None, 1.0, 0, torch.float32, "none", [], ""
         )
         y, step = y[: len(flat)], step[: len(flat)]
         y = y.mul_(step) if bias is None else torch.addcmul(bias, y, step, out=y)

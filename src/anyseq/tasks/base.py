@@ -48,7 +48,7 @@ class TaskConfig(PartConfig):
 
     @model_validator(mode="after")
     def _carried_where_items_follow(self) -> Self:
-        if self.objective.carries and not self.carries:
+        if getattr(self.objective, "carries", False) and not self.carries:  # a part from outside may not say
             raise ValueError("objective=carried is for one long text (language_model/text): choose cross_entropy")
         return self
 

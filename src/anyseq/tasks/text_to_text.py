@@ -240,6 +240,8 @@ class TextToText(Task):
 
     def encode_source(self, item: Item) -> EncodedSource:
         """Symbols up to the end symbol; what is cut keeps its end."""
+        if self.reads_files and isinstance(item.raw["source"], str) and not item.raw["source"]:
+            return EncodedSource(torch.zeros(0), empty=True, cut=False)
         symbols = self.codecs["source"].encode(item.raw["source"])
         others = {} if self._copying is None else self._copying.fields(self._copying.read(item.raw["source"]))
         limit = self._limit

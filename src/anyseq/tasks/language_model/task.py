@@ -21,6 +21,7 @@ from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError, UsageError
 from anyseq.metrics.base import MetricConfig
 from anyseq.models.alone import Alone, AloneConfig
+from anyseq.search.constraints import Never
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig, Trivial
 from anyseq.tasks.text_limits import TextLimits
@@ -203,6 +204,7 @@ class LanguageModel(Task):
             vocab_size=target.vocab_size if isinstance(target, Symbols) else 0,
             forbidden=self._limits.forbidden(settings.forbid),
             prefix=prompts if prompts.values.shape[1] else None,
+            also=[Never(target.unknown, target.vocab_size)] if isinstance(target, Symbols) else (),
         )
 
     def output(self, values: Tensor, item: Item) -> str:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from anyseq.cli.lines import windows
+from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolder, find, load, refuse_homeless
+from anyseq.cli.sources import readable, source_windows
 from anyseq.errors import OutputExistsError, UsageError
 
 
@@ -39,12 +40,17 @@ def embed(
             raise OutputExistsError(f"{output_file} exists and was left as it is: choose another name, or --overwrite")
     find([model])
     predictor = load(run, [model], {})
-    sources = _sources(input_file, predictor.task.reads_files)
+    sources = [line for window in source_windows(input_file, predictor.task) for line in window]
     if not sources:
         raise UsageError(f"{input_file} holds no source")
     if near and len(sources) < 2:
         raise UsageError("--nearest compares sources with each other, and there is one: give more")
-    vectors = predictor.embed(sources)
+    from anyseq.core import Item
+
+    notices = Notices(predictor.task.source_limit)
+    items = readable(predictor.task, [Item({"source": text}, key) for key, text in enumerate(sources)], notices)
+    notices.close()
+    vectors = predictor.embed(item.raw["source"] for item in items)
     if output_file is not None:
         import numpy as np
 
@@ -56,13 +62,3 @@ def embed(
         for number, (places, cosines) in enumerate(zip(*nearest(vectors, near), strict=True), 1):
             for place, cosine in zip(places.tolist(), cosines.tolist(), strict=True):
                 typer.echo(f"{number}\t{place + 1}\t{cosine:.4f}\t{sources[place]}")
-
-
-def _sources(path: str, files: bool) -> list[str]:
-    if path != "-" and Path(path).is_dir():
-        if not files:
-            raise UsageError(f"{path} is a folder; this model reads lines: give a file, or - for stdin")
-        from anyseq.data.media import files_in
-
-        return files_in(Path(path))
-    return [line for window in windows(path) for line in window]

@@ -5,25 +5,24 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 
 import typer
 
 from anyseq.cli.conversing import converse
-from anyseq.cli.lines import waiting, windows
+from anyseq.cli.lines import waiting
 from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless
 from anyseq.cli.reranking import Reranking
-from anyseq.data.lines import opened
-from anyseq.errors import DataError, OutputExistsError, UsageError
+from anyseq.cli.sources import is_folder, readable, source_windows
+from anyseq.data.lines import STANDARD_INPUT, opened
+from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Prediction, Predictor
-    from anyseq.core import Item
     from anyseq.tasks.base import Task
     from anyseq.tasks.choosing import Alternative
 
@@ -86,50 +85,46 @@ def predict(
     `turns` of a model of dialogues says; the output of a line is written before the next is read. An empty line begins
     a new conversation, and gives an empty line. A model of other uses answers each line by itself.
     """
-    _check_files("-" if input_file is None else input_file, output_file, overwrite)
+    source = STANDARD_INPUT if input_file is None else input_file
+    _check_files(source, output_file, overwrite)
+    if interactive and every_step is not None:
+        raise UsageError("--interactive answers whole lines, --every-step parts of them: leave one out")
     find(models)
     from anyseq.core import Item
 
     predictor = load(run, models, search, **others.loading)
+    task, several = predictor.task, predictor.several(predictor.settings(**search))
     if alignments is not None:
         predictor.refuse_without_attention()
     if every_step is not None:
-        _refuse_steps(predictor, alignments, search)
-    unprompted = predictor.task.prompted and input_file is None
-    if unprompted and waiting():
+        _refuse_steps(task, alignments is not None or several)
+    unprompted = task.prompted and input_file is None
+    if unprompted and not interactive and waiting():
         print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)
-    several = predictor.several(predictor.settings(**search))
-    if input_file is not None and Path(input_file).is_dir() and not predictor.task.reads_files:
-        raise UsageError(f"{input_file} is a folder; this model reads lines: give a file, or - for stdin")
-    if every_step is not None:
-        with _sink(output_file) as sink:
-            for lines in _steps(predictor, "-" if input_file is None else input_file, every_step, form, search):
-                sink.write(lines)
-                sink.flush()
-        return
-    folder = input_file is not None and Path(input_file).is_dir()
-    write = _writer(form, alignments, several, numbered=not unprompted, whole=not predictor.task.lines)
-    number, task = 0, predictor.task
+    sources = [[""]] if unprompted else source_windows(source, task)
+    write = _writer(form, alignments, several, numbered=not unprompted, whole=not task.lines)
+    number, named = 0, is_folder(source) and form == "text" and not several
     notices = Notices(task.source_limit, endless=not task.lines, prompted=task.prompted)
     with _sink(output_file) as sink:
+
+        def reply(number: int, prediction: Prediction) -> None:
+            sink.write(write(number, prediction))
+            sink.flush()
+
         if interactive:
-
-            def reply(number: int, prediction: Prediction) -> None:
-                sink.write(write(number, prediction))
-                sink.flush()
-
-            source = "-" if input_file is None else input_file
             converse(predictor, source, reply, notices, alignments=alignments is not None, **search)
             return
-        for window in _windows(input_file, unprompted):
-            items = [Item({"source": text}, number + at) for at, text in enumerate(window)]
-            if task.reads_files:
-                items = readable(task, items, notices)
+        if every_step is not None:
+            for lines in _steps(predictor, sources, every_step, form, search, notices):
+                sink.write(lines)
+                sink.flush()
+            return
+        for window in sources:
+            items = readable(task, [Item({"source": text}, number + at) for at, text in enumerate(window)], notices)
             for prediction in predictor.predict_items(items, len(items), alignments=alignments is not None, **search):
                 number += 1
                 notices.see(f"line {number}", prediction)
-                named = f"{prediction.input}\t" if folder and form == "text" and not several else ""
-                sink.write(named + write(number, prediction))
+                sink.write(f"{window[number - 1 - items[0].key]}\t" * named + write(number, prediction))
             sink.flush()
     notices.close()
 
@@ -167,37 +162,27 @@ def _writer(
     return json_line if form == "jsonl" else ranked if several else text
 
 
-def readable(task: Task, items: Sequence[Item], notices: Notices) -> list[Item]:
-    """The items, with nothing in place of a file that cannot be read, of which `notices` warns."""
-    found = []
-    for item in items:
-        name = item.raw["source"].strip()
-        try:
-            if name:
-                task.encode_source(replace(item, raw={"source": name}))
-            found.append(replace(item, raw={"source": name}))
-        except DataError as fault:
-            notices.unreadable(f"line {item.key + 1}: {fault}")
-            found.append(replace(item, raw={"source": ""}))
-    return found
-
-
-def _refuse_steps(predictor: Predictor, alignments: str | None, search: Mapping[str, Any]) -> None:
+def _refuse_steps(task: Task, several: bool) -> None:
     """Refuse to read step by step where there is no text to read, or more than one thing to show."""
-    if predictor.task.prompted or predictor.task.reads_files:
+    if task.prompted or task.reads_files:
         raise UsageError("--every-step reads a text word by word, and this model's source is none: leave it out")
-    if alignments is not None or predictor.several(predictor.settings(**search)):
+    if several:
         raise UsageError("--every-step shows one output a step: leave out --alignments, --n-best and --samples")
 
 
 def _steps(
-    predictor: Predictor, source: str, by: Literal["words", "sentences"], form: str, search: Mapping[str, Any]
+    predictor: Predictor,
+    sources: Iterable[list[str]],
+    by: Literal["words", "sentences"],
+    form: str,
+    search: Mapping[str, Any],
+    notices: Notices,
 ) -> Iterator[str]:
     """The lines of every source's beginnings, a window of sources at a time."""
     from anyseq.data.prefixes import prefixes
 
-    number, notices = 0, Notices(predictor.task.source_limit)
-    for window in windows(source):
+    number = 0
+    for window in sources:
         read = [
             (number + at, count, text)
             for at, whole in enumerate(window, 1)
@@ -217,17 +202,6 @@ def _steps(
     notices.close()
 
 
-def _windows(source: str | None, unprompted: bool) -> Iterable[list[str]]:
-    """What is to be predicted for, a window at a time."""
-    if unprompted:
-        return [[""]]
-    if source is not None and Path(source).is_dir():
-        from anyseq.data.media import files_in
-
-        return [files_in(Path(source))]
-    return windows("-" if source is None else source)
-
-
 def _finite(value: Any) -> Any:
     """JSON knows no infinity, which is the score of what cannot be."""
     if isinstance(value, float):
@@ -245,7 +219,7 @@ def _line(output: Any) -> str:
 def _check_files(source: str, output: str, overwrite: bool) -> None:
     """Refuse before the model is loaded what could not be read or must not be written over."""
     # Whoever writes into a fifo would take this for its end.
-    if source != "-" and not Path(source).is_dir() and not Path(source).is_fifo():
+    if source != STANDARD_INPUT and not is_folder(source) and not Path(source).is_fifo():
         with opened(source):
             pass
     target = Path(output)

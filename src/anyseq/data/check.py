@@ -115,14 +115,16 @@ def unknown(name: str, side: str, codec: Codec, items: Sequence[Item]) -> list[F
     worst = sorted((-each.share, place) for place, (_, each) in enumerate(known) if each.parts)
     rare = f", or are words too rare (codec.{side}.min_count)" if words else ""
     advice = f"is it text of another kind or language{rare}?"
-    return [_finding("warning", f"{message}; {advice}", [known[p][0] for _, p in worst])]
+    return [finding("warning", f"{message}; {advice}", [known[p][0] for _, p in worst])]
 
 
-def _finding(severity: Severity, message: str, items: Sequence[Item]) -> Finding:
+def finding(severity: Severity, message: str, items: Sequence[Item]) -> Finding:
+    """What was found in some items, at the first of their places."""
     return Finding(severity, message, tuple(item.place for item in items[:_NAMED]))
 
 
-def _share(part: int, whole: int) -> str:
+def share(part: int, whole: int) -> str:
+    """A part of a whole, in numbers and percent."""
     return f"{part:,} of {whole:,} ({part / whole:.2%})"
 
 
@@ -133,8 +135,8 @@ def _count(name: str, items: Sequence[Item]) -> Finding:
 
 def _empties(name: str, items: Sequence[Item]) -> list[Finding]:
     found = [item for item in items if not item.raw["source"].strip() or not item.raw["target"].strip()]
-    message = f"{name}: {_share(len(found), len(items))} pairs are empty on a side; remove them or fill them in"
-    return [_finding("warning", message, found)] if found else []
+    message = f"{name}: {share(len(found), len(items))} pairs are empty on a side; remove them or fill them in"
+    return [finding("warning", message, found)] if found else []
 
 
 def _ratios(name: str, items: Sequence[Item]) -> list[Finding]:
@@ -146,10 +148,10 @@ def _ratios(name: str, items: Sequence[Item]) -> list[Finding]:
     middle = median(logs)
     odd = [(-abs(log - middle), place) for place, log in enumerate(logs) if abs(log - middle) > math.log(_RATIO_FACTOR)]
     message = (
-        f"{name}: {_share(len(odd), len(items))} pairs have a length ratio over {_RATIO_FACTOR:.0f} times away from "
+        f"{name}: {share(len(odd), len(items))} pairs have a length ratio over {_RATIO_FACTOR:.0f} times away from "
         "the usual one; do their sides belong together?"
     )
-    return [_finding("warning", message, [items[place] for _, place in sorted(odd)])] if odd else []
+    return [finding("warning", message, [items[place] for _, place in sorted(odd)])] if odd else []
 
 
 def _identical(name: str, items: Sequence[Item]) -> list[Finding]:
@@ -157,8 +159,8 @@ def _identical(name: str, items: Sequence[Item]) -> list[Finding]:
     if len(found) <= _SAME_SHARE * len(items):
         return []
     advice = "is one file given twice?" if len(found) == len(items) else "is that meant?"
-    message = f"{name}: {_share(len(found), len(items))} pairs have the same text on both sides; {advice}"
-    return [_finding("warning", message, found)]
+    message = f"{name}: {share(len(found), len(items))} pairs have the same text on both sides; {advice}"
+    return [finding("warning", message, found)]
 
 
 def _common(name: str, items: Sequence[Item]) -> list[Finding]:
@@ -166,8 +168,8 @@ def _common(name: str, items: Sequence[Item]) -> list[Finding]:
     for side in SIDES:
         line, count = Counter(item.raw[side] for item in items).most_common(1)[0]
         if count >= _COMMON_COUNT and count > _COMMON_SHARE * len(items):
-            message = f"{name}: one {side} line makes up {_share(count, len(items))}: {line!r:.60}; is that meant?"
-            findings.append(_finding("warning", message, [item for item in items if item.raw[side] == line]))
+            message = f"{name}: one {side} line makes up {share(count, len(items))}: {line!r:.60}; is that meant?"
+            findings.append(finding("warning", message, [item for item in items if item.raw[side] == line]))
     return findings
 
 
@@ -183,8 +185,8 @@ def _duplicates(train: Sequence[Item]) -> list[Finding]:
         if pair in seen:
             again.append(item)
         seen.add(pair)
-    message = f"train: {_share(len(again), len(train))} pairs stood before already; they count double in training"
-    return [_finding("warning", message, again)] if again else []
+    message = f"train: {share(len(again), len(train))} pairs stood before already; they count double in training"
+    return [finding("warning", message, again)] if again else []
 
 
 def _overlaps(splits: Mapping[str, Sequence[Item]]) -> list[Finding]:
@@ -201,10 +203,10 @@ def _overlaps(splits: Mapping[str, Sequence[Item]]) -> list[Finding]:
             for found, what in ((same, "pairs"), (near, "sources (with another target)")):
                 if found:
                     message = (
-                        f"{later}: {_share(len(found), len(items))} {what} stand in {earlier} too; results on {later} "
+                        f"{later}: {share(len(found), len(items))} {what} stand in {earlier} too; results on {later} "
                         f"will look better than they are: remove them from {earlier}"
                     )
-                    findings.append(_finding("warning", message, found))
+                    findings.append(finding("warning", message, found))
     return findings
 
 
@@ -329,8 +331,8 @@ def _of_stretches(
 ) -> Finding:
     listed = [_stretch(items, each) for each in stretches[:_SHOWN]]
     more = f"; and {len(stretches) - _SHOWN} stretches more" if len(stretches) > _SHOWN else ""
-    share = _share(sum(each.count for each in stretches), len(items))
-    return Finding(severity, f"{name}: {share} pairs {what}: {'; '.join(listed)}{more}; {advice}")
+    moved = share(sum(each.count for each in stretches), len(items))
+    return Finding(severity, f"{name}: {moved} pairs {what}: {'; '.join(listed)}{more}; {advice}")
 
 
 def _how_to_mend(moved: Sequence[Stretch]) -> str:

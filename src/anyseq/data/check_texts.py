@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 
 from anyseq.core import Item
-from anyseq.data.check import Finding
-
-_NAMED = 10
+from anyseq.data.check import Finding, finding, share
 
 
 def examine_texts(splits: Mapping[str, Sequence[Item]]) -> Iterator[Finding]:
@@ -23,25 +21,22 @@ def examine_texts(splits: Mapping[str, Sequence[Item]]) -> Iterator[Finding]:
         yield Finding("note", f"{name}: {len(items):,} texts, on average {length:.1f} characters")
         empty = [item for item in items if not item.raw["target"].strip()]
         if empty:
-            yield _found("warning", f"{name}: {_share(empty, items)} texts are empty; remove them", empty)
+            yield finding("warning", f"{name}: {share(len(empty), len(items))} texts are empty; remove them", empty)
     if "train" not in there:
         yield Finding("error", "train: there are no texts; give data.train")
         return
     train = there.pop("train")
     seen: set[str] = set()
-    again = [item for item in train if item.raw["target"] in seen or seen.add(item.raw["target"])]  # type: ignore[func-returns-value]
+    again = []
+    for item in train:
+        if item.raw["target"] in seen:
+            again.append(item)
+        seen.add(item.raw["target"])
     if again:
-        yield _found("note", f"train: {_share(again, train)} texts stood before already; each counts", again)
+        yield finding("note", f"train: {share(len(again), len(train))} texts stood before already; each counts", again)
     for name, items in there.items():
         known = [item for item in items if item.raw["target"] in seen]
         if known:
-            message = f"{name}: {_share(known, items)} texts stand in train too; results on {name} look better for it"
-            yield _found("note", message, known)
-
-
-def _found(severity: str, message: str, items: Sequence[Item]) -> Finding:
-    return Finding(severity, message, tuple(item.place for item in items[:_NAMED]))  # type: ignore[arg-type]
-
-
-def _share(part: Sequence[Item], whole: Sequence[Item]) -> str:
-    return f"{len(part):,} of {len(whole):,} ({len(part) / len(whole):.2%})"
+            advice = f"results on {name} look better for it"
+            message = f"{name}: {share(len(known), len(items))} texts stand in train too; {advice}"
+            yield finding("note", message, known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -65,12 +64,9 @@ def _named(model: Model) -> Iterator[tuple[str, str, nn.Module]]:
                 inputs.setdefault(module, []).append((f"embedding{of}" if of else f"{side} embedding", below))
             elif isinstance(module, OutputEmbedding):
                 outputs.append((f"output{of}", below, module))
-    again: Counter[str] = Counter()
     for module, places in inputs.items():
         name, path = places[0]
-        name = "embedding" if len(places) > 1 else name
-        again[name] += 1
-        yield name if again[name] == 1 else f"{name} {again[name]}", path, module
+        yield "embedding" if len(places) > 1 else name, path, module
     yield from outputs
     for path, role in outer.items():
         yield _shown(path), path, role

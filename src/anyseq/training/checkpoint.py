@@ -16,9 +16,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from anyseq.core import Objective
 from anyseq.errors import ModelFolderError
 
 WEIGHTS = "weights.safetensors"
+_CARRIED = "carried:"  # what an objective carries stands beside its weights in one file
 STATE = Path("training", "state.json")
 
 
@@ -27,6 +29,22 @@ def named_weights(module: nn.Module) -> dict[str, Tensor]:
     names = dict(module.named_parameters())
     kept = module.state_dict(keep_vars=True)
     return names | {name: buffer for name, buffer in module.named_buffers() if name in kept}
+
+
+def objective_tensors(objective: Objective) -> dict[str, Tensor]:
+    """Its weights by name, and what goes from update to update besides."""
+    return {**named_weights(objective), **{_CARRIED + name: each for name, each in objective.carried().items()}}
+
+
+def restore_objective(objective: Objective, tensors: Mapping[str, Tensor], origin: Path) -> None:
+    """Put back what `objective_tensors` gave.
+
+    Raises:
+        ModelFolderError: the weights are those of another objective.
+    """
+    load_into(objective, {name: each for name, each in tensors.items() if not name.startswith(_CARRIED)}, origin)
+    found = {name.removeprefix(_CARRIED): each for name, each in tensors.items() if name.startswith(_CARRIED)}
+    objective.carry_on(found)
 
 
 def write_weights(tensors: Mapping[str, Tensor], file: Path) -> None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -20,7 +19,7 @@ from anyseq.core import Batch, Loss, Model, Noise, Objective
 from anyseq.data.batching import Batches, Position
 from anyseq.errors import Interrupted, ModelFolderError, RunError
 from anyseq.training.averaging import WeightAverage
-from anyseq.training.checkpoint import Checkpoints, load_into, named_weights
+from anyseq.training.checkpoint import Checkpoints, load_into, named_weights, objective_tensors, restore_objective
 from anyseq.training.gradients import backward
 from anyseq.training.journal import Journal
 from anyseq.training.optimiser import build_optimiser, optimiser_tensors, restore_optimiser
@@ -29,7 +28,6 @@ from anyseq.training.schedules import Moment, fallen, learning_rate
 from anyseq.training.settings import TrainingConfig
 
 REPORT_EVERY = 20
-_CARRIED = "carried:"  # what an objective carries stands beside its weights in one file
 DOUBLE_SECONDS = 1.0
 """A signal that comes again so soon is the same one: keys bounce, and process groups are told twice."""
 
@@ -301,10 +299,7 @@ class Trainer:
         training = {
             "optimiser": optimiser_tensors(self.optimiser),
             "random": random,
-            "objective": {
-                **named_weights(self.objective),
-                **{_CARRIED + name: each for name, each in self.objective.carried().items()},
-            },
+            "objective": objective_tensors(self.objective),
         }
         if self.average is not None:
             training["unaveraged"] = {name: weight.clone() for name, weight in named_weights(self.model).items()}
@@ -331,7 +326,7 @@ class Trainer:
             if self.average is not None:
                 self.average.restart(self.standing.averaged)
                 load_into(self.model, tensors["unaveraged"], folder)
-            self._restore_objective(tensors["objective"], folder)
+            restore_objective(self.objective, tensors["objective"], folder)
             restore_optimiser(self.optimiser, tensors["optimiser"])
             torch.set_rng_state(tensors["random"]["cpu"])
             if torch.cuda.is_available() and "cuda" in tensors["random"]:
@@ -341,16 +336,6 @@ class Trainer:
         self._restore_best()
         self.journal.cut_after(step)
         self.checkpoints.cut_after(step)
-
-    def _restore_objective(self, tensors: Mapping[str, Tensor], folder: Path) -> None:
-        own, carried = {}, {}
-        for name, tensor in tensors.items():
-            if name.startswith(_CARRIED):
-                carried[name.removeprefix(_CARRIED)] = tensor
-            else:
-                own[name] = tensor
-        load_into(self.objective, own, folder)
-        self.objective.carry_on(carried)
 
     def _restore_best(self) -> None:
         """Name the best of that time, if it is still there: a better one, which is now to be cut, may have replaced it.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from anyseq.core import Decoder, Memory, Padded, State, Stream, Symbols
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape, target_embedding
 from anyseq.models.decoders.rnn import FirstState, SoftmaxHead, StartSettings
-from anyseq.nn.embeddings import FedBack, SymbolEmbedding
+from anyseq.nn.embeddings import FedBack
 from anyseq.nn.emissions import Categorical
 from anyseq.nn.nesting import Moves, Nest, along
 from anyseq.nn.recurrent import RecurrentStack
@@ -37,7 +37,8 @@ class PlaceReader(nn.Module):
         super().__init__()
         self.places, self.symbols, self.dim = places, symbols, dim
         self.value = nn.Linear(vectors_dim, places * dim)
-        self.label = SymbolEmbedding(levels * symbols, dim)
+        self.label = nn.Embedding(levels * symbols, dim)  # of brackets, by level: not the target's embedding
+        nn.init.normal_(self.label.weight, std=dim**-0.5)
         nn.init.xavier_uniform_(self.value.weight.view(places, dim, vectors_dim))
         nn.init.zeros_(self.value.bias)
 

@@ -19,7 +19,7 @@ from anyseq.data.turns import Replies, holds_turns, join_turns, read_turns, spli
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.models.encoders.hops import HopsEncoderConfig
-from anyseq.tasks.base import Splits
+from anyseq.tasks.base import Splits, Trivial
 from anyseq.tasks.text_to_text import TextData, TextToText, TextToTextConfig
 
 
@@ -100,8 +100,17 @@ class Answer(TextToText):
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look at the pairs as they were read, and say how often the most frequent answer is right."""
         yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False)
-        [(usual, _)] = Counter(item.raw["target"] for item in splits.train).most_common(1)
+        usual = _usual(splits.train)
         for name, items in (("dev", splits.dev), ("test", test)):
             if items:
                 right = sum(item.raw["target"] == usual for item in items)
                 yield Finding("note", f"{name}: always to answer {usual!r:.60} is right for {right / len(items):.1%}")
+
+    def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
+        """The most frequent answer."""
+        return Trivial("the most frequent answer", [_usual(train)] * len(items))
+
+
+def _usual(train: Sequence[Item]) -> str:
+    """The most frequent answer."""
+    return Counter(str(item.raw["target"]) for item in train).most_common(1)[0][0]

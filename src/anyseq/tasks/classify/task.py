@@ -22,7 +22,6 @@ from anyseq.tasks.base import Splits, Trivial
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
 
 _NAMED = 10
-_MANY = 1.0
 _FEWEST = 5  # texts of a label in train, below which there is hardly anything to learn it from
 
 
@@ -83,7 +82,7 @@ class Classify(TextToText):
         listed = ", ".join(f"{label!r} {count:,}" for label, count in list(counts.items())[:_NAMED])
         more = f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
         yield Finding("note", f"train: {len(splits.train):,} items with {len(counts):,} labels: {listed}{more}")
-        if len(counts) > _MANY * len({content(item.raw["source"]) for item in splits.train}):
+        if len(counts) > len({content(item.raw["source"]) for item in splits.train}):
             advice = "data.label_first=false" if self._config.data.label_first else "data.label_first=true"
             message = "train: there are more different labels than texts; does the label stand in the other column"
             yield Finding("warning", f"{message}? {advice}")

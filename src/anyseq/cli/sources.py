@@ -1,0 +1,55 @@
+"""What a model is given: lines, or names of files where its sources are pictures or recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anyseq.cli.lines import windows
+from anyseq.cli.notices import Notices
+from anyseq.data.lines import STANDARD_INPUT
+from anyseq.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from anyseq.core import Item
+    from anyseq.tasks.base import Task
+
+
+def is_folder(path: str) -> bool:
+    """Whether sources are the files of a folder."""
+    return path != STANDARD_INPUT and Path(path).is_dir()
+
+
+def source_windows(path: str, task: Task) -> Iterable[list[str]]:
+    """The lines of a file or of standard input, or the names of a folder's files, a window at a time.
+
+    Raises:
+        UsageError: a folder is given, and the model reads no files.
+        DataError: it cannot be read.
+    """
+    if not is_folder(path):
+        return windows(path)
+    if not task.reads_files:
+        raise UsageError(f"{path} is a folder; this model reads lines: give a file, or - for stdin")
+    from anyseq.data.media import files_in
+
+    return [files_in(Path(path))]
+
+
+def readable(task: Task, items: Sequence[Item], notices: Notices) -> list[Item]:
+    """The items; where they are files, with nothing in place of one that cannot be read, of which `notices` warns."""
+    if not task.reads_files:
+        return list(items)
+    found = []
+    for item in items:
+        name = item.raw["source"].strip()
+        try:
+            if name:
+                task.encode_source(replace(item, raw={"source": name}))
+        except DataError as fault:
+            notices.unreadable(f"line {item.key + 1}: {fault}")
+            name = ""
+        found.append(replace(item, raw={"source": name}))
+    return found

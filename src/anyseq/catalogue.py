@@ -48,6 +48,9 @@ PARTS: dict[str, dict[str, str]] = {
         "tree": "anyseq.models.decoders.tree:TreeDecoderConfig",
         "label": "anyseq.models.decoders.aligned:LabelDecoderConfig",
     },
+    "emissions": {
+        "normal": "anyseq.models.emissions.normal:NormalConfig",
+    },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
         "carried": "anyseq.training.objectives.carried:CarriedConfig",

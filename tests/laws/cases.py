@@ -57,6 +57,7 @@ from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.decoders.tree import TreeDecoderConfig
+from anyseq.models.emissions.normal import NormalConfig
 from anyseq.models.encoders.bottleneck import BottleneckConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
 from anyseq.models.encoders.dense import DenseEncoderConfig, PictureEncoderConfig
@@ -199,6 +200,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             ),
         ),
     },
+    "emissions": {"normal": variants(NormalConfig, {})},
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
         "carried": variants(CarriedConfig, {"label_smoothing": 0.3}),

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from anyseq.core import Choice, Decoder, Emission, Hypotheses, Memory, Noise, Padded, State
 from anyseq.errors import UsageError
-from anyseq.search import Beam, EndSymbol, Greedy, Sampling, search
+from anyseq.search import Beam, EndSymbol, Sampling, search
 from anyseq.search.strategies import LEAST_TEMPERATURE
 from signs import forbidden
 
@@ -150,7 +150,7 @@ def test_vectors_can_be_sampled() -> None:
         torch.testing.assert_close(found.log_prob[source, n], log_prob)
 
 
-@pytest.mark.parametrize("strategy", [Greedy(), Beam(2), Sampling(2, top_k=3), Sampling(2, top_p=0.5)])
+@pytest.mark.parametrize("strategy", [Beam(2), Sampling(2, top_k=3), Sampling(2, top_p=0.5)])
 def test_vectors_cannot_be_ranked(strategy: Beam) -> None:
     with pytest.raises(UsageError, match="emits no symbols"):
         search(Walk(), memory_of([1]), strategy=strategy, stop=Far(3))

@@ -107,7 +107,8 @@ class Decoder(nn.Module, ABC):
     for all sources, in `step` and in `unroll`. Beams and samples of one source share its memory.
 
     Class attributes (what cannot be done is refused when the configuration is read):
-        discrete: Its values are symbols: beam search, constraints and a table of log_probs exist.
+        discrete: Its values are symbols: beam search, constraints and a table of log_probs exist. (A decoder that can
+            emit either says so of itself.)
         whole: It feeds nothing back: one emission is the whole output.
         restricts: Its emission can be restricted by a constraint of the model.
         attends: Its emission offers `attention`.
@@ -119,7 +120,7 @@ class Decoder(nn.Module, ABC):
 
     output_dim: int = 0
 
-    discrete: ClassVar[bool] = True
+    discrete: bool = True
     whole: ClassVar[bool] = False
     restricts: ClassVar[bool] = True
     attends: ClassVar[bool] = False

@@ -13,7 +13,7 @@ from anyseq.search.forbidden import ForbiddenTexts
 from anyseq.search.loop import search
 from anyseq.search.penalties import Penalties
 from anyseq.search.renumbered import Renumbered
-from anyseq.search.stops import EndSymbol
+from anyseq.search.stops import AtBudget, EndSymbol
 from anyseq.search.strategies import LEAST_TEMPERATURE, Beam, Greedy, Sampling, Strategy
 
 
@@ -100,7 +100,7 @@ class SearchConfig(PartConfig):
         return Penalties(self.length_penalty, self.coverage_penalty)
 
     def stop(self) -> EndSymbol:
-        """When an output is complete, and when it is cut."""
+        """When an output of symbols is complete, and when it is cut."""
         return EndSymbol(self.max_length, self.max_length_ratio, self.max_length_extra)
 
     def constraint(
@@ -138,9 +138,10 @@ class SearchConfig(PartConfig):
         Args:
             decoder: Any that feeds its output back.
             memory: As `Model.encode` gives it.
-            vocab_size: Symbols of the target.
+            vocab_size: Symbols of the target; 0 where vectors are emitted.
             forbidden: What `forbid` names, by the spelling of the target's codec.
-            prefix: What `prefix` says, encoded, without end symbol; one row a source.
+            prefix: What `prefix` says, encoded, without end symbol; one row a source. Vectors need one, if of no place,
+                [source, 0, dim].
             own: Symbols behind the vocabulary that sources of this batch have of their own; `forbidden` may name them,
                 and `memory.own` says which of them each source has.
             also: What the task asks for besides.
@@ -149,8 +150,11 @@ class SearchConfig(PartConfig):
             UsageError: this decoder cannot do what is asked.
         """
         constraint = self.constraint(vocab_size + own, forbidden, also)
+        stop = self.stop()
+        if not decoder.discrete:
+            stop = AtBudget(self.max_length, self.max_length_ratio, self.max_length_extra)
         return search(
-            decoder, memory, strategy=self.strategy(), stop=self.stop(), penalties=self.penalties(),
+            decoder, memory, strategy=self.strategy(), stop=stop, penalties=self.penalties(),
             constraint=Renumbered(constraint, vocab_size) if own and constraint is not None else constraint,
             prefix=prefix, n_best=self.returned,
         )  # fmt: skip

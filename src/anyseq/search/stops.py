@@ -52,3 +52,13 @@ class EndSymbol(Stop):
         # 0.1 * 30 is 3.0000000000000004 in floating point and means 3.
         by_source = (memory.valid.sum(1).cpu().double() * self.max_length_ratio - 1e-9).ceil().long()
         return (by_source + self.max_length_extra).clamp(1, self.max_length).to(memory.item.device)
+
+
+class AtBudget(EndSymbol):
+    """An output has no end of its own, as where it is of vectors: it is as long as its budget."""
+
+    def done(
+        self, memory: Memory, state: State, length: Int[Tensor, " row"], last: Shaped[Tensor, "row k *value"]
+    ) -> Bool[Tensor, "row k"]:
+        """Nothing is done before its budget is spent."""
+        return torch.zeros(last.shape[:2], dtype=torch.bool, device=last.device)

@@ -41,15 +41,17 @@ class Strategy(ABC):
 
 
 class Greedy(Strategy):
-    """One row a source, which takes the likeliest symbol."""
+    """One row a source, which takes the likeliest symbol or vector."""
 
     width = 1
+    needs_symbols = False
 
     def propose(
         self, emission: Emission, allowed: Bool[Tensor, "row symbol"] | None, memory: Memory, state: State
     ) -> Choice:
-        """The likeliest symbol, the lowest among equals."""
-        return emission.candidates(1, allowed)
+        """The mode; of symbols the lowest among equals."""
+        values, log_prob = emission.mode(allowed)
+        return Choice(values.unsqueeze(1), log_prob.unsqueeze(1))
 
 
 class Beam(Strategy):

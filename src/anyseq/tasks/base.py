@@ -318,6 +318,17 @@ class Task(ABC):
         """
         return None
 
+    def measure(self, items: Sequence[Item], settings: SearchConfig) -> Mapping[str, float]:
+        """Figures of a model whose outputs are numbers, which no metric of texts can judge; none where there are texts.
+
+        They stand beside (and of one name, instead of) what every evaluation finds.
+
+        Args:
+            items: With targets; at least one.
+            settings: How to search.
+        """
+        return {}
+
     @property
     @abstractmethod
     def augments(self) -> bool:

@@ -46,8 +46,8 @@ def evaluate(
     """Search an output for each item (and choose as `predict` does) and compare it with its references.
 
     Besides the task's metrics: `loss` (teacher-forced, nats per target symbol) and `teacher_forced_perplexity`
-    (its exponential), over the items that have a target; `malformed`, the percentage of outputs that had to be
-    repaired, where a task repairs.
+    (its exponential; of symbols), over the items that have a target; `malformed`, the percentage of outputs that had
+    to be repaired, where a task repairs; what a task measures itself (`Task.measure`).
     """
     began = time.monotonic()
     predictions = predict(task, items, settings, chooser=chooser) if task.metrics else []
@@ -61,6 +61,9 @@ def evaluate(
     if with_target:
         scored = score_pairs(task, with_target, settings)
         loss = -sum(each.log_prob for each in scored) / sum(each.length for each in scored)
-        metrics |= {"loss": loss, "teacher_forced_perplexity": math.exp(min(loss, 700.0))}
+        metrics["loss"] = loss
+        if task.model.decoder.discrete:
+            metrics["teacher_forced_perplexity"] = math.exp(min(loss, 700.0))
+        metrics |= task.measure(with_target, settings)
     signature = "; ".join(f"{measure.name}: {measure.signature}" for measure in measures)
     return Evaluation(metrics, signature, len(items), time.monotonic() - began, predictions, references)

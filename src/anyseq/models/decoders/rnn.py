@@ -11,9 +11,10 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Memory, Padded, State, Stream, Tree
+from anyseq.core import Decoder, Emission, Memory, Padded, State, Stream, Tree, Vectors
 from anyseq.errors import ConfigError
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape, output_layer, target_embedding
+from anyseq.models.emissions.base import EmissionConfig, VectorHead
 from anyseq.models.recurrent import RecurrentSettings
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack, SymbolEmbedding
@@ -144,39 +145,45 @@ class SoftmaxHead(nn.Module):
 
 
 class RnnDecoder(Decoder):
-    """A recurrent stack that starts from what the fold ended with and reads its own output.
+    """A recurrent stack that starts from what the fold ended with and reads its own output: symbols, or vectors.
 
     Args:
         fed_back: The own output as input.
         stack: The recurrence, from left to right.
         first: Makes its first state.
         readout: From the top layer's output to what the head reads.
-        head: The softmax.
+        head: The softmax, or the layer that says a distribution over vectors.
 
     Source:
         Sutskever et al. 2014, arXiv:1409.3215.
     """
 
     def __init__(
-        self, fed_back: FedBack, stack: RecurrentStack, first: FirstState, readout: nn.Module, head: SoftmaxHead
+        self,
+        fed_back: FedBack,
+        stack: RecurrentStack,
+        first: FirstState,
+        readout: nn.Module,
+        head: SoftmaxHead | VectorHead,
     ) -> None:
         super().__init__()
         self.fed_back, self.stack, self.first, self.readout, self.head = fed_back, stack, first, readout, head
-        self.output_dim = head.output.in_features
+        self.discrete = isinstance(head, SoftmaxHead)
+        self.output_dim = head.output.in_features if self.discrete else 0
 
     def start(self, memory: Memory) -> State:
         """The stack's first state."""
         steps = torch.zeros(memory.rows, dtype=torch.int64, device=memory.item.device)
         return State(steps=steps, cells=self.first(memory, self.stack))
 
-    def step(self, memory: Memory, state: State, previous: Shaped[Tensor, " row"]) -> tuple[Categorical, State]:
+    def step(self, memory: Memory, state: State, previous: Shaped[Tensor, "row *value"]) -> tuple[Emission, State]:
         """One time step of the stack."""
         h, cells = self.stack.step(self.fed_back(previous, state.steps), state.cells)
         return self.head(self.readout(h)), State(steps=state.steps + 1, cells=cells)
 
     def unroll(
         self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
-    ) -> tuple[Categorical, State]:
+    ) -> tuple[Emission, State]:
         """The whole target through the fused recurrence."""
         state, previous = self.begin(memory, target, state, previous)
         x = self.fed_back.shifted(target, previous, state.steps)
@@ -187,7 +194,7 @@ class RnnDecoder(Decoder):
 class RnnSettings(RecurrentSettings):
     """What all recurrent decoders of symbols share."""
 
-    tied: bool = Field(True, description="the output weights are the input embedding")
+    tied: bool = Field(True, description="of symbols: the output weights are the input embedding")
 
     def head(self, embed: SymbolEmbedding, dim: int) -> SoftmaxHead:
         """The softmax over what is `dim` wide, which is embed_dim where tied."""
@@ -216,8 +223,16 @@ class RnnDecoderConfig(StartSettings, DecoderConfig):
     alone: ClassVar[bool] = True
     carried: ClassVar[bool] = True
 
+    emission: EmissionConfig | None = Field(
+        None, description="where vectors are emitted: the distribution of each value; symbols have a softmax"
+    )
+
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnDecoder:
-        """Make a decoder that starts from such a memory and emits this stream of symbols."""
+        """Make a decoder that starts from such a memory and emits this stream."""
+        if isinstance(target, Vectors):
+            return self._of_vectors(memory, target)
+        if self.emission is not None:
+            raise ConfigError("model.decoder.emission is for vectors, and the target's are symbols: leave it out")
         own = target_embedding(target, embed, self.embed_dim)
         stack = RecurrentStack(self.make_layers(self.embed_dim))
         projected = self.tied and self.embed_dim != self.hidden_dim
@@ -227,4 +242,19 @@ class RnnDecoderConfig(StartSettings, DecoderConfig):
             first=self.make_first(memory, stack),
             readout=nn.Linear(self.hidden_dim, self.embed_dim) if projected else nn.Identity(),
             head=self.head(own, self.embed_dim if projected else self.hidden_dim),
+        )
+
+    def _of_vectors(self, memory: MemoryShape, target: Vectors) -> RnnDecoder:
+        if self.emission is None:
+            raise ConfigError(
+                "the target's codec gives vectors: say what each value's distribution is, model.decoder.emission.kind="
+                "..., or choose a codec of symbols"
+            )
+        stack = RecurrentStack(self.make_layers(self.embed_dim))
+        return RnnDecoder(
+            fed_back=FedBack(nn.Linear(target.dim, self.embed_dim), self.embed_dim),
+            stack=stack,
+            first=self.make_first(memory, stack),
+            readout=nn.Identity(),
+            head=VectorHead(self.emission, self.hidden_dim, target.dim, self.dropout),
         )

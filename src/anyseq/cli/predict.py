@@ -14,6 +14,7 @@ import typer
 
 from anyseq.cli.conversing import converse
 from anyseq.cli.lines import waiting
+from anyseq.cli.listening import listen
 from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless, refuse_to_replace
 from anyseq.cli.plotting import Plot, PlotFile
@@ -38,7 +39,8 @@ def predict(
         typer.Option(
             "--input", metavar="FILE|DIR|-", show_default="-",
             help="Sources, one a line (plain or .gz); - is stdin. Where sources are pictures or recordings, names of "
-            "files, one a line, or a folder of them. Of a language model prompts; without, no prompt.",
+            "files, one a line, or a folder of them. Of a language model prompts; without, no prompt. Of a model that "
+            "listens a .wav, too; and - is the sound itself.",
         ),
     ] = None,
     output_file: Annotated[
@@ -87,6 +89,10 @@ def predict(
     `turns` of a model of dialogues says; the output of a line is written before the next is read. An empty line begins
     a new conversation, and gives an empty line. A model of other uses answers each line by itself.
 
+    A model that listens writes a line for each detection, as soon as it is made: the recording, the time in seconds,
+    and the score, with tabs between. With --input - it hears raw sound, 16-bit little-endian mono samples at the rate
+    of its codec, and the line has no recording.
+
     With --plot all predictions are drawn when the input has ended, where the model's use has a picture of them.
     """
     source = STANDARD_INPUT if input_file is None else input_file
@@ -104,11 +110,18 @@ def predict(
     picture.refuse(task)
     if alignments is not None:
         predictor.refuse_without_attention()
+    if task.hears and (interactive or every_step is not None):
+        raise UsageError("a model that listens hears sound as it comes: leave out --interactive and --every-step")
     if every_step is not None:
         _refuse_steps(task, alignments is not None or several)
     unprompted = task.prompted and input_file is None
     if unprompted and not interactive and waiting():
         print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)
+    if task.hears:
+        with _sink(output_file) as sink:
+            listen(predictor, source, form, sink, picture, **search)
+        picture.draw(task)
+        return
     sources = [[""]] if unprompted else source_windows(source, task)
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not task.lines)
     number, named = 0, is_folder(source) and form == "text" and not several

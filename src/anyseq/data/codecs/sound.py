@@ -165,8 +165,7 @@ class SoundConfig(CodecConfig):
         Raises:
             DataError: there is no recording, or one cannot be read.
         """
-        window, hop = (max(1, round(self.sample_rate_hz * ms / 1000)) for ms in (self.window_ms, self.hop_ms))
-        codec = Sound(self.sample_rate_hz, window, hop, self.bands, None, self.loudness_db)
+        codec = self.unmeasured()
         total = squares = torch.zeros(self.bands, dtype=torch.float64)
         count = 0
         for raw in raws:
@@ -176,6 +175,11 @@ class SoundConfig(CodecConfig):
             raise DataError("there are no recordings to learn from; look at data.train")
         codec.measured = Measured.of(total, squares, count)
         return codec
+
+    def unmeasured(self) -> Sound:
+        """The codec before it knows what train is like: it reads samples, and makes frames that are not scaled."""
+        window, hop = (max(1, round(self.sample_rate_hz * ms / 1000)) for ms in (self.window_ms, self.hop_ms))
+        return Sound(self.sample_rate_hz, window, hop, self.bands, None, self.loudness_db)
 
     def remarks(self, raws: Iterable[Any]) -> Iterator[str]:
         """How many recordings are brought to another rate, or to one channel."""

@@ -2,9 +2,10 @@
 
     python benchmarks/quality/tagging.py tag/crf --data conll2000 --minutes 20 --output runs/chunks [key=value ...]
 
-`conll2000` chunks (from the words alone), `atis` slots, `atis_intents` slots and intent, `ptb_trees` parts of speech
-(the gold tags of the trees, without -NONE-). Reads these folders of the one ANYSEQ_DATA names; without, says so and
-ends. A tenth of train chooses the checkpoint; dev is the test. Beside the model: each word's most frequent tag in
+`conll2000` chunks (from words and parts of speech), `conll2000_words` from the words alone, `atis` slots,
+`atis_intents` slots and intent, `ptb_trees` parts of speech (the gold tags of the trees, without -NONE-). Reads these
+folders of the one ANYSEQ_DATA names; without, says so and ends. A tenth of train chooses the checkpoint; dev is the
+test. Beside the model: each word's most frequent tag in
 train, for unknown ones the most frequent of all.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 from timed import arguments, data_folder, train_and_judge
 
 from anyseq.api import Predictor
+from anyseq.data.codecs.factored import SEPARATOR
 from anyseq.data.columns import read_columns
 from anyseq.metrics.tags import LabelAccuracy, SpanF1, TagAccuracy, spans, tags_of
 
@@ -28,8 +30,13 @@ LEAF = re.compile(r"\((\S+) ([^\s()]+)\)")
 Sentence = tuple[str, str]
 
 
-def conll2000(folder: Path, split: str) -> list[Sentence]:
+def conll2000_words(folder: Path, split: str) -> list[Sentence]:
     return [(item.raw["source"], legal(item.raw["target"])) for item in read_columns(folder / f"{split}.txt.gz")]
+
+
+def conll2000(folder: Path, split: str) -> list[Sentence]:
+    items = read_columns(folder / f"{split}.txt.gz", factors=[1], separator=SEPARATOR)
+    return [(item.raw["source"], legal(item.raw["target"])) for item in items]
 
 
 def legal(tags: str) -> str:
@@ -59,7 +66,7 @@ def ptb_trees(folder: Path, split: str) -> list[Sentence]:
     return found
 
 
-READERS = {"conll2000": conll2000, "atis": atis, "atis_intents": atis_intents, "ptb_trees": ptb_trees}
+READERS = {each.__name__: each for each in (conll2000, conll2000_words, atis, atis_intents, ptb_trees)}
 
 
 def most_frequent(train: Sequence[Sentence], sources: Sequence[str]) -> list[str]:
@@ -76,17 +83,17 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--data", choices=READERS, required=True)
     given = parser.parse_intermixed_args()
-    folder = data_folder(given.data.removesuffix("_intents"))
+    folder = data_folder(given.data.removesuffix("_intents").removesuffix("_words"))
     train, dev = (READERS[given.data](folder, split) for split in ("train", "dev"))
     file = given.output.with_name(f"{given.output.name}-train.tsv")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(f"{source}\t{target}\n" for source, target in train), encoding="utf-8")
-    known = {word for source, _ in train for word in source.split()}
+    known = {word.partition(SEPARATOR)[0] for source, _ in train for word in source.split()}
 
     def measured(outputs: Sequence[str]) -> dict[str, float]:
         wanted = [[target] for _, target in dev]
         rows = [
-            (word in known, tag == right)
+            (word.partition(SEPARATOR)[0] in known, tag == right)
             for (source, target), output in zip(dev, outputs, strict=True)
             for word, tag, right in zip(source.split(), tags_of(output), tags_of(target), strict=True)
         ]
@@ -105,7 +112,10 @@ def main() -> None:
         usual = most_frequent(train, [source for source, _ in dev])
         return {"model": measured(outputs), "most_frequent_tag": measured(usual)}
 
-    train_and_judge(given, {"data.train": file, "data.held_out": len(train) // 10}, judge)
+    settings = {"data.train": file, "data.held_out": len(train) // 10}
+    if given.data == "conll2000":
+        settings["codec.source"] = {"kind": "factored", "base": {"kind": "spelt"}}
+    train_and_judge(given, settings, judge)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ PARTS: dict[str, dict[str, str]] = {
         "subwords": "anyseq.data.codecs.subwords:SubwordsConfig",
         "tokens": "anyseq.data.codecs.tokens:TokensConfig",
         "spelt": "anyseq.data.codecs.spelt:SpeltConfig",
+        "factored": "anyseq.data.codecs.factored:FactoredConfig",
         "trees": "anyseq.data.codecs.trees:TreesConfig",
         "labels": "anyseq.data.codecs.labels:LabelsConfig",
         "pictures": "anyseq.data.codecs.pictures:PicturesConfig",

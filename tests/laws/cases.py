@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree, TreeSymbols
 from anyseq.data.codecs.characters import CharactersConfig
+from anyseq.data.codecs.factored import FactoredConfig
 from anyseq.data.codecs.labels import LabelsConfig
 from anyseq.data.codecs.pictures import PicturesConfig
 from anyseq.data.codecs.sentences import SentencesConfig
@@ -82,6 +83,7 @@ ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
 PLACEWISE = {"order": "each place is transformed by itself"}
 NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
+NO_FACTORS = {"texts": "its tokens have factors: tests/tagging"}
 NO_TEXTS = {"texts": "it reads trees, pictures, or sound: tests/parsing, tests/media"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
@@ -235,6 +237,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "sentences": [
             Variant(SentencesConfig(min_count=1, **own), NO_TEXTS) for own in ({}, {"longest": 3, "case": "lower"})
         ],
+        "factored": [Variant(FactoredConfig(base=TokensConfig()), NO_FACTORS)],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from anyseq.api.preparing import Tell, prepare
+from anyseq.api.transfer import Start
 from anyseq.config import load_recipe
 from anyseq.data.check import Finding, Severity, by_severity
 from anyseq.errors import UsageError
@@ -70,7 +71,7 @@ def check(
     use_threads(threads)
     where = resolve_device(device)
     cast = autocast(precision, where)
-    data = prepare(config, None, tell, "tell")
+    data = prepare(Start(config), tell, "tell")
     task, findings, tolerated = data.task, list(data.findings), data.task.at_faults != "stop"
     try:
         task.refuse(config.search)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from anyseq.api.transfer import Start
 from anyseq.core import Item
 from anyseq.data.check import Finding, Severity, unknown
 from anyseq.errors import DataError
-from anyseq.tasks.base import MILDER, AtFaults, Splits, Task, TaskConfig
+from anyseq.tasks.base import MILDER, AtFaults, Splits, Task
 from anyseq.tasks.fitting import deciding_metric
 
 Tell = Callable[[str, Severity], None]
@@ -33,12 +33,11 @@ class Prepared:
     findings: Sequence[Finding]
 
 
-def prepare(config: TaskConfig, home: Path | None, tell: Tell, at_faults: AtFaults = "stop") -> Prepared:
+def prepare(start: Start, tell: Tell, at_faults: AtFaults = "stop") -> Prepared:
     """Read the data, look for faults, learn the codecs.
 
     Args:
-        config: The recipe.
-        home: A model folder to take the codecs from; None: they are learnt.
+        start: The recipe, and where codecs come from.
         tell: Is told of each finding, and of how the splits came to be.
         at_faults: What to do about errors in the data; the recipe may be milder.
 
@@ -46,7 +45,7 @@ def prepare(config: TaskConfig, home: Path | None, tell: Tell, at_faults: AtFaul
         ConfigError: `training.metric` names none.
         DataError: the data cannot be read; or hold errors, all of which it names before codecs are learnt.
     """
-    task = config.build()
+    task = start.config.build()
     deciding_metric(task)  # a wrong one is a slip of the recipe, told before anything is read
     splits, test = task.read(), task.read_test()
     for note in splits.notes:
@@ -60,10 +59,7 @@ def prepare(config: TaskConfig, home: Path | None, tell: Tell, at_faults: AtFaul
         else:
             tell(str(finding), finding.severity)
     _refuse(errors)
-    if home is None:
-        task.fit_codecs(splits.train)
-    else:
-        task.load_codecs(home / "codecs")
+    start.make_codecs(task, splits.train)
     for finding in _in_codecs(task, splits, test or ()) if at_faults != "off" else ():
         findings.append(finding)
         if finding.severity == "error" and at_faults == "stop":

@@ -14,13 +14,14 @@ import torch
 
 from anyseq.api.folders import FORMAT, clear, default_folder, home_and_about, refuse_existing
 from anyseq.api.preparing import Tell, prepare
-from anyseq.api.transfer import build_from, with_codecs_of
+from anyseq.api.transfer import Start
+from anyseq.api.transfer import start_from as begin_with
 from anyseq.api.use import Predictor
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item, content
 from anyseq.errors import ModelFolderError, UsageError
-from anyseq.tasks.base import AtFaults, Splits, Task, TaskConfig
+from anyseq.tasks.base import AtFaults, Splits, Task
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import trainer
@@ -97,8 +98,8 @@ def train(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    config, notes = (config, []) if start_from is None else with_codecs_of(Path(start_from), config, trust)
-    run = _prepare(config, start_from, listener.noted, "stop", notes)
+    start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
+    run = _prepare(start, listener.noted, "stop")
     refuse_recurrent(precision, run.task.model)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
     # Nothing was written so far: whatever could be refused has been.
@@ -111,7 +112,7 @@ def train(
         write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
     about = {"format": FORMAT, **versions, "recipe": _name(recipe), **run.about_data}
-    write_atomically(folder / "config.yaml", dump(config, about))
+    write_atomically(folder / "config.yaml", dump(start.config, about))
     return _finish(run, folder, loop.run(), listener)
 
 
@@ -160,7 +161,7 @@ def resume(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    run = _prepare(config, folder, listener.noted, "off")  # what there is to say was said when it began
+    run = _prepare(Start(config, folder), listener.noted, "off")  # what there is to say was said when it began
     refuse_recurrent(precision, run.task.model)
     if about.get("data") != _fingerprint(run.splits):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
@@ -189,27 +190,19 @@ class _Run:
         return {"data": _fingerprint(self.splits), "items": counts}
 
 
-def _prepare(
-    config: TaskConfig, start_from: str | Path | None, tell: Tell, at_faults: AtFaults, notes: Sequence[str] = ()
-) -> _Run:
+def _prepare(start: Start, tell: Tell, at_faults: AtFaults) -> _Run:
     """Data read, codecs learnt (or taken over), model made (or taken over); the seed settles fresh weights."""
-    home = None if start_from is None else home_and_about(Path(start_from))[0]
-    for note in notes:
+    for note in start.notes:
         tell(note, "note")
-    data = prepare(config, home, tell, at_faults)
+    data = prepare(start, tell, at_faults)
     task = data.task
-    task.refuse(config.search)
+    task.refuse(start.config.search)
     splits = task.select(data.splits)
-    torch.manual_seed(config.training.seed)
-    started: Sequence[str]
-    if start_from is None:
-        task.build_model()
-        started = task.initialise()
-    else:
-        started = build_from(Path(start_from), task)
+    torch.manual_seed(start.config.training.seed)
+    started = start.make_model(task)
     for note in (*splits.notes[len(data.splits.notes) :], *started):
         tell(note, "note")
-    return _Run(task, splits, data.test, [*notes, *splits.notes, *started])
+    return _Run(task, splits, data.test, [*start.notes, *splits.notes, *started])
 
 
 def _name(recipe: str | Path) -> str:

@@ -26,7 +26,8 @@ def train(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in DIR.")] = False,
     start_from: Annotated[
-        Path | None, typer.Option("--from", metavar="MODEL", help="Start from this model's codecs and weights.")
+        Path | None,
+        typer.Option("--from", metavar="MODEL", help="Start from this model; of another task's, with what reads."),
     ] = None,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR.")] = None,
     more_steps: Annotated[

@@ -82,4 +82,20 @@ class Grouped:
     longest: int
 
 
-Stream = Symbols | Vectors | Spelt | Grouped
+@dataclass(frozen=True)
+class Factored:
+    """A stream of tokens with factors: a place holds the columns of the token, then one a factor, side by side.
+
+    Attributes:
+        streams: Of the token, then of each factor.
+    """
+
+    streams: tuple[Symbols | Spelt, ...]
+
+    @property
+    def widths(self) -> list[int]:
+        """Columns of each."""
+        return [1 + stream.longest if isinstance(stream, Spelt) else 1 for stream in self.streams]
+
+
+Stream = Symbols | Vectors | Spelt | Grouped | Factored

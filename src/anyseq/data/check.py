@@ -11,7 +11,7 @@ from random import Random
 from statistics import median
 from typing import Literal
 
-from anyseq.core import Codec, Item, Spelt, Symbols, Unknown
+from anyseq.core import Codec, Factored, Item, Spelt, Symbols, Unknown
 from anyseq.data.files import SIDES
 from anyseq.data.order import AROUND, FEWEST, Order, Stretch, learn
 from anyseq.data.words_together import order_by_words
@@ -99,7 +99,7 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
 
 def unknown(name: str, side: str, codec: Codec, items: Sequence[Item]) -> list[Finding]:
     """How much of one side of a split the codec, learnt from train, does not know; nothing where there are no items."""
-    if not isinstance(codec.stream, Symbols | Spelt):
+    if not isinstance(codec.stream, Symbols | Spelt | Factored):
         return []  # whatever vectors there are, a model reads them
     known = [(item, codec.unknown(item.raw[side])) for item in items if side in item.raw]
     if not known:

@@ -20,7 +20,9 @@ def holds_columns(path: str | Path) -> bool:
     return str(path).removesuffix(".gz").endswith(_KINDS)
 
 
-def read_columns(path: str | Path, columns: Sequence[int] = (0, -1)) -> list[Item]:
+def read_columns(
+    path: str | Path, columns: Sequence[int] = (0, -1), *, factors: Sequence[int] = (), separator: str = ""
+) -> list[Item]:
     """Read tokens and their tags (plain or .gz), as texts with single spaces between; an item stands at its first line.
 
     Columns are separated by tabs, where any line of a sentence has one, or by white space.
@@ -33,6 +35,8 @@ def read_columns(path: str | Path, columns: Sequence[int] = (0, -1)) -> list[Ite
     Args:
         path: The file.
         columns: Of the token and of the tag, from 0; -1 is the last.
+        factors: Further columns, each written behind the token with the separator between.
+        separator: Stands between a token and its factors.
 
     Raises:
         DataError: the file is missing, empty, no UTF-8 or damaged; a line has too few columns, an empty token, or one
@@ -40,10 +44,11 @@ def read_columns(path: str | Path, columns: Sequence[int] = (0, -1)) -> list[Ite
     """
     if str(path).removesuffix(".gz").endswith(".conllu") and tuple(columns) == (0, -1):
         columns = (1, 3)
-    items = [
-        Item(dict(zip(SIDES, map(" ".join, zip(*rows, strict=True)), strict=True)), key, str(path), line)
-        for key, (line, rows) in enumerate(_sentences(path, columns))
-    ]
+    token, tag = columns
+    items = []
+    for key, (line, rows) in enumerate(_sentences(path, [token, *factors, tag])):
+        texts = (" ".join(separator.join(row[:-1]) for row in rows), " ".join(row[-1] for row in rows))
+        items.append(Item(dict(zip(SIDES, texts, strict=True)), key, str(path), line))
     if not items:
         raise DataError("the file has no tokens; give one token and its tag a line", str(path))
     return items

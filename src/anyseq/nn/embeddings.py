@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from anyseq.core import Grouped, Padded, Spelt, Stream, Symbols
+from anyseq.core import Factored, Grouped, Padded, Spelt, Stream, Symbols
 from anyseq.nn.dropout import Dropout
 
 
@@ -107,6 +107,29 @@ class GroupedEmbedding(nn.Module):
         return vectors[place].view(*values.shape[:-1], -1)
 
 
+class FactoredEmbedding(nn.Module):
+    """A token with factors as the sum of their vectors.
+
+    Args:
+        stream: Tokens with factors.
+        dim: Width of the vectors.
+
+    Source:
+        Sennrich and Haddow 2016, arXiv:1606.02892, section 2.2 (theirs puts them side by side).
+    """
+
+    def __init__(self, stream: Factored, dim: int) -> None:
+        super().__init__()
+        self.widths = stream.widths
+        self.parts = nn.ModuleList(input_layer(each, dim) for each in stream.streams)
+
+    def forward(self, values: Int[Tensor, "*place value"]) -> Float[Tensor, "*place dim"]:
+        """The vector of each place."""
+        pieces = zip(self.parts, values.split(self.widths, -1), strict=True)
+        vectors = [part(each.squeeze(-1) if each.shape[-1] == 1 else each) for part, each in pieces]
+        return torch.stack(vectors).sum(0)
+
+
 def distinct_rows(
     values: Int[Tensor, "row column"],
 ) -> tuple[Int[Tensor, "distinct column"], Int[Tensor, " row"]]:
@@ -128,6 +151,8 @@ def input_layer(stream: Stream, dim: int) -> nn.Module:
         return SpeltEmbedding(stream, dim)
     if isinstance(stream, Grouped):
         return GroupedEmbedding(stream, dim)
+    if isinstance(stream, Factored):
+        return FactoredEmbedding(stream, dim)
     return SymbolEmbedding(stream.vocab_size, dim) if isinstance(stream, Symbols) else nn.Linear(stream.dim, dim)
 
 

@@ -211,8 +211,8 @@ class Task(ABC):
         return None
 
     @abstractmethod
-    def fit_codecs(self, items: Sequence[Item]) -> None:
-        """Learn the codecs from training items."""
+    def fit_codecs(self, items: Sequence[Item], reading: Codec | None = None) -> None:
+        """Learn the codecs from training items, where not `reading`, the source's, is taken over from another model."""
 
     @abstractmethod
     def save_codecs(self, folder: Path) -> None:

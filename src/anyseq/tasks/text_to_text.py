@@ -152,14 +152,17 @@ class TextToText(Task):
         """`data.max_length`."""
         return f"data.max_length={self._config.data.max_length}"
 
-    def fit_codecs(self, items: Sequence[Item]) -> None:
+    def fit_codecs(self, items: Sequence[Item], reading: Codec | None = None) -> None:
         """Learn one codec for both sides, or one for each."""
         codec = self._config.codec
+        target = codec.source if codec.target is None else codec.target
+        if reading is not None:
+            self._use_codecs(reading, target.fit(item.raw["target"] for item in items))
+            return
         if codec.joint:
             shared = codec.source.fit(chain.from_iterable((item.raw["source"], item.raw["target"]) for item in items))
             self._use_codecs(shared, shared)
             return
-        target = codec.source if codec.target is None else codec.target
         self._use_codecs(
             codec.source.fit(item.raw["source"] for item in items), target.fit(item.raw["target"] for item in items)
         )

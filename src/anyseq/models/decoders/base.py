@@ -11,6 +11,7 @@ from torch import nn
 
 from anyseq.core import Decoder, Encoder, PartConfig, Stream, Symbols
 from anyseq.errors import ConfigError
+from anyseq.models.encoders.base import EncoderConfig
 from anyseq.nn.embeddings import OutputEmbedding, SymbolEmbedding
 
 
@@ -61,6 +62,15 @@ class DecoderConfig(PartConfig):
     def labels(self) -> bool:
         """Whether it says a label of the whole source, and then a symbol of each place."""
         return False
+
+    def as_encoder(self) -> tuple[EncoderConfig, Mapping[str, str]] | None:
+        """An encoder of the same layers, which could begin with this decoder's weights: a language model that reads.
+
+        Returns:
+            Its configuration, and what the names of the weights begin with in the decoder, and in a model with the
+            encoder; None: there is no such encoder.
+        """
+        return None
 
     @abstractmethod
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> Decoder:

@@ -15,6 +15,8 @@ from anyseq.core import Decoder, Emission, Memory, Padded, State, Stream, Tree, 
 from anyseq.errors import ConfigError
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape, output_layer, target_embedding
 from anyseq.models.emissions.base import EmissionConfig, VectorHead
+from anyseq.models.encoders.base import EncoderConfig
+from anyseq.models.encoders.rnn import RnnEncoderConfig
 from anyseq.models.recurrent import RecurrentSettings
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack, SymbolEmbedding
@@ -226,6 +228,12 @@ class RnnDecoderConfig(StartSettings, DecoderConfig):
     emission: EmissionConfig | None = Field(
         None, description="where vectors are emitted: the distribution of each value; symbols have a softmax"
     )
+
+    def as_encoder(self) -> tuple[EncoderConfig, Mapping[str, str]]:
+        """One that reads from left to right."""
+        layers = {name: getattr(self, name) for name in RecurrentSettings.model_fields}
+        names = {"fed_back.embed.": "encoder.embed.", "stack.": "encoder.stack."}
+        return RnnEncoderConfig(bidirectional=False, **layers), names
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnDecoder:
         """Make a decoder that starts from such a memory and emits this stream."""

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Batch, Hypotheses, Item, Padded, PartConfig, Symbols, Unknown
+from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, PartConfig, Symbols, Unknown
 from anyseq.data.check import Finding
 from anyseq.data.check_texts import examine_texts
 from anyseq.data.codecs.base import CodecConfig
@@ -139,7 +139,7 @@ class LanguageModel(Task):
         """As `data.check` says."""
         return self._config.data.check
 
-    def fit_codecs(self, items: Sequence[Item]) -> None:
+    def fit_codecs(self, items: Sequence[Item], reading: Codec | None = None) -> None:
         """Learn the codec."""
         self._use_codec(self._config.codec.target.fit(item.raw["target"] for item in items))
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from anyseq.core import Constraint, Item, Symbols
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
+from anyseq.data.codecs.factored import SEPARATOR, FactoredConfig, split_factors
 from anyseq.data.codecs.text import REPLACEMENT
 from anyseq.data.codecs.tokens import Tokens, TokensConfig
 from anyseq.data.columns import holds_columns, read_columns
@@ -37,6 +38,9 @@ class TagData(TextData):
 
     columns: tuple[int, int] = Field(
         (0, -1), strict=False, description="where a file has columns: those of the token and its tag; -1 is the last"
+    )
+    factors: tuple[int, ...] = Field(
+        (), strict=False, description="further columns, read as factors of the token (codec.source.kind=factored)"
     )
 
 
@@ -79,7 +83,10 @@ class Tag(TextToText):
         """Files of columns, besides what all pairs of texts are read from."""
 
         def read_file(path: str | Path, fields: Sequence[str]) -> list[Item]:
-            return read_columns(path, self._config.data.columns) if holds_columns(path) else read_table(path, fields)
+            if not holds_columns(path):
+                return read_table(path, fields)
+            data = self._config.data
+            return read_columns(path, data.columns, factors=data.factors, separator=SEPARATOR)
 
         return read_items(data, read_file=read_file)
 
@@ -119,6 +126,8 @@ class Tag(TextToText):
         for name, items in parts:
             yield from _unlabelled(name, items, self._config.model.decoder.labels)
             yield from _unequal(name, items)
+            if isinstance(codec := self._config.codec.source, FactoredConfig):
+                yield from _unfactored(name, items, len(codec.factors))
             if self._config.scheme == "iob":
                 yield from _illegal(name, items)
         yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False)
@@ -180,6 +189,22 @@ def _unequal(name: str, items: Sequence[Item]) -> Iterator[Finding]:
             f"{name}: {len(wrong):,} of {len(items):,} sentences have another number of tags than of tokens (the "
             f"first: {tokens} tokens, {tags} tags); tokens stand between spaces: mend the lines",
             tuple(item.place for item, *_ in wrong[:_NAMED]),
+        )
+
+
+def _unfactored(name: str, items: Sequence[Item], factors: int) -> Iterator[Finding]:
+    wrong = [
+        (item, row[0])
+        for item in items
+        if (row := next((row for row in split_factors(item.raw["source"], factors) if not all(row)), None))
+    ]
+    if wrong:
+        yield Finding(
+            "error",
+            f"{name}: {len(wrong):,} of {len(items):,} sentences have tokens without their {factors} factors (the "
+            f"first: {wrong[0][1]!r}); they stand behind the token, {SEPARATOR!r} between, or are columns of the file "
+            "(data.factors): mend the lines",
+            tuple(item.place for item, _ in wrong[:_NAMED]),
         )
 
 

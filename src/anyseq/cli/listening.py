@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from anyseq.cli.notices import Notices
 from anyseq.cli.plotting import Plot
@@ -25,14 +25,16 @@ _AT_ONCE = 1 << 16  # bytes of standard input, where so many are there
 _WIDTH = 2  # bytes of a sample
 
 
-def listen(predictor: Predictor, source: str, form: str, sink: TextIO, picture: Plot, **search: Any) -> None:
+def listen(
+    predictor: Predictor, source: str, form: str, give: Callable[[str], None], picture: Plot, **search: Any
+) -> None:
     """Write a line for each detection, as soon as it is made.
 
     Args:
         predictor: Of a model that listens.
         source: `-`: raw sound; a WAV file; a folder of such, or a file with a name a line.
         form: `text` or `jsonl`.
-        sink: Where to.
+        give: Writes a line at once.
         picture: Is shown what was heard.
         search: Search settings by name.
 
@@ -44,10 +46,9 @@ def listen(predictor: Predictor, source: str, form: str, sink: TextIO, picture: 
         for each in detections:
             if form == "jsonl":
                 fields = {"input": name, "time_s": round(each.time_s, 3), "score": round(each.score, 4)}
-                sink.write(json.dumps(fields, ensure_ascii=False) + "\n")
+                give(json.dumps(fields, ensure_ascii=False))
             else:
-                sink.write(f"{name}\t" * (name != STANDARD_INPUT) + f"{each.time_s:.2f}\t{each.score:.4f}\n")
-            sink.flush()
+                give(f"{name}\t" * (name != STANDARD_INPUT) + f"{each.time_s:.2f}\t{each.score:.4f}")
 
     if source == STANDARD_INPUT:
         _live(predictor, write, picture, **search)

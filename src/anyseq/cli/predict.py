@@ -119,7 +119,7 @@ def predict(
         print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)
     if task.hears:
         with _sink(output_file) as sink:
-            listen(predictor, source, form, sink, picture, **search)
+            listen(predictor, source, form, lambda line: print(line, file=sink, flush=True), picture, **search)
         picture.draw(task)
         return
     sources = [[""]] if unprompted else source_windows(source, task)

@@ -38,12 +38,12 @@ class Picture:
     spoken_s: Sequence[tuple[float, float]] = field(default=())
 
 
-def draw_traces(pictures: Sequence[Picture], threshold: float, path: Path) -> None:
-    """Draw the first dozen recordings below each other: wave (grey), probability, threshold (dashed), detections (red).
+def draw_traces(pictures: Sequence[Picture], path: Path) -> None:
+    """Draw the first dozen recordings below each other: wave (grey), probability, detections (red) and the level that
+    was reached (dashed: the threshold, or a little more).
 
     Args:
         pictures: At least one.
-        threshold: From which level on the keyword counts as said.
         path: The file to write; its ending says what kind.
     """
     shown = pictures[:_MOST]
@@ -58,7 +58,8 @@ def draw_traces(pictures: Sequence[Picture], threshold: float, path: Path) -> No
         for begin_s, end_s in each.spoken_s:
             axes.axvspan(begin_s, end_s, color="tab:green", alpha=0.2, linewidth=0)
         axes.plot(each.times_s, each.levels, color="tab:blue", linewidth=1)
-        axes.axhline(threshold, color="0.4", linestyle="--", linewidth=0.8)
+        if each.detected_s:
+            axes.axhline(_reached(each), color="0.4", linestyle="--", linewidth=0.8)
         for time_s in each.detected_s:
             axes.axvline(time_s, color="tab:red", linewidth=1)
         axes.set(xlim=(0, each.seconds), ylim=(0, 1), ylabel="probability")
@@ -67,6 +68,12 @@ def draw_traces(pictures: Sequence[Picture], threshold: float, path: Path) -> No
     if len(pictures) > len(shown):
         figure.suptitle(f"the first {len(shown)} of {len(pictures)} recordings", fontsize="small")
     figure.savefig(path, dpi=110)
+
+
+def _reached(picture: Picture) -> float:
+    """The lowest level at which there was a detection."""
+    places = [int(np.abs(picture.times_s - time_s).argmin()) for time_s in picture.detected_s]
+    return float(picture.levels[places].min())
 
 
 def _envelope(samples: Float[np.ndarray, " sample"]) -> tuple[np.ndarray, np.ndarray]:

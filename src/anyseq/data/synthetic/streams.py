@@ -50,7 +50,7 @@ class Stream:
 class StreamsConfig(PartConfig):
     """How streams are put together."""
 
-    count: int = Field(200, ge=1, description="streams")
+    count: int = Field(200, ge=1, description="how many streams")
     seconds: float = Field(12.0, ge=1, description="length of each")
     every_s: float = Field(2.0, gt=0, description="from word to word, on average")
     gaps_s: tuple[float, float] = Field(
@@ -197,7 +197,7 @@ def _one_behind_the_other(
     return np.concatenate(parts)[:length]
 
 
-def _played(samples: Float32[np.ndarray, " sample"], speed: float) -> Float32[np.ndarray, " sample"]:
+def _played(samples: Float32[np.ndarray, " sample"], speed: float) -> Float32[np.ndarray, " played"]:
     if speed == 1:
         return samples
     places = np.arange(0, len(samples) - 1, speed)

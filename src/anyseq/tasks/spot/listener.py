@@ -9,13 +9,25 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from anyseq.core import Padded
+from anyseq.core import Decoder, Memory, Padded
 from anyseq.data.codecs.sound import Sound
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.tasks.spot.detecting import Detection, Detector
 
 SAID = 1
 """The symbol of a frame that stands behind the keyword; 0: of all others."""
+
+
+def said_of(decoder: Decoder, memory: Memory) -> Float[Tensor, "source place symbol"]:
+    """Log-probability of each symbol at each place of a memory, in nats."""
+    target = Padded(torch.zeros_like(memory.valid, dtype=torch.int64), memory.valid)
+    emission, _ = decoder.unroll(decoder.prepare(memory), target)
+    return emission.log_probs()
+
+
+def probability(log_probs: Float[Tensor, "place symbol"]) -> Float64[np.ndarray, " place"]:
+    """That the keyword was just said, of each place."""
+    return np.asarray(log_probs[:, SAID].double().exp().cpu().numpy())
 
 
 class Listener:
@@ -68,9 +80,7 @@ class Listener:
             source = Padded(values, torch.ones_like(values[..., 0], dtype=torch.bool))
             memory = self._model.encoder(source, self._carry)
             self._carry = memory.get("carry")
-            target = Padded(torch.zeros_like(source.valid, dtype=torch.int64), source.valid)
-            emission, _ = self._model.decoder.unroll(self._model.decoder.prepare(memory), target)
-            said = emission.log_probs()[0, :, SAID].double().exp().cpu().numpy()
+            said = probability(said_of(self._model.decoder, memory)[0])
         first = self.frames
         self.frames += len(frames)
         self.levels, places = self._detector.feed(said)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from anyseq.core import Batch, Hypotheses, Item, Padded, Stopped
+from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, Stopped
 from anyseq.data.check import Finding
 from anyseq.data.codecs.sound import Sound
 from anyseq.data.spoken import read_spoken
@@ -24,9 +24,12 @@ from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, Trivial
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.spot.detecting import Detector, Tally, Trace, choose, smooth, tally
-from anyseq.tasks.spot.listener import SAID, Listener
+from anyseq.tasks.spot.listener import SAID, Listener, probability, said_of
 from anyseq.tasks.spot.reading import Reader
 from anyseq.tasks.spot.settings import SpotConfig
+
+if TYPE_CHECKING:
+    from anyseq.tasks.decoding import Prediction
 
 _PIECE_S = 10.0  # a recording is heard in pieces, so that an hour of it needs no more memory than a minute
 _CHOSEN = "threshold.json"
@@ -99,9 +102,9 @@ class Spot(Task):
                 remedy = "give more, or raise data.judged.count"
                 yield Finding("warning", f"{name}: the keyword is said {len(spoken)} times, few to judge by; {remedy}")
 
-    def fit_codecs(self, items: Sequence[Item]) -> None:
+    def fit_codecs(self, items: Sequence[Item], reading: Codec | None = None) -> None:
         """Learn what frames are like."""
-        self._use_codec(self._config.codec.source.fit(item.raw["source"] for item in items))
+        self._use_codec(reading or self._config.codec.source.fit(item.raw["source"] for item in items))
 
     def save_codecs(self, folder: Path) -> None:
         """One folder; the threshold is chosen later."""
@@ -181,13 +184,11 @@ class Spot(Task):
 
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Whole recordings at once: 1 of each frame at which there is a detection; log_prob of the likelier symbols."""
-        source, decoder = batch.source, self.model.decoder
-        target = Padded(torch.zeros_like(source.valid, dtype=torch.int64), source.valid)
-        emission, _ = decoder.unroll(decoder.prepare(self.model.encode(batch)), target)
-        log_probs = emission.log_probs()
-        marks = torch.zeros_like(target.values)
+        source = batch.source
+        log_probs = said_of(self.model.decoder, self.model.encode(batch))
+        marks = torch.zeros_like(source.valid, dtype=torch.int64)
         for row, length in enumerate(source.lengths.tolist()):
-            said = log_probs[row, :length, SAID].double().exp().cpu().numpy()
+            said = probability(log_probs[row, :length])
             marks[row, self._detector(self.threshold(settings)).feed(said)[1]] = 1
         likelier = log_probs.amax(-1).masked_fill(~source.valid, 0.0).sum(1, keepdim=True)
         ended, one = torch.full_like(likelier, Stopped.END, dtype=torch.int64), torch.ones_like(source.lengths)
@@ -278,16 +279,15 @@ class Spot(Task):
         padded = torch.cat([samples, samples.new_zeros(max(0, self._sound.window - len(samples)))])
         return (padded.unfold(0, self._sound.window, self._sound.hop) ** 2).mean(1).clamp(min=1e-12).log10()
 
-    def plot(self, items: Sequence[Item], predictions: Sequence[Any], path: Path) -> None:
+    def plot(self, items: Sequence[Item], predictions: Sequence[Prediction], path: Path) -> None:
         """The sound, how likely it is that the keyword was said, and the detections."""
-        threshold, pictures = self.threshold(), []
-        for item in items:
-            trace = self.trace(item)
-            heard = trace.heard(threshold, self._refractory)
-            samples = self._sound.samples(item.raw["source"]).numpy()
-            name = item.raw["source"] if isinstance(item.raw["source"], str) else item.place
+        pictures = []
+        for item, prediction in zip(items, predictions, strict=True):
+            trace, raw = self.trace(item), item.raw["source"]
             spoken = [(each.begin_s, each.end_s) for each in trace.spoken]
-            pictures.append(Picture(name, samples, trace.seconds, trace.times_s, trace.levels, heard.times_s, spoken))
-        draw_traces(pictures, threshold, path)
+            detected = list(map(float, prediction.output.split()))
+            name, samples = raw if isinstance(raw, str) else item.place, self._sound.samples(raw).numpy()
+            pictures.append(Picture(name, samples, trace.seconds, trace.times_s, trace.levels, detected, spoken))
+        draw_traces(pictures, path)
 
 

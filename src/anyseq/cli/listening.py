@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     from anyseq.api import Predictor
-    from anyseq.tasks.spot.listener import Detection, Listener
+    from anyseq.tasks.spot.listener import Detection
 
-_PIECE_S = 10.0  # of a recording, heard at a time
+    Write = Callable[[str, Iterable[Detection]], None]
+
 _AT_ONCE = 1 << 16  # bytes of standard input, where so many are there
 _WIDTH = 2  # bytes of a sample
 
@@ -42,10 +43,12 @@ def listen(
         DataError: standard input is no raw sound.
     """
 
+    keyword = dict(predictor.task.config)["data"].keyword
+
     def write(name: str, detections: Iterable[Detection]) -> None:
         for each in detections:
             if form == "jsonl":
-                fields = {"input": name, "time_s": round(each.time_s, 3), "score": round(each.score, 4)}
+                fields = {"input": name, "output": keyword, "time_s": round(each.time_s, 3), "score": each.score}
                 give(json.dumps(fields, ensure_ascii=False))
             else:
                 give(f"{name}\t" * (name != STANDARD_INPUT) + f"{each.time_s:.2f}\t{each.score:.4f}")
@@ -74,18 +77,14 @@ def listen(
     notices.close()
 
 
-def _recording(predictor: Predictor, name: str, write: Any, notices: Notices, **search: Any) -> None:
-    codec = predictor.task.codecs["source"]
-    for remark in predictor.task.config.codec.source.remarks([name]):  # type: ignore[attr-defined]
+def _recording(predictor: Predictor, name: str, write: Write, notices: Notices, **search: Any) -> None:
+    for remark in dict(predictor.task.config)["codec"].source.remarks([name]):
         notices.tell(f"{name}: {remark}")
-    samples = codec.samples(name)  # type: ignore[attr-defined]
-    listener: Listener = predictor.listener(**search)
-    for piece in samples.split(round(_PIECE_S * codec.sample_rate_hz)):  # type: ignore[attr-defined]
-        write(name, listener.feed(piece))
-    write(name, listener.end())
+    for found in predictor.listener(**search).whole(name):
+        write(name, found)
 
 
-def _live(predictor: Predictor, write: Any, picture: Plot, **search: Any) -> None:
+def _live(predictor: Predictor, write: Write, picture: Plot, **search: Any) -> None:
     """Hear standard input, whatever comes at a time."""
     import numpy as np
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from anyseq.core import Decoder, Memory, Padded
 from anyseq.data.codecs.sound import Sound
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.tasks.spot.detecting import Detection, Detector
+
+_PIECE_S = 10.0
 
 SAID = 1
 """The symbol of a frame that stands behind the keyword; 0: of all others."""
@@ -66,6 +69,15 @@ class Listener:
         frames = self._codec.scaled(self._codec.frames(self._rest))
         self._rest = self._rest[count * self._codec.hop :].clone()
         return self._hear(frames)
+
+    def whole(self, raw: Any) -> Iterator[list[Detection]]:
+        """Hear a recording (a WAV file's name, or samples) to its end, piece by piece; the detections of each.
+
+        So an hour needs no more memory than some seconds.
+        """
+        for piece in self._codec.samples(raw).split(round(_PIECE_S * self._codec.sample_rate_hz)):
+            yield self.feed(piece)
+        yield self.end()
 
     def end(self) -> list[Detection]:
         """The stream is over: what is shorter than a frame is one, with silence; else nothing is left to be said."""

@@ -31,7 +31,6 @@ from anyseq.tasks.spot.settings import SpotConfig
 if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction
 
-_PIECE_S = 10.0  # a recording is heard in pieces, so that an hour of it needs no more memory than a minute
 _CHOSEN = "threshold.json"
 _UNCHOSEN = 0.5
 _FEWEST = 20  # occurrences in dev, below which a miss rate says little
@@ -226,12 +225,8 @@ class Spot(Task):
         """The smoothed probability of each frame of an item, heard piece by piece."""
         samples = self._sound.samples(item.raw["source"])
         listener = Listener(self.model, self._sound, self._detector(_NEVER))
-        levels = []
-        for piece in samples.split(round(_PIECE_S * self._sound.sample_rate_hz)):
-            listener.feed(piece)
-            levels.append(listener.levels)
-        listener.end()
-        return self._trace(item, np.concatenate([*levels, listener.levels]), len(samples))
+        levels = [listener.levels for _ in listener.whole(samples)]
+        return self._trace(item, np.concatenate(levels), len(samples))
 
     def _trace(self, item: Item, levels: np.ndarray, samples: int) -> Trace:
         rate = self._sound.sample_rate_hz

@@ -124,7 +124,7 @@ class Task(ABC):
     Class attributes:
         prompted: There is no source: outputs come from nothing, or go on from a prompt, which stands in its place.
         lines: An output is a line and ends by itself; else it is a text of many, and goes on until it is stopped.
-        plots: There is a picture of its predictions (`plot`).
+        plots: What there is a picture of (`plot`): predictions, and of those such as can be compared with targets.
 
     Attributes:
         codecs: By name, once `fit` or `load_codecs` was called.
@@ -134,7 +134,7 @@ class Task(ABC):
 
     prompted: ClassVar[bool] = False
     lines: ClassVar[bool] = True
-    plots: ClassVar[bool] = False
+    plots: ClassVar[tuple[Literal["predictions", "judged"], ...]] = ()
 
     codecs: dict[str, Codec]
     model: Model

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -22,7 +23,11 @@ from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.search.tagging import Exactly
 from anyseq.tasks.base import Splits, Trivial
+from anyseq.tasks.confusion import plot_confusion
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
+
+if TYPE_CHECKING:
+    from anyseq.tasks.decoding import Prediction
 
 _NAMED = 10
 _FEWEST = 5  # texts of a label in train, below which there is hardly anything to learn it from
@@ -62,6 +67,15 @@ class Classify(TextToText):
     """
 
     _config: ClassifyConfig
+
+    @property
+    def plots(self) -> tuple[Literal["predictions", "judged"], ...]:  # type: ignore[override]
+        """The confusion matrix; of several labels there is none."""
+        return () if isinstance(self._config.codec.target, LabelSetConfig) else ("judged",)
+
+    def plot(self, items: Sequence[Item], predictions: Sequence[Prediction], path: Path) -> None:
+        """Draw the confusion matrix."""
+        plot_confusion([item.raw["target"].strip() for item in items], [each.output for each in predictions], path)
 
     def read_pairs(self, data: Any) -> list[Item]:
         """As all pairs of texts, or with the label first; or files in folders, where the codec reads files."""

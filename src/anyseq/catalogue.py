@@ -24,6 +24,7 @@ PARTS: dict[str, dict[str, str]] = {
         "factored": "anyseq.data.codecs.factored:FactoredConfig",
         "trees": "anyseq.data.codecs.trees:TreesConfig",
         "labels": "anyseq.data.codecs.labels:LabelsConfig",
+        "label_set": "anyseq.data.codecs.label_set:LabelSetConfig",
         "pictures": "anyseq.data.codecs.pictures:PicturesConfig",
         "sound": "anyseq.data.codecs.sound:SoundConfig",
         "sentences": "anyseq.data.codecs.sentences:SentencesConfig",
@@ -48,9 +49,11 @@ PARTS: dict[str, dict[str, str]] = {
         "crf": "anyseq.models.decoders.aligned:CrfDecoderConfig",
         "tree": "anyseq.models.decoders.tree:TreeDecoderConfig",
         "label": "anyseq.models.decoders.aligned:LabelDecoderConfig",
+        "vector": "anyseq.models.decoders.vector:VectorDecoderConfig",
     },
     "emissions": {
         "normal": "anyseq.models.emissions.normal:NormalConfig",
+        "bernoulli": "anyseq.models.emissions.bernoulli:BernoulliConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
@@ -68,6 +71,7 @@ PARTS: dict[str, dict[str, str]] = {
         "accuracy": "anyseq.metrics.tags:TagAccuracyConfig",
         "brackets": "anyseq.metrics.brackets:BracketScoreConfig",
         "label_accuracy": "anyseq.metrics.tags:LabelAccuracyConfig",
+        "label_f1": "anyseq.metrics.sets:LabelF1Config",
         "f1": "anyseq.metrics.tags:SpanF1Config",
     },
     "constraints": {},
@@ -80,6 +84,7 @@ PARTS: dict[str, dict[str, str]] = {
         "introductions": "anyseq.data.synthetic.introductions:IntroductionsConfig",
         "origins": "anyseq.data.synthetic.origins:OriginsConfig",
         "opinions": "anyseq.data.synthetic.opinions:OpinionsConfig",
+        "enquiries": "anyseq.data.synthetic.enquiries:EnquiriesConfig",
         "sentences": "anyseq.data.synthetic.sentences:SentencesConfig",
         "spellings": "anyseq.data.synthetic.spellings:SpellingsConfig",
         "inflections": "anyseq.data.synthetic.inflections:InflectionsConfig",
@@ -203,6 +208,12 @@ RECIPES: dict[str, Recipe] = {
         "text → label",
         "texts by their words: sentiment, topic; bidirectional GRU, the largest value of each channel",
         "generated opinions, with negations and changes of mind",
+    ),
+    "classify/labels": Recipe(
+        "anyseq.tasks.classify:labels.yaml",
+        "text → labels",
+        "several labels for a text by its words, each for itself; bidirectional GRU",
+        "generated enquiries about several things at once",
     ),
     "classify/linear": Recipe(
         "anyseq.tasks.classify:linear.yaml",

@@ -21,7 +21,7 @@ def draw(self: Task, items: Sequence[Item], predictions: Sequence[Prediction], p
 def test_all_predictions_are_drawn_at_the_end(
     run: Run, shouter: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(shouter.task), "plots", True)
+    monkeypatch.setattr(type(shouter.task), "plots", ("predictions",))
     monkeypatch.setattr(type(shouter.task), "plot", draw)
     source, picture = tmp_path / "in.txt", tmp_path / "out.png"
     source.write_text("a\nb\n")
@@ -38,7 +38,7 @@ def test_all_predictions_are_drawn_at_the_end(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--plot", "x.png"], "no picture of its predictions"),
+        (["--plot", "x.png"], "no picture of its predictions here"),
         (["--plot", "x.txt"], "a picture ends in .png, .svg, .pdf"),
         (["--plot", "none/x.png"], "there is no folder none"),
         (["--plot", "x.png", "--interactive"], "leave out --interactive and --every-step"),

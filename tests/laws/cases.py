@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree, TreeSymbols
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.factored import FactoredConfig
+from anyseq.data.codecs.label_set import LabelSetConfig
 from anyseq.data.codecs.labels import LabelsConfig
 from anyseq.data.codecs.pictures import PicturesConfig
 from anyseq.data.codecs.sentences import SentencesConfig
@@ -30,6 +31,7 @@ from anyseq.data.synthetic.commands import CommandsConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.dialogues import DialoguesConfig
 from anyseq.data.synthetic.digits import DigitsConfig
+from anyseq.data.synthetic.enquiries import EnquiriesConfig
 from anyseq.data.synthetic.inflections import InflectionsConfig
 from anyseq.data.synthetic.introductions import EntitiesConfig, IntroductionsConfig
 from anyseq.data.synthetic.manual import ManualConfig
@@ -47,6 +49,7 @@ from anyseq.errors import ConfigError
 from anyseq.metrics.brackets import BracketScoreConfig
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, PhonemeErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
+from anyseq.metrics.sets import LabelF1Config
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.metrics.tags import LabelAccuracyConfig, SpanF1Config, TagAccuracyConfig
 from anyseq.models.decoders.aligned import AlignedDecoderConfig, CrfDecoderConfig, LabelDecoderConfig
@@ -58,6 +61,8 @@ from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.decoders.tree import TreeDecoderConfig
+from anyseq.models.decoders.vector import VectorDecoderConfig
+from anyseq.models.emissions.bernoulli import BernoulliConfig
 from anyseq.models.emissions.normal import NormalConfig
 from anyseq.models.encoders.bottleneck import BottleneckConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
@@ -82,10 +87,12 @@ UNCONSTRAINED = {"constrained": "the target may be impossible after another symb
 ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first order"}
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
 PLACEWISE = {"order": "each place is transformed by itself"}
+NO_LABEL_SETS = {"texts": "it compares sets of labels: tests/classifying"}
 NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
 NO_FACTORS = {"texts": "its tokens have factors: tests/tagging"}
-NO_TEXTS = {"texts": "it reads trees, pictures, or sound: tests/parsing, tests/media"}
+NO_TEXTS = {"texts": "it reads trees, pictures, sound, or labels: tests/parsing, tests/media, tests/classifying"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
+ONE_OF_NUMBERS = {"symbols": "it emits vectors: tests/classifying"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
@@ -192,6 +199,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK | ONE_SYMBOL)
             for pooling in ("max", "mean", "attention")
         ],
+        "vector": [Variant(VectorDecoderConfig(emission=NormalConfig()), ONE_OF_NUMBERS)],
         "tree": variants(TreeDecoderConfig, {"cell": "lstm"}, {"levels": 1, "tied": False}, **STACK),
         "copying": variants(
             CopyingDecoderConfig, *(
@@ -202,7 +210,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             ),
         ),
     },
-    "emissions": {"normal": variants(NormalConfig, {})},
+    "emissions": {"normal": variants(NormalConfig, {}), "bernoulli": variants(BernoulliConfig, {})},
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
         "carried": variants(CarriedConfig, {"label_smoothing": 0.3}),
@@ -231,6 +239,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         ),
         "tokens": variants(TokensConfig, {}, {"min_count": 2, "case": "lower", "unicode": "nfkc"}),
         "labels": variants(LabelsConfig, {}),
+        "label_set": [Variant(LabelSetConfig(), NO_TEXTS)],
         "trees": [Variant(TreesConfig(tags=tags), NO_TEXTS) for tags in (False, True)],
         "pictures": [Variant(PicturesConfig(), NO_TEXTS)],
         "sound": [Variant(SoundConfig(), NO_TEXTS)],
@@ -253,6 +262,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             BracketScoreConfig, *({"measured": measured} for measured in ("f1", "precision", "recall", "complete"))
         ),
         "f1": variants(SpanF1Config, {}),
+        "label_f1": [Variant(LabelF1Config(), NO_LABEL_SETS)],
         "label_accuracy": [Variant(LabelAccuracyConfig(), NO_LABELS)],
     },
     "generators": {
@@ -266,6 +276,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "entities": variants(EntitiesConfig, {}),
         "opinions": variants(OpinionsConfig, {}),
         "sentences": variants(TreesOfSentencesConfig, {}),
+        "enquiries": variants(EnquiriesConfig, {}),
         "places": variants(PlacesConfig, {}),
         "commands": variants(CommandsConfig, {}),
         "names": variants(NamesConfig, {}),
@@ -383,7 +394,7 @@ def in_brackets(config: TreeDecoderConfig) -> Callable[[MemoryShape, Symbols], D
 
 # The catalogue's decoders, and what can be built of them.
 DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
-    **{name: variant.config.build for name, variant in named("decoders").items()},
+    **{name: each.config.build for name, each in named("decoders").items() if "symbols" not in each.exceptions},
     "own cell": own_cell,
     "constrained attention": constrained(AttentionDecoderConfig(input_feeding=True, **STACK)),
     "constrained transformer": constrained(TransformerDecoderConfig(positions="rotary", **BLOCKS)),

@@ -9,7 +9,7 @@ from anyseq.core import Batch, Padded
 from anyseq.errors import UsageError
 from anyseq.models.ensemble import Ensemble, EnsembleDecoder
 from anyseq.search import Beam, EndSymbol, Greedy, Penalties, Sampling, score, search
-from laws.whole_models import BOUND, PLAIN, Pair, batch_of, make, memory_of, named, outputs, target_of
+from laws.whole_models import BOUND, PLAIN, Pair, batch_of, each_of, make, memory_of, outputs, target_of
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -34,7 +34,7 @@ def unlike(*, one_source: bool = True) -> Ensemble:
 
 
 @STRATEGIES
-@pytest.mark.parametrize("pair", PLAIN, ids=named)
+@pytest.mark.parametrize("pair", each_of(PLAIN))
 def test_copies_of_one_model_are_that_model(pair: Pair, strategy: Beam) -> None:
     model = make(pair, sharpness=2.0)
     copies = Ensemble([model, make(pair, sharpness=2.0), model])

@@ -14,7 +14,7 @@ from anyseq.models.seq2seq import Seq2Seq
 from anyseq.training.gradients import backward
 from anyseq.training.loop import noise_of
 from laws.cases import named as variants
-from laws.whole_models import BOUND, EVERY, KINDS, Pair, batch_of, make, named, target_of, with_dropout
+from laws.whole_models import BOUND, EVERY, KINDS, Pair, batch_of, make, named, often, target_of, with_dropout
 
 torch.set_num_threads(1)
 KEYS = [4, 0, 7, 13, 2]
@@ -28,8 +28,13 @@ def refused(pair: Pair, name: str) -> bool:
 
 def together(pairs: Sequence[Pair]) -> pytest.MarkDecorator:
     """Every objective with these models; whether it refuses some is a test of its own."""
-    cases = [(pair, name) for name in OBJECTIVES for pair in pairs if not refused(pair, name)]
-    return pytest.mark.parametrize(("pair", "name"), cases, ids=lambda x: named(x) if isinstance(x, tuple) else x)
+    cases = [
+        pytest.param(pair, name, id=f"{named(pair)}-{name}", marks=often(pair))
+        for name in OBJECTIVES
+        for pair in pairs
+        if not refused(pair, name)
+    ]
+    return pytest.mark.parametrize(("pair", "name"), cases)
 
 
 every_kind = together(KINDS)

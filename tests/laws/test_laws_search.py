@@ -22,14 +22,14 @@ from anyseq.search import (
     score,
     search,
 )
-from laws.whole_models import BOUND, EVERY, KINDS, PLAIN, Pair, make, memory_of, named, outputs
+from laws.whole_models import BOUND, EVERY, KINDS, PLAIN, Pair, each_of, make, memory_of, named, outputs
 from signs import forbidden
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.usefixtures("unchecked")
 KEYS = [4, 0, 7, 13, 2]
 BEAM_AND_SAMPLES = pytest.mark.parametrize("strategy", [Beam(3), Sampling(3)], ids=lambda s: type(s).__name__)
-every_kind = pytest.mark.parametrize("pair", KINDS, ids=named)
+every_kind = pytest.mark.parametrize("pair", each_of(KINDS))
 every_variant = pytest.mark.parametrize("pair", EVERY, ids=named)
 
 
@@ -54,7 +54,7 @@ def test_1_neighbours_order_and_padding_change_nothing(pair: Pair, strategy: Bea
         assert outputs(turned, place) == outputs(whole, len(KEYS) - 1 - place)
 
 
-@pytest.mark.parametrize("pair", PLAIN, ids=named)
+@pytest.mark.parametrize("pair", each_of(PLAIN))
 def test_1_in_float32_texts_are_the_same_or_as_good(pair: Pair) -> None:
     model = make(pair, dtype=torch.float32, sharpness=2.0)
     options = {"strategy": Beam(3), "penalties": penalties_for(model, 3.0), "stop": EndSymbol(9, 1.5, 2)}

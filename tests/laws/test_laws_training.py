@@ -27,7 +27,7 @@ from anyseq.training.objectives.cross_entropy import CrossEntropy
 from anyseq.training.objectives.scheduled_sampling import ScheduledSampling
 from anyseq.training.progress import Silent
 from anyseq.training.settings import TrainingConfig
-from laws.whole_models import EVERY, PLAIN, Pair, batch_of, make, named, target_of, with_dropout
+from laws.whole_models import EVERY, PLAIN, Pair, batch_of, each_of, make, named, target_of, with_dropout
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -36,7 +36,7 @@ SETTINGS = TrainingConfig(
     max_steps=9, learning_rate=0.01, warmup_steps=2, batch_tokens=16, accumulate=2, average=0.9, validate_every=4,
     seed=3,
 )  # fmt: skip
-every_kind = pytest.mark.parametrize("pair", PLAIN, ids=named)
+every_kind = pytest.mark.parametrize("pair", each_of(PLAIN))
 
 
 def examples(rows: Tensor, epoch: int) -> Batch:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise, product
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -30,10 +31,21 @@ def one_of_each(table: Mapping[str, Any]) -> list[str]:
 EVERY: list[Pair] = rotated(list(ENCODERS), list(DECODERS))
 PLAIN: list[Pair] = list(product(one_of_each(ENCODERS), [name for name in one_of_each(DECODERS) if "[" in name]))
 KINDS: list[Pair] = PLAIN + rotated(one_of_each(ENCODERS), [name for name in DECODERS if "[" not in name])
+FEW = {*rotated(one_of_each(ENCODERS), one_of_each(DECODERS)), *EVERY}
 
 
 def named(pair: Pair) -> str:
     return " × ".join(pair)
+
+
+def each_of(pairs: Sequence[Pair]) -> list[Any]:
+    """Cases: every kind with some other at any time, every kind with every kind in `make full`."""
+    return [pytest.param(pair, id=named(pair), marks=often(pair)) for pair in pairs]
+
+
+def often(pair: Pair) -> list[pytest.MarkDecorator]:
+    """The mark of a pair of kinds that stands in other company, too."""
+    return [] if pair in FEW else [pytest.mark.full]
 
 
 def make(pair: Pair, symbols: int = SYMBOLS, dtype: torch.dtype = torch.float64, sharpness: float = 1.0) -> Seq2Seq:

@@ -12,6 +12,7 @@ import typer
 from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless
 from anyseq.cli.pairs import Pairs
+from anyseq.cli.plotting import Plot, PlotFile
 from anyseq.cli.reranking import Reranking
 from anyseq.errors import UsageError
 
@@ -36,10 +37,19 @@ def evaluate(
         bool,
         typer.Option("--paired", help="Models each alone, against the first by paired bootstrap; else an ensemble."),
     ] = False,
+    plot: PlotFile = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing --plot.")] = False,
 ) -> None:
-    """Compare a model's outputs with references by the recipe's metrics, with their signatures."""
+    """Compare a model's outputs with references by the recipe's metrics, with their signatures.
+
+    With --plot they are drawn beside what was wanted, where the model's use has a picture of that: of labels and tags
+    the confusion matrix.
+    """
     if paired and len(models) < 2:
         raise UsageError("--paired compares models with the first: give two or more")
+    if paired and plot is not None:
+        raise UsageError("--plot draws one model's outputs, --paired compares several: leave one out")
+    picture = Plot(plot, overwrite)
     if json_file is not None:
         refuse_homeless(json_file)
     find(models)
@@ -52,6 +62,7 @@ def evaluate(
     references: Sequence[Sequence[str]] = []
     for system in [[model] for model in models] if paired else [models]:
         predictor = load(run, system, search, **others.loading)
+        picture.refuse(predictor.task, judged=True)
         if not items:
             items, references = predictor.task.judged(*pairs.read(predictor.task))
         found.append(predictor.evaluate(items, references, **search))
@@ -65,6 +76,8 @@ def evaluate(
             against = {each.name: vars(each) for each in comparisons}
             figures = {"model": str(system[0]), **figures, "against_first": against}
         systems.append(figures)
+    picture.see(items, found[0].predictions)
+    picture.draw(predictor.task)
     typer.echo("\n\n".join(map(_table, systems)))
     if json_file is not None:
         _write(json_file, {**_figures(found[0]), **({"systems": systems} if paired else {})})

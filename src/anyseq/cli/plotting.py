@@ -1,4 +1,4 @@
-"""`predict --plot`: a picture of predictions."""
+"""`predict --plot`, `evaluate --plot`: a picture of predictions."""
 
 from __future__ import annotations
 
@@ -52,21 +52,32 @@ class Plot:
         """Whether there is to be a picture."""
         return self._path is not None
 
-    def refuse(self, task: Task) -> None:
-        """Refuse a model whose use has no picture, before anything is predicted.
+    def refuse(self, task: Task, judged: bool = False) -> None:
+        """Refuse a model whose use has no such picture, before anything is predicted.
+
+        Args:
+            task: Whose predictions they will be.
+            judged: They have targets.
 
         Raises:
             UsageError: so it is.
         """
-        if self._path is not None and not task.plots:
-            raise UsageError("this model's use has no picture of its predictions: leave out --plot")
+        wanted, other = ("judged", "predict") if judged else ("predictions", "evaluate")
+        if self._path is None or wanted in task.plots:
+            return
+        elsewhere = f" (anyseq {other} --plot draws one)" if task.plots else ""
+        raise UsageError(f"this model's use has no picture of its predictions here: leave out --plot{elsewhere}")
+
+    def see(self, items: Sequence[Item], predictions: Sequence[Prediction]) -> None:
+        """Keep what was predicted, where it is to be drawn."""
+        if self._path is not None:
+            self._items += items
+            self._predictions += predictions
 
     def seen(self, items: Sequence[Item], predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Hand predictions on, and keep them where they are to be drawn."""
         for item, prediction in zip(items, predictions, strict=True):
-            if self._path is not None:
-                self._items.append(item)
-                self._predictions.append(prediction)
+            self.see([item], [prediction])
             yield prediction
 
     def draw(self, task: Task) -> None:

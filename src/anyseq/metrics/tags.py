@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from anyseq.metrics.base import Metric, MetricConfig, check_items, own_signature
+from anyseq.metrics.sets import SetF1
 
 Span = tuple[str, int, int]
 """A type, the first token, the one after the last."""
@@ -83,33 +84,18 @@ def is_label(token: str) -> bool:
     return token.startswith("[") and token.endswith("]")
 
 
-class SpanF1(Metric):
+class SpanF1(SetF1):
     """F1 of spans in percent: a span is right where its first token, its last and its type are.
-
-    Of several references the one that agrees best counts, of equal ones the first.
 
     Source:
         Tjong Kim Sang and Buchholz 2000 (CoNLL-2000), the rules of their `conlleval`.
     """
 
     name = "f1"
-    higher_is_better = True
 
-    def statistics(self, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> list[list[float]]:
-        """[right spans, spans of the output, spans of the reference] of each item."""
-        check_items(outputs, references)
-        found = []
-        for output, given in zip(outputs, references, strict=True):
-            own = set(spans(tags_of(output)))
-            others = [set(spans(tags_of(each))) for each in given]
-            counts = [[float(len(own & other)), float(len(own)), float(len(other))] for other in others]
-            found.append(max(counts, key=self.combine))
-        return found
-
-    def combine(self, totals: Sequence[float]) -> float:
-        """Percent, 0 to 100; where there is no span on either side, 100."""
-        right, output, reference = totals
-        return 200 * right / (output + reference) if output + reference else 100.0
+    def named(self, text: str) -> set[Hashable]:
+        """The spans of tags."""
+        return set(spans(tags_of(text)))
 
     def signature(self, references: Sequence[Sequence[str]]) -> str:
         """References, rules, version."""

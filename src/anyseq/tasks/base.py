@@ -125,7 +125,7 @@ class Task(ABC):
     Class attributes:
         prompted: There is no source: outputs come from nothing, or go on from a prompt, which stands in its place.
         lines: An output is a line and ends by itself; else it is a text of many, and goes on until it is stopped.
-        plots: There is a picture of its predictions (`plot`).
+        plots: What there is a picture of (`plot`): predictions, and of those such as can be compared with targets.
         hears: Its source is sound, which may be a stream; outputs are detections (`listener`).
 
     Attributes:
@@ -136,7 +136,7 @@ class Task(ABC):
 
     prompted: ClassVar[bool] = False
     lines: ClassVar[bool] = True
-    plots: ClassVar[bool] = False
+    plots: ClassVar[tuple[Literal["predictions", "judged"], ...]] = ()
     hears: ClassVar[bool] = False
 
     codecs: dict[str, Codec]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from anyseq.core import Codec, Hypotheses, Item
+from anyseq.core import Codec, Hypotheses, Item, Symbols
 from anyseq.data.codecs.copying import CopyCodec, key
 from anyseq.errors import UsageError
 from anyseq.search.forbidden import ForbiddenTexts
@@ -32,8 +32,13 @@ class TextLimits:
         Where the model copies, the sources decide what is unknown: `prefix` refuses it then.
 
         Raises:
-            UsageError: so it is.
+            UsageError: so it is; or outputs are vectors.
         """
+        if not isinstance(self._target.stream, Symbols) and (settings.prefix is not None or settings.forbid):
+            raise UsageError(
+                "search.prefix and search.forbid are of outputs that are written symbol by symbol, and this model "
+                "gives vectors: leave them out"
+            )
         forbidden = self.forbidden(settings.forbid)
         if settings.prefix is None or (self._copying is not None and self._target.unknown(settings.prefix).parts):
             return

@@ -298,7 +298,10 @@ class TextToText(Task):
 
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch of sources."""
-        target, prefix, keys = self.codecs["target"].stream, None, []
+        target, keys = self.codecs["target"].stream, list[int]()
+        prefix = None
+        if isinstance(target, Vectors):
+            prefix = Padded.stack([torch.zeros(0, target.dim, device=self.device)] * len(batch.items))
         if settings.prefix is not None:
             prefix = Padded.stack([self._limits.prefix(settings.prefix, item).to(self.device) for item in batch.items])
         memory = self.model.encode(batch)

@@ -149,14 +149,14 @@ def said_at(memory: Memory, places: Int[Tensor, "row place"]) -> Float[Tensor, "
     return said.view(*places.shape, memory.said.shape[2])
 
 
-_Pooled = Literal["max", "mean", "last", "attention"]
+Pooled = Literal["max", "mean", "last", "attention"]
 
 
 class AlignedSettings(DecoderConfig):
     """What tagging decoders share."""
 
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
-    label: _Pooled | None = Field(
+    label: Pooled | None = Field(
         None, description="how the source becomes one vector, for a label of all of it before the rest; null: no label"
     )
 
@@ -167,10 +167,11 @@ class AlignedSettings(DecoderConfig):
 
     def pooling(self, dim: int) -> Pooling | None:
         """What makes the one vector."""
-        return None if self.label is None else _pooling(self.label, dim)
+        return None if self.label is None else make_pooling(self.label, dim)
 
 
-def _pooling(kind: _Pooled, dim: int) -> Pooling:
+def make_pooling(kind: Pooled, dim: int) -> Pooling:
+    """A pooling of vectors of this width, by its name."""
     kinds: dict[str, type[Pooling]] = {"max": MaxPooling, "mean": MeanPooling, "last": LastPooling}
     return AttentionPooling(dim) if kind == "attention" else kinds[kind]()
 
@@ -194,12 +195,12 @@ class CrfDecoderConfig(AlignedSettings):
 class LabelDecoderConfig(DecoderConfig):
     """One label for the whole source."""
 
-    pooling: _Pooled = Field("max", description="how the source becomes one vector")
+    pooling: Pooled = Field("max", description="how the source becomes one vector")
     dropout: float = Field(0.2, ge=0, lt=1, description="share dropped of what the output layer reads")
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> LabelDecoder:
         """Make a decoder that says a symbol of this stream of all the memory's vectors together."""
-        pooling = _pooling(self.pooling, memory.vectors_dim)
+        pooling = make_pooling(self.pooling, memory.vectors_dim)
         return LabelDecoder(*_layers(memory, target), pooling, self.dropout)
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from anyseq.core import Constraint, Item, content
+from anyseq.core import Batch, Constraint, Hypotheses, Item, content
 from anyseq.data.check import Finding
 from anyseq.data.codecs.base import CodecConfig
+from anyseq.data.codecs.label_set import LabelSet, LabelSetConfig, joined, labels_of
 from anyseq.data.codecs.labels import Labels, LabelsConfig
 from anyseq.data.files import SIDES, read_items
 from anyseq.data.media import read_labelled
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
+from anyseq.search.settings import SearchConfig
 from anyseq.search.tagging import Exactly
 from anyseq.tasks.base import Splits, Trivial
+from anyseq.tasks.confusion import plot_confusion
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
+
+if TYPE_CHECKING:
+    from anyseq.tasks.decoding import Prediction
 
 _NAMED = 10
 _FEWEST = 5  # texts of a label in train, below which there is hardly anything to learn it from
@@ -60,25 +68,62 @@ class Classify(TextToText):
 
     _config: ClassifyConfig
 
+    @property
+    def plots(self) -> tuple[Literal["predictions", "judged"], ...]:  # type: ignore[override]
+        """The confusion matrix; of several labels there is none."""
+        return () if isinstance(self._config.codec.target, LabelSetConfig) else ("judged",)
+
+    def plot(self, items: Sequence[Item], predictions: Sequence[Prediction], path: Path) -> None:
+        """Draw the confusion matrix."""
+        plot_confusion([item.raw["target"].strip() for item in items], [each.output for each in predictions], path)
+
     def read_pairs(self, data: Any) -> list[Item]:
         """As all pairs of texts, or with the label first; or files in folders, where the codec reads files."""
         fields = SIDES[::-1] if self._config.data.label_first else SIDES
         return (read_labelled if self._config.codec.source.reads_files else read_items)(data, fields)
 
     @cached_property
-    def model_limits(self) -> Constraint:
-        """One label."""
+    def model_limits(self) -> Constraint | None:
+        """One label; several are one vector of yes and no, which needs no limit."""
         labels = self.codecs["target"]
+        if isinstance(labels, LabelSet):
+            return None
         if not isinstance(labels, Labels):
-            raise ConfigError("codec.target: a label is a whole text: kind=labels")
+            raise ConfigError("codec.target: a label is a whole text: kind=labels; several are a label_set")
         return Exactly(1, labels.stream.vocab_size, labels.stream.end)
+
+    def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
+        """Search a label, or the one vector of several."""
+        if isinstance(self.codecs["target"], LabelSet):
+            settings = settings.model_copy(update={"max_length": 1})
+        return super().search(batch, settings)
+
+    def _labels(self, text: str) -> list[str]:
+        """The labels that a target names."""
+        target = self._config.codec.target
+        return labels_of(text, target.separator) if isinstance(target, LabelSetConfig) else [text.strip()]
+
+    def _canonical(self, text: str) -> str:
+        """A target as outputs are written: several labels have no order."""
+        target = self._config.codec.target
+        return joined(self._labels(text), target.separator) if isinstance(target, LabelSetConfig) else text
+
+    def judged(
+        self, items: Sequence[Item], references: Sequence[Sequence[str]]
+    ) -> tuple[Sequence[Item], Sequence[Sequence[str]]]:
+        """Every item by itself, several labels in one order."""
+        return items, [[self._canonical(text) for text in given] for given in references]
+
+    def _counts(self, items: Sequence[Item]) -> dict[str, int]:
+        """Items by label, the most frequent first."""
+        return dict(Counter(label for item in items for label in self._labels(item.raw["target"])).most_common())
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Count the labels; look for such as train hardly has, and for texts of train with two labels."""
         for name, items in (("train", splits.train), ("dev", splits.dev), ("test", test)):
             for remark in self._config.codec.source.remarks(item.raw["source"] for item in items):
                 yield Finding("note", f"{name}: {remark}")
-        counts = _counts(splits.train)
+        counts = self._counts(splits.train)
         listed = ", ".join(f"{label!r} {count:,}" for label, count in list(counts.items())[:_NAMED])
         more = f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
         yield Finding("note", f"train: {len(splits.train):,} items with {len(counts):,} labels: {listed}{more}")
@@ -91,7 +136,7 @@ class Classify(TextToText):
             names = ", ".join(map(repr, rare[:_NAMED]))
             yield Finding("warning", f"train: {len(rare):,} labels have fewer than {_FEWEST} items: {names}")
         for name, items in (("dev", splits.dev), ("test", test)):
-            strange = [item for item in items if item.raw["target"].strip() not in counts]
+            strange = [item for item in items if not counts.keys() >= set(self._labels(item.raw["target"]))]
             if strange:
                 message = f"{name}: {len(strange):,} of {len(items):,} items have a label that train lacks; add some"
                 yield Finding("warning", message, tuple(item.place for item in strange[:_NAMED]))
@@ -106,14 +151,6 @@ class Classify(TextToText):
             yield Finding("warning", message, tuple(item.place for item in torn[:_NAMED]))
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
-        """The most frequent label."""
-        return Trivial("the most frequent label", [next(iter(_counts(train)))] * len(items))
-
-
-def _counts(items: Sequence[Item]) -> dict[str, int]:
-    """Items by label, the most frequent first."""
-    found: dict[str, int] = {}
-    for item in items:
-        label = item.raw["target"].strip()
-        found[label] = found.get(label, 0) + 1
-    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+        """The most frequent label, or set of labels."""
+        [(usual, _)] = Counter(self._canonical(item.raw["target"]).strip() for item in train).most_common(1)
+        return Trivial("the most frequent label", [usual] * len(items))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ class Spot(Task):
     """
 
     hears: ClassVar[bool] = True
-    plots: ClassVar[bool] = True
+    plots: ClassVar[tuple[Literal["predictions", "judged"], ...]] = ("predictions",)
 
     def __init__(self, config: SpotConfig) -> None:
         self._config = config

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from jaxtyping import Bool
@@ -28,7 +28,11 @@ from anyseq.models.decoders.aligned import CrfDecoder
 from anyseq.search.constraints import All, Constrained
 from anyseq.search.tagging import AsLong, Following
 from anyseq.tasks.base import Splits, Trivial
+from anyseq.tasks.confusion import plot_confusion
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
+
+if TYPE_CHECKING:
+    from anyseq.tasks.decoding import Prediction
 
 _NAMED = 10
 
@@ -77,7 +81,18 @@ class Tag(TextToText):
         config: The recipe.
     """
 
+    plots = ("judged",)
+
     _config: TagConfig
+
+    def plot(self, items: Sequence[Item], predictions: Sequence[Prediction], path: Path) -> None:
+        """Draw the confusion matrix of all tokens."""
+        pairs = [
+            pair
+            for item, found in zip(items, predictions, strict=True)
+            for pair in zip(tags_of(item.raw["target"]), tags_of(found.output), strict=False)
+        ]
+        plot_confusion([wanted for wanted, _ in pairs], [given for _, given in pairs], path)
 
     def read_pairs(self, data: Any) -> list[Item]:
         """Files of columns, besides what all pairs of texts are read from."""

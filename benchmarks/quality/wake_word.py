@@ -28,7 +28,8 @@ from anyseq.tasks.spot.detecting import Heard, tally
 KEYWORD = "7"
 RATE_HZ = 8000
 PIECE = RATE_HZ // 50
-NOISE = {"snr_db": (10.0, 10.0), "loudness_db": 0.0, "keyword_share": 0.1, "every_s": 2.0, "gaps_s": (0.2, 4.0)}
+NOISES = ("white", "babble")
+STREAM = {"snr_db": (10.0, 10.0), "loudness_db": 0.0, "keyword_share": 0.1, "every_s": 2.0, "gaps_s": (0.2, 4.0)}
 
 
 def recordings() -> dict[str, list[Recording]]:
@@ -44,7 +45,7 @@ def recordings() -> dict[str, list[Recording]]:
 
 
 def hear(predictor: Predictor, composer: Composer, noise: str, seconds: float) -> Mapping[str, Any]:
-    stream = composer.stream(StreamsConfig(seconds=seconds, noises=(noise,), **NOISE), seed=7)
+    stream = composer.stream(StreamsConfig(seconds=seconds, noises=(noise,), **STREAM), seed=7)
     whole = predictor.task.trace(Item({"source": stream.samples, "target": written(stream.spoken)}))
     listener, levels, detections = predictor.listener(), [], []
     began = time.monotonic()
@@ -66,13 +67,14 @@ def hear(predictor: Predictor, composer: Composer, noise: str, seconds: float) -
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--seconds", type=float, default=3600.0, help="of the stream that is heard")
+    parser.add_argument("--noise", choices=NOISES, action="append", help="in which it is heard; else in all")
     given = parser.parse_intermixed_args()
     found = recordings()
     pairs = {name: [(each.samples, each.label) for each in own] for name, own in found.items()}
     heard = Composer(found["heard"], KEYWORD, RATE_HZ, babble=found["train"])
 
     def judge(predictor: Predictor) -> Mapping[str, Any]:
-        conditions = {noise: hear(predictor, heard, noise, given.seconds) for noise in ("white", "babble")}
+        conditions = {noise: hear(predictor, heard, noise, given.seconds) for noise in given.noise or NOISES}
         return {"threshold": predictor.task.threshold(), **conditions}
 
     settings = {"data.keyword": KEYWORD, "data.train": pairs["train"], "data.dev": pairs["chosen_by"]}

@@ -68,6 +68,10 @@ class Sound(Codec):
         weights = torch.minimum(rising, falling).clamp(min=0)
         return (weights / weights.sum(0).clamp(min=1e-9)).float()
 
+    @cached_property
+    def _taper(self) -> Float[Tensor, " sample"]:
+        return torch.hann_window(self.window)
+
     @property
     def _size(self) -> int:
         """Of the Fourier transform: the next power of two."""
@@ -97,8 +101,7 @@ class Sound(Codec):
         """The frames of samples, before they are scaled by what train was like."""
         if len(samples) < self.window:
             samples = torch.cat([samples, samples.new_zeros(self.window - len(samples))])
-        window = torch.hann_window(self.window, dtype=samples.dtype)
-        spectrum = torch.fft.rfft(samples.unfold(0, self.window, self.hop) * window, n=self._size)
+        spectrum = torch.fft.rfft(samples.unfold(0, self.window, self.hop) * self._taper, n=self._size)
         return ((spectrum.abs() ** 2 / self.window) @ self._filters + _FLOOR).log()
 
     def scaled(self, frames: Float[Tensor, "time band"]) -> Float[Tensor, "time band"]:

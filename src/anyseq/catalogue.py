@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from anyseq.errors import ConfigError
@@ -59,6 +60,10 @@ PARTS: dict[str, dict[str, str]] = {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
         "carried": "anyseq.training.objectives.carried:CarriedConfig",
         "scheduled_sampling": "anyseq.training.objectives.scheduled_sampling:ScheduledSamplingConfig",
+        "reinforce": "anyseq.training.objectives.reinforce:ReinforceConfig",
+        "self_critical": "anyseq.training.objectives.reinforce:SelfCriticalConfig",
+        "minimum_risk": "anyseq.training.objectives.minimum_risk:MinimumRiskConfig",
+        "mixer": "anyseq.training.objectives.mixer:MixerConfig",
     },
     "metrics": {
         "bleu": "anyseq.metrics.surface:BleuConfig",
@@ -415,6 +420,10 @@ def _outside(section: str, kind: str, trust: Collection[str] | None) -> type[Par
         configs = [each for each, value in there.items() if isinstance(value, type) and issubclass(value, PartConfig)]
         raise ConfigError(f"{module!r} has no {name!r}{nearest(name, configs)}")
     found = there[name]
+    if section == "metrics" and isinstance(found, FunctionType):
+        from anyseq.metrics.function import metric_of
+
+        return metric_of(found)
     if not (isinstance(found, type) and issubclass(found, PartConfig) and found.section == section):
         raise ConfigError(f"{kind!r} is no PartConfig with section = {section!r}: name the configuration class")
     return found

@@ -78,11 +78,15 @@ from anyseq.nn.recurrent import Causal, RecurrentStack
 from anyseq.search import All, Constrained, NoRepeatNgram
 from anyseq.training.objectives.carried import CarriedConfig
 from anyseq.training.objectives.cross_entropy import CrossEntropyConfig
+from anyseq.training.objectives.minimum_risk import MinimumRiskConfig
+from anyseq.training.objectives.mixer import MixerConfig
+from anyseq.training.objectives.reinforce import ReinforceConfig, SelfCriticalConfig
 from anyseq.training.objectives.scheduled_sampling import ScheduledSamplingConfig
 from signs import forbidden
 
 BOTH_WAYS = {"pieces": "it looks both ways, so a fold in pieces is refused"}
 BACKWARDS = {"pieces": "it begins with the source's end, so a fold in pieces is refused"}
+REWARDS = {"targets": "it learns from rewards of what is drawn: tests/rewards"}
 UNCONSTRAINED = {"constrained": "the target may be impossible after another symbol than its own: refused"}
 ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first order"}
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
@@ -214,6 +218,13 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
         "carried": variants(CarriedConfig, {"label_smoothing": 0.3}),
+        **{
+            kind: [Variant(config(reward=ExactMatchConfig()), REWARDS)]
+            for kind, config in {
+                "reinforce": ReinforceConfig, "self_critical": SelfCriticalConfig,
+                "minimum_risk": MinimumRiskConfig, "mixer": MixerConfig,
+            }.items()
+        },
         "scheduled_sampling": [
             Variant(ScheduledSamplingConfig(**own), UNCONSTRAINED)
             for own in (

@@ -127,7 +127,7 @@ def override(root: Node, overrides: Sequence[str] | Mapping[str, Any]) -> list[F
     """
     if isinstance(overrides, Mapping):
         for key, value in overrides.items():
-            _set(root, key.split("."), _argument(key, value))
+            _set(root, key.split("."), argument(key, value))
         return []
     faults = []
     for word in overrides:
@@ -158,11 +158,12 @@ def typed(word: str, text: str) -> Node:
     return node
 
 
-def _argument(key: str, value: Any) -> Node:
+def argument(key: str, value: Any) -> Node:
+    """A value given from Python, and what mappings in it hold."""
     brief = repr(value) if isinstance(value, (str, int, float, bool, type(None))) else f"<{type(value).__name__}>"
     node = Node(value, "argument", override=f"{key}={brief}")
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-        node.value = {name: _argument(f"{key}.{name}", child) for name, child in value.items()}
+        node.value = {name: argument(f"{key}.{name}", child) for name, child in value.items()}
     return node
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from anyseq import catalogue
-from anyseq.config.nodes import Node
+from anyseq.config.nodes import Node, argument
 from anyseq.config.slots import complaint, is_open, read_leaf, slot
 from anyseq.core import PartConfig
 from anyseq.errors import ConfigError, Fault
@@ -119,7 +119,7 @@ class Reader:
             if kind.form == "part" and isinstance(value, str) and is_open(kind.part) and not _takes_text(config, name):
                 return self.part(kind.part, node, path, default)
             if kind.form == "parts" and isinstance(value, (list, tuple)):
-                each = (x if isinstance(x, Node) else replace(node, value=x, replaced=None) for x in value)
+                each = (x if isinstance(x, Node) else argument(f"{path}.{at}", x) for at, x in enumerate(value))
                 return tuple(self.part(kind.part, x, f"{path}.{at}") for at, x in enumerate(each))
             if kind.form == "named" and isinstance(value, dict):
                 old = default if isinstance(default, Mapping) else {}

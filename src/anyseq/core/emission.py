@@ -41,6 +41,12 @@ class Emission(ABC):
         """The summed loss over all valid places, in nats; by default -log_prob."""
         return -self.log_prob(x).sum()
 
+    def weighted_loss(
+        self, x: Shaped[Tensor, "row *time"], weights: Float[Tensor, "row *time"]
+    ) -> Float[Tensor, ""]:
+        """The sum of -weights * log_prob over all valid places, in nats; the weights are no function of anything."""
+        return -(self.log_prob(x) * weights.detach()).sum()
+
     @abstractmethod
     def mode(self, allowed: Bool[Tensor, "row symbol"] | None = None) -> Choice:
         """The likeliest allowed value of each row."""

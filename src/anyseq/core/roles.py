@@ -264,6 +264,10 @@ class Objective(nn.Module, ABC):
     def forward(self, model: Model, batch: Batch, noise: Noise) -> Loss:
         """The loss of a batch."""
 
+    def watch(self, figures: Mapping[str, float]) -> str | None:
+        """Why training should stop, seeing what a validation found; None: it goes on."""
+        return None
+
     def carried(self) -> Mapping[str, Tensor]:
         """What goes from update to update besides parameters and buffers, by name; checkpointed with them."""
         return {}

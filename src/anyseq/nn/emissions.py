@@ -14,7 +14,7 @@ from torch import Tensor
 
 from anyseq.core import Choice, Emission, Noise
 from anyseq.core.precision import doubled
-from anyseq.nn.losses import linear_cross_entropy, rows_at_once
+from anyseq.nn.losses import linear_cross_entropy, rows_at_once, weighted_linear_cross_entropy
 
 Attention = Callable[[], Tensor]
 
@@ -121,6 +121,12 @@ class Categorical(Discrete):
         """The summed (smoothed) cross-entropy at the valid places, in nats; the rest is never computed."""
         hidden, target = self._real(x)
         return linear_cross_entropy(hidden, self.weight, self.bias, target, self.label_smoothing)
+
+    def weighted_loss(self, x: Int[Tensor, "row *time"], weights: Float[Tensor, "row *time"]) -> Float[Tensor, ""]:
+        """The sum of -weights * log_prob at the valid places, in nats; no table outlives its chunk."""
+        hidden, target = self._real(x)
+        worth = weights.reshape(-1) if self.valid is None else weights[self.valid]
+        return weighted_linear_cross_entropy(hidden, self.weight, self.bias, target, worth)
 
     def _real(self, x: Int[Tensor, "row *time"]) -> tuple[Float[Tensor, "place dim"], Int[Tensor, " place"]]:
         """The hidden vectors and symbols of the valid places, one behind the other."""

@@ -23,7 +23,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor | None, target: Tensor, smoothing: float,
-        share: Tensor | None, other: Tensor | None, learns: bool,
+        share: Tensor | None, other: Tensor | None, worth: Tensor | None, learns: bool,
     ) -> Tensor:  # fmt: skip
         symbols = weight.shape[0]
         rows = rows_at_once(symbols)
@@ -43,6 +43,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 own = chosen + share[first : first + rows, None]
                 chosen = torch.logaddexp(own, other[first : first + rows, None])
                 of_softmax[first : first + rows] = (own - chosen).exp().squeeze(1)
+            weights = None if worth is None else worth[first : first + rows, None]
+            if weights is not None:
+                chosen = chosen * weights
             total -= (1 - smoothing) * chosen.sum()
             if smoothing:
                 total -= smoothing * log_probs.mean(1).sum()
@@ -53,6 +56,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             table, scale = log_probs.exp_(), None
             if of_softmax is None:
                 table.scatter_add_(1, right, weight.new_full(right.shape, smoothing - 1))
+                scale = weights
             else:  # rows have shares of their own: they fall on what is multiplied with the table, not on the table
                 pull = (1 - smoothing) * of_softmax[first : first + rows, None]
                 scale = pull + smoothing
@@ -82,7 +86,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         gradients = [None if saved is None else saved * grad for saved in ctx.saved_tensors]
-        return (*gradients[:3], None, None, *gradients[3:], None)
+        return (*gradients[:3], None, None, *gradients[3:], None, None)
 
 
 def linear_cross_entropy(
@@ -112,7 +116,26 @@ def linear_cross_entropy(
     Source:
         Szegedy et al. 2016, arXiv:1512.00567, section 7 (label smoothing).
     """
-    return _apply(hidden, weight, bias, target, label_smoothing, None, None)
+    return _apply(hidden, weight, bias, target, label_smoothing, None, None, None)
+
+
+def weighted_linear_cross_entropy(
+    hidden: Float[Tensor, "place dim"],
+    weight: Float[Tensor, "symbol dim"],
+    bias: Float[Tensor, " symbol"] | None,
+    target: Int[Tensor, " place"],
+    worth: Float[Tensor, " place"],
+) -> Float[Tensor, ""]:
+    """The same with a weight for each place, of which it is no function: Σ worth * cross-entropy.
+
+    Args:
+        hidden, weight, bias, target: As of `linear_cross_entropy`.
+        worth: Of any sign.
+
+    Returns:
+        The sum over places, in nats.
+    """
+    return _apply(hidden, weight, bias, target, 0.0, None, None, worth.detach().to(weight.dtype))
 
 
 def linear_mixture_cross_entropy(
@@ -139,7 +162,8 @@ def linear_mixture_cross_entropy(
     Returns:
         The sum over places, in nats.
     """
-    return _apply(hidden, weight, bias, target, label_smoothing, share.to(weight.dtype), other.to(weight.dtype))
+    narrow = (share.to(weight.dtype), other.to(weight.dtype))
+    return _apply(hidden, weight, bias, target, label_smoothing, *narrow, None)
 
 
 def _apply(hidden: Tensor, *rest: Any) -> Tensor:

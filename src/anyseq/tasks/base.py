@@ -12,7 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from anyseq.core import Batch, Codec, Hypotheses, Item, Model, Padded, PartConfig, Units, Unknown
+from anyseq.core import Batch, Codec, Hypotheses, Item, Memory, Model, Padded, PartConfig, Units, Unknown
 from anyseq.data.batching import Batches, Packed, TokenBatches
 from anyseq.data.check import Finding
 from anyseq.data.files import read_items
@@ -297,6 +297,16 @@ class Task(ABC):
     @abstractmethod
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch, which has no target."""
+
+    def search_from(
+        self, memory: Memory, batch: Batch, settings: SearchConfig, prefix: Padded | None = None
+    ) -> Hypotheses:
+        """The same from what the batch's sources were folded into, behind what outputs begin with.
+
+        Raises:
+            UsageError: this use cannot.
+        """
+        raise UsageError("objective: this use has no source that outputs could be drawn for and rewarded")
 
     @abstractmethod
     def output(self, values: Tensor, item: Item) -> str:

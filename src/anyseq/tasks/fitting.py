@@ -17,6 +17,7 @@ from anyseq.tasks.base import Splits, Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.devices import refuse_without_compiler
 from anyseq.tasks.evaluation import evaluate
+from anyseq.tasks.rewards import TaskRollouts, signs_of_collapse
 from anyseq.training.checkpoint import Checkpoints
 from anyseq.training.journal import Journal
 from anyseq.training.loop import Trainer, Validation
@@ -79,8 +80,13 @@ def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
     part = [dev[i] for i in sorted(order.tolist())]
     judged, references = task.judged_by_targets(part)
 
+    rewarded = task.config.objective.rewarded_by is not None
+
     def validate() -> Validation:
-        found = evaluate(task, judged, references, quick(task.config.search)).metrics
+        evaluation = evaluate(task, judged, references, quick(task.config.search))
+        found = evaluation.metrics
+        if rewarded and evaluation.predictions:
+            found = found | signs_of_collapse([each.output for each in evaluation.predictions], references)
         return Validation(found, (found[decides] if higher_is_better else -found[decides], -found["loss"]))
 
     return validate
@@ -99,7 +105,9 @@ def trainer(
     if device is not None:
         task.model.to(device)
     examples = Examples(task, splits)
-    objective = task.config.objective.build().to(task.device)
+    reward = task.config.objective.rewarded_by
+    rollouts = None if reward is None else TaskRollouts(task, reward.build())
+    objective = task.config.objective.build(rollouts).to(task.device)
     if settings.compile:
         refuse_without_compiler(task.device)
         objective.compile(dynamic=True)  # and with it all of the model that it calls

@@ -19,6 +19,7 @@ from anyseq.core import (
     Constraint,
     Hypotheses,
     Item,
+    Memory,
     Padded,
     PartConfig,
     Symbols,
@@ -298,13 +299,18 @@ class TextToText(Task):
 
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs for a batch of sources."""
-        target, keys = self.codecs["target"].stream, list[int]()
-        prefix = None
+        prefix, target = None, self.codecs["target"].stream
         if isinstance(target, Vectors):
             prefix = Padded.stack([torch.zeros(0, target.dim, device=self.device)] * len(batch.items))
         if settings.prefix is not None:
             prefix = Padded.stack([self._limits.prefix(settings.prefix, item).to(self.device) for item in batch.items])
-        memory = self.model.encode(batch)
+        return self.search_from(self.model.encode(batch), batch, settings, prefix)
+
+    def search_from(
+        self, memory: Memory, batch: Batch, settings: SearchConfig, prefix: Padded | None = None
+    ) -> Hypotheses:
+        """Search outputs from what sources were folded into."""
+        target, keys = self.codecs["target"].stream, list[int]()
         if self._copying is not None:
             found, numbers = memory.own.values.unique(return_inverse=True)
             memory, keys = memory.replace(own=Padded(numbers, memory.own.valid)), found.tolist()

@@ -49,6 +49,7 @@ class Standing:
         averaged: Updates the moving average has taken in.
         reported: Step of the last report.
         unreported: Sum and count of the loss since then, and the seconds of its updates.
+        given_up: Why the objective saw no use in going on, at the last validation.
     """
 
     step: int = 0
@@ -63,6 +64,7 @@ class Standing:
     averaged: int = 0
     reported: int = 0
     unreported: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    given_up: str | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,8 @@ class Trainer:
     def ending(self) -> str | None:
         """Which end is reached; None: training goes on."""
         settings, standing = self.settings, self.standing
+        if standing.given_up is not None:
+            return standing.given_up
         if settings.max_steps is not None and standing.step >= settings.max_steps:
             return f"{standing.step} updates made (training.max_steps)"
         if settings.max_minutes is not None and standing.seconds >= settings.max_minutes * 60:
@@ -271,6 +275,7 @@ class Trainer:
         with self._averaged():
             found = self.validate()
         self._count_time()
+        self.standing = replace(self.standing, given_up=self.objective.watch(found.metrics))
         before = self.standing.best
         best = before is None or found.value > before
         stale = 0 if before is None or found.value[0] > before[0] else self.standing.stale + 1

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from anyseq.core import Objective, PartConfig
+from anyseq.metrics.base import MetricConfig
+from anyseq.training.rollouts import Rollouts
 
 
 class ObjectiveConfig(PartConfig):
@@ -18,6 +20,15 @@ class ObjectiveConfig(PartConfig):
     section: ClassVar[str] = "objectives"
     carries: ClassVar[bool] = False
 
+    @property
+    def rewarded_by(self) -> MetricConfig | None:
+        """The metric that the model's own outputs are to be good by; None: it learns from targets alone."""
+        return None
+
     @abstractmethod
-    def build(self) -> Objective:
-        """Make the objective."""
+    def build(self, rollouts: Rollouts | None = None) -> Objective:
+        """Make the objective.
+
+        Args:
+            rollouts: The model's own outputs and their rewards, where `rewarded_by` names a metric.
+        """

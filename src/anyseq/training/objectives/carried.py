@@ -11,6 +11,7 @@ from torch import Tensor
 from anyseq.core import Batch, Loss, LossPart, Model, Noise, Objective, State, Tree
 from anyseq.errors import UsageError
 from anyseq.training.objectives.base import ObjectiveConfig
+from anyseq.training.rollouts import Rollouts
 
 
 class Carried(Objective):
@@ -126,6 +127,6 @@ class CarriedConfig(ObjectiveConfig):
 
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of probability spread over all symbols")
 
-    def build(self) -> Carried:
+    def build(self, rollouts: Rollouts | None = None) -> Carried:
         """Make the objective."""
         return Carried(self.label_smoothing)

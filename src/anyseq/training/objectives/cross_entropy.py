@@ -6,6 +6,7 @@ from pydantic import Field
 
 from anyseq.core import Batch, Decoder, Loss, LossPart, Memory, Model, Noise, Objective, Padded
 from anyseq.training.objectives.base import ObjectiveConfig
+from anyseq.training.rollouts import Rollouts
 
 
 class CrossEntropy(Objective):
@@ -39,6 +40,6 @@ class CrossEntropyConfig(ObjectiveConfig):
 
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of probability spread over all symbols")
 
-    def build(self) -> CrossEntropy:
+    def build(self, rollouts: Rollouts | None = None) -> CrossEntropy:
         """Make the objective."""
         return CrossEntropy(self.label_smoothing)

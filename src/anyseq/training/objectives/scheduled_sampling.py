@@ -14,6 +14,7 @@ from torch import Tensor
 from anyseq.core import Decoder, Memory, Noise, Padded
 from anyseq.errors import UsageError
 from anyseq.training.objectives.cross_entropy import CrossEntropy, CrossEntropyConfig
+from anyseq.training.rollouts import Rollouts
 
 Decay = Literal["linear", "exponential", "inverse_sigmoid"]
 
@@ -134,7 +135,7 @@ class ScheduledSamplingConfig(CrossEntropyConfig):
         1, ge=1, description="1: own symbols follow the target's; more: each pass lets them follow those of the last"
     )
 
-    def build(self) -> ScheduledSampling:
+    def build(self, rollouts: Rollouts | None = None) -> ScheduledSampling:
         """Make the objective."""
         return ScheduledSampling(
             self.label_smoothing, self.decay, self.decay_steps, self.least, self.sample, self.passes

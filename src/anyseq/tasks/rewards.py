@@ -1,0 +1,85 @@
+"""A task's outputs drawn from its model, and their rewards by a metric."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from anyseq.core import Batch, Hypotheses, Memory, Padded
+from anyseq.errors import UsageError
+from anyseq.metrics.base import Metric
+from anyseq.search.settings import SearchConfig
+from anyseq.tasks.base import Task
+from anyseq.training.rollouts import Drawn, Rollouts
+
+
+class TaskRollouts(Rollouts):
+    """Outputs as the task's search finds them, each judged by itself, in the metric's percent by 100.
+
+    Of a metric that is the better the lower it is, 1 less that.
+
+    Args:
+        task: With codecs and model.
+        metric: The reward.
+
+    Raises:
+        UsageError: this use's outputs are no texts.
+    """
+
+    def __init__(self, task: Task, metric: Metric) -> None:
+        encoder = getattr(task.model, "encoder", None)
+        if encoder is None or not task.model.decoder.discrete:
+            raise UsageError("objective: rewards are of what a source is turned into, symbol by symbol")
+        self.task, self.metric, self.memory_dim = task, metric, encoder.output_dim
+        search = task.config.search
+        limits = ("max_length", "max_length_ratio", "max_length_extra")
+        self._limits = {name: getattr(search, name) for name in limits}
+
+    def draw(self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None) -> Drawn:
+        """Draw outputs from the model."""
+        settings = SearchConfig(samples=samples, seed=seed, **self._limits)
+        found = self.task.search_from(memory, batch, settings, prefix)
+        return Drawn(_padded(found), found.log_prob.flatten().clone())
+
+    def greedy(self, memory: Memory, batch: Batch) -> Padded:
+        """The greedy output of each source."""
+        return _padded(self.task.search_from(memory, batch, SearchConfig(beam_size=1, **self._limits)))
+
+    def reward(self, outputs: Padded, batch: Batch) -> Float[Tensor, " row"]:
+        """Each output against its source's target."""
+        each = outputs.rows // len(batch.items)
+        rows = zip(outputs.values.cpu(), outputs.lengths.tolist(), strict=True)
+        items = [item for item in batch.items for _ in range(each)]
+        texts = [self.task.output(row[:length], item) for (row, length), item in zip(rows, items, strict=True)]
+        wanted = [[self.task.reference(item)] for item in items]
+        values = torch.tensor(self.metric.sentences(texts, wanted), dtype=torch.float64) / 100
+        return (values if self.metric.higher_is_better else 1 - values).to(outputs.values.device)
+
+
+def _padded(found: Hypotheses) -> Padded:
+    """All hypotheses, one below the other; what a search found may not be differentiated, a copy may."""
+    values, lengths = found.values.flatten(0, 1).clone(), found.lengths.flatten().clone()
+    return Padded(values, torch.arange(values.shape[1], device=values.device) < lengths[:, None])
+
+
+def signs_of_collapse(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """How long outputs are against the first references, and which share of their pairs of neighbours is a new one.
+
+    Neighbours are words; characters where hardly an output has two words.
+    """
+    apart = sum(len(output.split()) > 1 for output in outputs) * 2 > len(outputs)
+
+    def parts(text: str) -> list[str]:
+        return text.split() if apart else list(text)
+
+    own, wanted = [parts(output) for output in outputs], [parts(given[0]) for given in references]
+    pairs = Counter(pair for each in own for pair in pairwise(each))
+    return {
+        "length_ratio": sum(map(len, own)) / max(1, sum(map(len, wanted))),
+        "distinct_bigrams": len(pairs) / max(1, pairs.total()),
+    }

@@ -1,0 +1,172 @@
+"""What all learning from reward shares: the model's own outputs, their rewards, a share of likelihood, a guard."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from anyseq.core import Batch, Decoder, Emission, Loss, LossPart, Memory, Model, Noise, Objective, Padded
+from anyseq.errors import UsageError
+from anyseq.metrics.base import MetricConfig
+from anyseq.training.objectives.base import ObjectiveConfig
+from anyseq.training.objectives.cross_entropy import CrossEntropy
+from anyseq.training.rollouts import Rollouts
+
+_WATCHED = ("loss", "length_ratio", "distinct_bigrams", "entropy")
+_KEPT = 0.95  # of the mean entropy, from update to update
+
+
+class FromReward(Objective):
+    """Outputs are drawn from the model, and made likelier the better they are.
+
+    The source is folded once; the samples of a source share its memory, in drawing and in scoring. They are drawn with
+    the decoder at rest (without dropout). In evaluation mode this is plain cross-entropy.
+
+    Args:
+        rollouts: The model's outputs and their rewards.
+        samples: Drawn for each source.
+        likelihood: Weight of the target's cross-entropy per symbol, which keeps a model near what it has learnt.
+        entropy: Weight of the mean entropy of what the model says at a symbol, which is to stay high.
+
+    Raises:
+        UsageError: the decoder gives no symbols, or a whole output at once.
+    """
+
+    def __init__(self, rollouts: Rollouts, samples: int, likelihood: float, entropy: float) -> None:
+        super().__init__()
+        self.rollouts, self.samples, self.likelihood, self.entropy = rollouts, samples, likelihood, entropy
+        self.plain = CrossEntropy(0.0)
+        self.first: Tensor
+        self.mean_entropy: Tensor
+        self.register_buffer("first", torch.full((len(_WATCHED),), math.nan, dtype=torch.float64))
+        self.register_buffer("mean_entropy", torch.tensor(math.nan, dtype=torch.float64))
+
+    def forward(self, model: Model, batch: Batch, noise: Noise) -> Loss:
+        """Draw, judge, score."""
+        if not model.training:
+            return self.plain(model, batch, noise)
+        decoder = model.decoder
+        if decoder.whole or not decoder.discrete:
+            raise UsageError("learning from reward draws outputs symbol by symbol, and this decoder gives none so")
+        memory = model.encode(batch)
+        parts = self.parts(decoder, memory, batch, noise)
+        if self.likelihood:
+            emission, _ = decoder.unroll(decoder.prepare(memory), batch.target)
+            parts["likelihood"] = LossPart(
+                emission.loss(batch.target.values), batch.target.valid.sum(), weight=self.likelihood
+            )
+        return Loss(parts)
+
+    @abstractmethod
+    def parts(self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise) -> dict[str, LossPart]:
+        """The parts of the loss that come of rewards.
+
+        Args:
+            decoder: In training mode.
+            memory: Not prepared.
+            batch: With targets.
+            noise: What is drawn depends on.
+        """
+
+    def drawn(
+        self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise, prefix: Padded | None = None
+    ) -> Padded:
+        """Outputs of the model, `samples` for each source."""
+        with at_rest(decoder):
+            values, log_prob = self.rollouts.draw(memory, batch, self.samples, _seed(noise), prefix)
+        mean = -(log_prob.sum() / values.valid.sum()).to(self.mean_entropy)
+        kept = torch.where(self.mean_entropy.isnan(), mean, _KEPT * self.mean_entropy + (1 - _KEPT) * mean)
+        self.mean_entropy.copy_(kept)
+        return values
+
+    def with_entropy(self, parts: dict[str, LossPart], emission: Emission) -> dict[str, LossPart]:
+        """Add the part that keeps the entropy high, where there is one: it needs the whole table."""
+        if self.entropy and emission.valid is not None:
+            log_probs = emission.log_probs()
+            at_symbols = -(log_probs.exp() * log_probs.masked_fill(log_probs == -torch.inf, 0.0)).sum(-1)
+            total = at_symbols.masked_fill(~emission.valid, 0.0).sum()
+            parts["entropy"] = LossPart(-total, emission.valid.sum(), weight=self.entropy)
+        return parts
+
+    def watch(self, figures: Mapping[str, float]) -> str | None:
+        """Whether the model has learnt to please the metric and forgotten the rest.
+
+        Against the first validation: the loss of dev has more than doubled; outputs have less than half, or more than
+        twice its length; fewer than half as many of their pairs of words are different ones; or what the model says has
+        a twentieth of the entropy.
+        """
+        found = {**figures, "entropy": float(self.mean_entropy)}
+        now = torch.tensor([found.get(name, math.nan) for name in _WATCHED], dtype=torch.float64)
+        self.first.copy_(torch.where(self.first.isnan(), now, self.first))
+        loss, length, distinct, entropy = (now / self.first).tolist()
+        before, after = dict(zip(_WATCHED, self.first.tolist(), strict=True)), found
+        told = {
+            "loss": loss > 2, "length_ratio": length < 0.5 or length > 2, "distinct_bigrams": distinct < 0.5,
+            "entropy": entropy < 0.05,
+        }  # fmt: skip
+        gone = [f"{name} {before[name]:.3g} -> {after[name]:.3g}" for name, wrong in told.items() if wrong]
+        if not gone:
+            return None
+        remedy = "give objective.likelihood more weight, or training.learning_rate less"
+        return f"the reward is being gamed ({'; '.join(gone)}): {remedy}"
+
+
+class RewardSettings(ObjectiveConfig):
+    """What all learning from reward shares."""
+
+    outline: ClassVar[tuple[str, ...]] = ("samples",)
+
+    reward: MetricConfig = Field(
+        description="the metric outputs are to be good by, one by one; or a function of your own, my_module:name"
+    )
+    samples: int = Field(5, ge=1, description="outputs drawn for each source")
+    likelihood: float = Field(
+        0.1, ge=0, description="weight of the target's cross-entropy per symbol: keeps what the model has learnt"
+    )
+    entropy: float = Field(0.0, ge=0, description="weight of the mean entropy per symbol, which is to stay high")
+
+    @property
+    def rewarded_by(self) -> MetricConfig:
+        """The metric."""
+        return self.reward
+
+
+def needed(rollouts: Rollouts | None) -> Rollouts:
+    """The rollouts, which learning from reward cannot do without.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if rollouts is None:
+        raise UsageError("learning from reward needs a task that draws outputs and judges them")
+    return rollouts
+
+
+@contextmanager
+def at_rest(decoder: nn.Module) -> Iterator[None]:
+    """A decoder in evaluation mode for a while, nothing being differentiated."""
+    before = decoder.training
+    decoder.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        decoder.train(before)
+
+
+def per_row(rewards: Float[Tensor, " source"], rows: int) -> Float[Tensor, " row"]:
+    """What each source has, for each of its rows."""
+    return rewards.repeat_interleave(rows // len(rewards))
+
+
+def _seed(noise: Noise) -> int:
+    """Of the draws of an update: the run's, and the update's number."""
+    return (noise.seed * 1_000_003 + int(noise.step[0])) % 2**62

@@ -85,7 +85,7 @@ def main() -> None:
         return {"threshold": predictor.task.threshold(), **conditions}
 
     settings = {"data.keyword": KEYWORD, "data.train": pairs["train"], "data.dev": pairs["chosen_by"]}
-    judged = {"data.judged.count": 40, "data.judged.loudness_db": 0.0}
+    judged = {"data.judged.count": 60, "data.judged.loudness_db": 0.0}
     train_and_judge(given, {**settings, **judged}, judge)
 
 

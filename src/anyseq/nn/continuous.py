@@ -1,4 +1,4 @@
-"""Emissions over vectors of real numbers: each value has its own distribution, given what a decoder says."""
+"""Emissions over vectors of numbers: each value has its own distribution, given what a decoder says."""
 
 from __future__ import annotations
 
@@ -143,5 +143,27 @@ class Normal(Continuous):
         return Normal(torch.cat([self.numbers[0], raw], -1), self.valid, self.attention)
 
 
+class Bernoulli(Continuous):
+    """Each value is 1 or 0, whatever the others are: the logit of 1."""
+
+    per_value = 1
+
+    def densities(self, x: Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
+        """Log-probability of each value."""
+        return x * self.parameters - torch.nn.functional.softplus(self.parameters)
+
+    def middle(self) -> Float[Tensor, "row *time value"]:
+        """1 where that is likelier."""
+        return (self.parameters > 0).to(self.parameters)
+
+    def quantile(self, share: float | Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
+        """0 up to the probability of 0, 1 above it."""
+        return (torch.as_tensor(share).to(self.parameters) > torch.sigmoid(-self.parameters)).to(self.parameters)
+
+    def sharpen(self, temperature: float) -> Bernoulli:
+        """Divide the logits by the temperature."""
+        return Bernoulli(self.parameters / temperature, self.valid, self.attention)
+
+
 def _refuse(why: str) -> NoReturn:
-    raise UsageError(f"this model gives vectors of real numbers; {why}")
+    raise UsageError(f"this model gives vectors of numbers; {why}")

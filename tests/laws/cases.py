@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree, TreeSymbols
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.labels import LabelsConfig
+from anyseq.data.codecs.piano_roll import PianoRollConfig
 from anyseq.data.codecs.pictures import PicturesConfig
 from anyseq.data.codecs.sentences import SentencesConfig
 from anyseq.data.codecs.sound import SoundConfig
@@ -25,6 +26,7 @@ from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.tokens import TokensConfig
 from anyseq.data.codecs.trees import TreesConfig
 from anyseq.data.codecs.words import WordsConfig
+from anyseq.data.synthetic.cadences import CadencesConfig
 from anyseq.data.synthetic.commands import CommandsConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.dialogues import DialoguesConfig
@@ -57,6 +59,7 @@ from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.decoders.tree import TreeDecoderConfig
+from anyseq.models.emissions.bernoulli import BernoulliConfig
 from anyseq.models.emissions.normal import NormalConfig
 from anyseq.models.encoders.bottleneck import BottleneckConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
@@ -82,7 +85,7 @@ ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
 PLACEWISE = {"order": "each place is transformed by itself"}
 NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
-NO_TEXTS = {"texts": "it reads trees, pictures, or sound: tests/parsing, tests/media"}
+NO_TEXTS = {"texts": "it reads trees, pictures, sound, or music: tests/parsing, tests/media, tests/music"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
@@ -200,7 +203,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             ),
         ),
     },
-    "emissions": {"normal": variants(NormalConfig, {})},
+    "emissions": {"normal": variants(NormalConfig, {}), "bernoulli": variants(BernoulliConfig, {})},
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
         "carried": variants(CarriedConfig, {"label_smoothing": 0.3}),
@@ -235,6 +238,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "sentences": [
             Variant(SentencesConfig(min_count=1, **own), NO_TEXTS) for own in ({}, {"longest": 3, "case": "lower"})
         ],
+        "piano_roll": [Variant(PianoRollConfig(), NO_TEXTS)],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -273,6 +277,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "dialogues": variants(DialoguesConfig, {}),
         "spellings": variants(SpellingsConfig, {}),
         "inflections": variants(InflectionsConfig, {}),
+        "cadences": variants(CadencesConfig, {}),
     },
 }  # fmt: skip
 

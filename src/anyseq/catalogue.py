@@ -329,7 +329,7 @@ RECIPES: dict[str, Recipe] = {
     "music/chorales": Recipe(
         "anyseq.tasks.music:chorales.yaml",
         "nothing → music",
-        "pieces of several voices as piano rolls, from nothing or from a beginning on, MIDI in and out; GRU",
+        "pieces of several voices as piano rolls, from nothing or from a beginning on, MIDI in and out; LSTM",
         "generated progressions in four voices, of four styles",
     ),
     "music/collection": Recipe(

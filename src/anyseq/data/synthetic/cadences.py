@@ -11,9 +11,10 @@ from anyseq.data.synthetic.base import SizedGeneratorConfig, collect, split_of
 
 MAJOR, MINOR, SEVENTH, DIMINISHED = (0, 4, 7), (0, 3, 7), (0, 4, 7, 10), (0, 3, 6)
 _HELD_OUT = 0.1
-_INVERTED, _PASSING = 0.1, 0.3
+_FREE = 4  # chords of a phrase between the first and the cadence
+_INVERTED, _PASSING = 0.1, 0.2
 _USUAL = (8, 2, 1, 1, 1)
-"""Weights of what may follow a chord, the most usual first."""
+"""Weights of what may stand at a place, the most usual first."""
 _BASS, _UPPER = (36, 55), (52, 77)
 
 
@@ -25,7 +26,7 @@ class _Style:
         scale: Semitones above the tonic, for passing notes.
         chords: Root above the tonic, and tones above the root, by name; the first is the tonic's.
         follows: What may follow what, the most usual first.
-        cadences: What a phrase ends with.
+        cadences: What a phrase ends with, the most usual first.
     """
 
     scale: Sequence[int]
@@ -68,7 +69,7 @@ _STYLES = {
 
 
 class CadencesConfig(SizedGeneratorConfig):
-    """Progressions of two or three phrases, each ending with a cadence, in any of the twelve keys.
+    """Progressions of two or three phrases of eight chords, each ending with a cadence, in any of the twelve keys.
 
     The styles (the targets) are major, minor, dorian and blues. Bass and three voices above it, each chord as near as
     can be to the one before; a chord lasts two frames, in the second of which the highest voice may pass on, and a
@@ -109,10 +110,10 @@ def _piece(style: _Style, draw: Random) -> str:
 
 def _phrase(style: _Style, first: str, draw: Random) -> list[str]:
     chords = [first]
-    for _ in range(draw.randint(1, 4)):
+    for _ in range(_FREE):
         follows = style.follows[chords[-1]]
         chords += draw.choices(follows, _USUAL[: len(follows)])
-    return [*chords, *draw.choice(style.cadences)]
+    return [*chords, *draw.choices(style.cadences, _USUAL[: len(style.cadences)])[0]]
 
 
 def _bass(pitch: int, before: int) -> int:

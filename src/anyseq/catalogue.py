@@ -29,6 +29,7 @@ PARTS: dict[str, dict[str, str]] = {
         "pictures": "anyseq.data.codecs.pictures:PicturesConfig",
         "sound": "anyseq.data.codecs.sound:SoundConfig",
         "sentences": "anyseq.data.codecs.sentences:SentencesConfig",
+        "piano_roll": "anyseq.data.codecs.piano_roll:PianoRollConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
@@ -102,6 +103,7 @@ PARTS: dict[str, dict[str, str]] = {
         "stories": "anyseq.data.synthetic.stories:StoriesConfig",
         "dialogues": "anyseq.data.synthetic.dialogues:DialoguesConfig",
         "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
+        "cadences": "anyseq.data.synthetic.cadences:CadencesConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
@@ -113,6 +115,7 @@ PARTS: dict[str, dict[str, str]] = {
         "language_model": "anyseq.tasks.language_model.task:LanguageModelConfig",
         "contiguous": "anyseq.tasks.language_model.contiguous:ContiguousConfig",
         "answer": "anyseq.tasks.answer.task:AnswerConfig",
+        "music": "anyseq.tasks.music.task:MusicConfig",
     },
 }
 
@@ -338,6 +341,18 @@ RECIPES: dict[str, Recipe] = {
         "characters and features → characters",
         "a lemma and features to the inflected form; LSTM with attention",
         "generated nouns and verbs with vowel harmony and consonant gradation",
+    ),
+    "music/chorales": Recipe(
+        "anyseq.tasks.music:chorales.yaml",
+        "nothing → music",
+        "pieces of several voices as piano rolls, from nothing or from a beginning on, MIDI in and out; LSTM",
+        "generated progressions in four voices, of four styles",
+    ),
+    "music/collection": Recipe(
+        "anyseq.tasks.music:collection.yaml",
+        "music → label",
+        "which collection a piece is from, after any number of frames; GRU",
+        "generated progressions in four voices, of four styles",
     ),
 }
 

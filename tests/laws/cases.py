@@ -19,6 +19,7 @@ from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.factored import FactoredConfig
 from anyseq.data.codecs.label_set import LabelSetConfig
 from anyseq.data.codecs.labels import LabelsConfig
+from anyseq.data.codecs.piano_roll import PianoRollConfig
 from anyseq.data.codecs.pictures import PicturesConfig
 from anyseq.data.codecs.sentences import SentencesConfig
 from anyseq.data.codecs.sound import SoundConfig
@@ -27,6 +28,7 @@ from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.tokens import TokensConfig
 from anyseq.data.codecs.trees import TreesConfig
 from anyseq.data.codecs.words import WordsConfig
+from anyseq.data.synthetic.cadences import CadencesConfig
 from anyseq.data.synthetic.commands import CommandsConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.dialogues import DialoguesConfig
@@ -94,7 +96,7 @@ PLACEWISE = {"order": "each place is transformed by itself"}
 NO_LABEL_SETS = {"texts": "it compares sets of labels: tests/classifying"}
 NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
 NO_FACTORS = {"texts": "its tokens have factors: tests/tagging"}
-NO_TEXTS = {"texts": "it reads trees, pictures, sound, or labels: tests/parsing, tests/media, tests/classifying"}
+NO_TEXTS = {"texts": "it reads trees, pictures, sound, music, or labels: tests/parsing, media, music, classifying"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 ONE_OF_NUMBERS = {"symbols": "it emits vectors: tests/classifying"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
@@ -258,6 +260,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             Variant(SentencesConfig(min_count=1, **own), NO_TEXTS) for own in ({}, {"longest": 3, "case": "lower"})
         ],
         "factored": [Variant(FactoredConfig(base=TokensConfig()), NO_FACTORS)],
+        "piano_roll": [Variant(PianoRollConfig(), NO_TEXTS)],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -298,6 +301,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "dialogues": variants(DialoguesConfig, {}),
         "spellings": variants(SpellingsConfig, {}),
         "inflections": variants(InflectionsConfig, {}),
+        "cadences": variants(CadencesConfig, {}),
     },
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from anyseq.data.batching import Batches, Packed, TokenBatches
 from anyseq.data.check import Finding
 from anyseq.data.files import read_items
 from anyseq.data.pairs import pairs
+from anyseq.data.prefixes import Step, prefixes
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
@@ -125,6 +126,7 @@ class Task(ABC):
         prompted: There is no source: outputs come from nothing, or go on from a prompt, which stands in its place.
         lines: An output is a line and ends by itself; else it is a text of many, and goes on until it is stopped.
         plots: What there is a picture of (`plot`): predictions, and of those such as can be compared with targets.
+        writes: The ending of the files its outputs may be written as (`write`); empty: of none.
 
     Attributes:
         codecs: By name, once `fit` or `load_codecs` was called.
@@ -135,6 +137,7 @@ class Task(ABC):
     prompted: ClassVar[bool] = False
     lines: ClassVar[bool] = True
     plots: ClassVar[tuple[Literal["predictions", "judged"], ...]] = ()
+    writes: ClassVar[str] = ""
 
     codecs: dict[str, Codec]
     model: Model
@@ -192,6 +195,25 @@ class Task(ABC):
     def reads_files(self) -> bool:
         """Whether a source is the name of a file: a picture, a recording."""
         return False
+
+    @property
+    def endless(self) -> bool:
+        """Whether outputs have no end of their own: they go on until they are stopped."""
+        return not self.lines
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Of files that are a source each."""
+        return ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What a source may be read by, from its beginning on."""
+        return () if self.prompted else ("words", "sentences")
+
+    def beginnings(self, source: str, by: Step) -> list[str]:
+        """Every beginning of a source that ends with such a step."""
+        return prefixes(source, by)
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """What is wrong, or odd, with the data as they were read; nothing where a task cannot tell."""
@@ -291,6 +313,14 @@ class Task(ABC):
     @abstractmethod
     def output(self, values: Tensor, item: Item) -> str:
         """What a person sees of one hypothesis."""
+
+    def write(self, output: str, path: Path) -> None:
+        """Write an output as a file, where `writes` says of what kind.
+
+        Raises:
+            UsageError: there is none.
+        """
+        raise UsageError("this model's outputs are texts and no files: leave out --files")
 
     def plot(self, items: Sequence[Item], predictions: Sequence[Prediction], path: Path) -> None:
         """Draw predictions, where `plots` says that there is a picture of them.

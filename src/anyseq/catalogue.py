@@ -116,6 +116,7 @@ PARTS: dict[str, dict[str, str]] = {
         "contiguous": "anyseq.tasks.language_model.contiguous:ContiguousConfig",
         "answer": "anyseq.tasks.answer.task:AnswerConfig",
         "music": "anyseq.tasks.music.task:MusicConfig",
+        "spot": "anyseq.tasks.spot.settings:SpotConfig",
     },
 }
 
@@ -323,6 +324,12 @@ RECIPES: dict[str, Recipe] = {
         "tokens → a label and a tag each",
         "what a command wants, and the words that say of what: the same, with a label before the tags",
         "generated commands with invented titles and towns",
+    ),
+    "tag/wake_word": Recipe(
+        "anyseq.tasks.spot:wake_word.yaml",
+        "sound → when a word is said",
+        "a wake word in sound that goes on, heard as it comes (`predict --input -`); causal GRU",
+        "a telephone's keys in noise and babble, generated",
     ),
     "transduce/expand": Recipe(
         "anyseq.tasks.transduce:expand.yaml",

@@ -223,6 +223,8 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     """Judge the best checkpoint by the full search, on dev and, where there is one, once on test."""
     task, splits, test = run.task, run.splits, None
     load_weights(task, folder)
+    for note in task.settle(splits.dev, folder / "codecs"):
+        listener.noted(note, "note")
     search = task.config.search
     dev = evaluate(task, *task.judged_by_targets(splits.dev), search)
     if (bleu := dev.metrics.get("bleu", 100.0)) < _NEXT_TO_NOTHING:

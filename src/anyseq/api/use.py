@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from anyseq.tasks.embedding import embed
 from anyseq.tasks.ensemble import ensemble
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.reranking import Reranking
+
+if TYPE_CHECKING:
+    from anyseq.tasks.spot.listener import Listener
 
 
 class Predictor:
@@ -58,6 +61,8 @@ class Predictor:
                 f"other models choose among several hypotheses: set samples or beam_size to 2 or more, "
                 f"not {settings.width}"
             )
+        if settings.threshold is not None and not self.task.hears:
+            raise UsageError("search.threshold is for a model that listens: leave it out")
         self.task.refuse(settings)
         return settings
 
@@ -87,6 +92,14 @@ class Predictor:
             with self.autocast():
                 found = predict(self.task, chunk, settings, chooser=self.reranking, alignments=alignments)
             yield from found
+
+    def listener(self, **search: Any) -> Listener:
+        """What hears a stream: `listener.feed(samples)` gives detections, as samples come.
+
+        Raises:
+            UsageError: the model does not listen.
+        """
+        return self.task.listener(self.settings(**search))
 
     def refuse_without_attention(self) -> None:
         """Refuse alignments that this model cannot give.

@@ -57,6 +57,10 @@ class Notices:
         self._counts["files could not be read"] += 1
         self._say(text)
 
+    def tell(self, text: str) -> None:
+        """Say what is no fault, and good to know."""
+        print(f"anyseq: note: {text}", file=sys.stderr)
+
     def close(self) -> None:
         """Say how many there were, where there was more than one."""
         for what, count in self._counts.items():

@@ -47,6 +47,11 @@ class Plot:
         refuse_homeless(path)
         refuse_to_replace(path, overwrite)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is to be a picture."""
+        return self._path is not None
+
     def refuse(self, task: Task, judged: bool = False) -> None:
         """Refuse a model whose use has no such picture, before anything is predicted.
 

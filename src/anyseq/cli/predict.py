@@ -15,6 +15,7 @@ import typer
 from anyseq.cli.conversing import converse
 from anyseq.cli.filing import Files, FilesFolder
 from anyseq.cli.lines import waiting
+from anyseq.cli.listening import listen
 from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless, refuse_to_replace
 from anyseq.cli.plotting import Plot, PlotFile
@@ -40,7 +41,8 @@ def predict(
         typer.Option(
             "--input", metavar="FILE|DIR|-", show_default="-",
             help="Sources, one a line (plain or .gz); - is stdin. Where sources are pictures, recordings or "
-            "music, a file, names of files, one a line, or a folder. Of a language model prompts; without, no prompt.",
+            "music, a file, names of files, one a line, or a folder. Of a language model prompts; without, no prompt. "
+            "Of a model that listens - is the sound itself.",
         ),
     ] = None,
     output_file: Annotated[
@@ -90,6 +92,10 @@ def predict(
     `turns` of a model of dialogues says; the output of a line is written before the next is read. An empty line begins
     a new conversation, and gives an empty line. A model of other uses answers each line by itself.
 
+    A model that listens writes a line for each detection, as soon as it is made: the recording, the time in seconds,
+    and the score, with tabs between. With --input - it hears raw sound, 16-bit little-endian mono samples at the rate
+    of its codec, and the line has no recording.
+
     With --plot all predictions are drawn when the input has ended, where the model's use has a picture of them. With
     --files each is written into a folder as well, where it may be more than a text (music: as 1.mid, 2.mid, ..., by the
     number of the line, or of line and output: 1-1.mid, 1-2.mid).
@@ -110,11 +116,18 @@ def predict(
     written.refuse(task)
     if alignments is not None:
         predictor.refuse_without_attention()
+    if task.hears and (interactive or every_step is not None):
+        raise UsageError("a model that listens hears sound as it comes: leave out --interactive and --every-step")
     if every_step is not None:
         _refuse_steps(task, every_step, alignments is not None or several)
     unprompted = task.prompted and input_file is None
     if unprompted and not interactive and waiting():
         print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)
+    if task.hears:
+        with _sink(output_file) as sink:
+            listen(predictor, source, form, lambda line: print(line, file=sink, flush=True), picture, **search)
+        picture.draw(task)
+        return
     sources = [[""]] if unprompted else source_windows(source, task)
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not task.lines)
     number, named = 0, is_folder(source) and form == "text" and not several

@@ -27,6 +27,7 @@ from anyseq.training.settings import TrainingConfig
 
 if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction
+    from anyseq.tasks.spot.listener import Listener
 
 AtFaults = Literal["stop", "tell", "off"]
 """What to do about errors in the data: not train; say so, and train; not look for any."""
@@ -127,6 +128,7 @@ class Task(ABC):
         lines: An output is a line and ends by itself; else it is a text of many, and goes on until it is stopped.
         plots: What there is a picture of (`plot`): predictions, and of those such as can be compared with targets.
         writes: The ending of the files its outputs may be written as (`write`); empty: of none.
+        hears: Its source is sound, which may be a stream; outputs are detections (`listener`).
 
     Attributes:
         codecs: By name, once `fit` or `load_codecs` was called.
@@ -138,6 +140,7 @@ class Task(ABC):
     lines: ClassVar[bool] = True
     plots: ClassVar[tuple[Literal["predictions", "judged"], ...]] = ()
     writes: ClassVar[str] = ""
+    hears: ClassVar[bool] = False
 
     codecs: dict[str, Codec]
     model: Model
@@ -268,6 +271,23 @@ class Task(ABC):
     @abstractmethod
     def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
         """All fields of an item that has a target; with a seed as training sees them, where codecs vary."""
+
+    def settle(self, items: Sequence[Item], folder: Path) -> Sequence[str]:
+        """Choose what is no weight, a threshold, by what the trained model makes of dev; notes for a person.
+
+        Args:
+            items: Dev.
+            folder: Where the codecs are, from which `load_codecs` will read it.
+        """
+        return []
+
+    def listener(self, settings: SearchConfig | None = None) -> Listener:
+        """What hears a stream piece by piece, where `hears` says that there is something to be heard.
+
+        Raises:
+            UsageError: there is not.
+        """
+        raise UsageError("this model does not listen: its source is no sound that goes on")
 
     def refuse(self, settings: SearchConfig) -> None:
         """Refuse search settings that the codecs cannot follow, before any work is done.

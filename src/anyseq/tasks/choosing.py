@@ -134,6 +134,10 @@ class DecodingConfig(SearchConfig):
         description="minimum Bayes risk: of all samples (or the beam) give the output with the best expectation of "
         "this metric; null: the best score",
     )
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="of a model that listens: from which smoothed probability on the keyword counts "
+        "as said; null: as chosen on dev",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _several(self) -> Self:

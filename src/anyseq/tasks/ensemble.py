@@ -29,6 +29,8 @@ def ensemble(tasks: Sequence[Task], names: Sequence[str]) -> Task:
             two, and what differs.
     """
     first, *others = tasks
+    if any(task.hears for task in tasks):
+        raise UsageError("models that listen do so one by one: give one model")
     for task, name in zip(others, names[1:], strict=True):
         if difference := _difference(first.codecs["target"], task.codecs["target"]):
             raise UsageError(

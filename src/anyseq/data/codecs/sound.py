@@ -69,6 +69,10 @@ class Sound(Codec):
         weights = torch.minimum(rising, falling).clamp(min=0)
         return (weights / weights.sum(0).clamp(min=1e-9)).float()
 
+    @cached_property
+    def _taper(self) -> Float[Tensor, " sample"]:
+        return torch.hann_window(self.window)
+
     @property
     def _size(self) -> int:
         """Of the Fourier transform: the next power of two."""
@@ -98,8 +102,7 @@ class Sound(Codec):
         """The frames of samples, before they are scaled by what train was like."""
         if len(samples) < self.window:
             samples = torch.cat([samples, samples.new_zeros(self.window - len(samples))])
-        window = torch.hann_window(self.window, dtype=samples.dtype)
-        spectrum = torch.fft.rfft(samples.unfold(0, self.window, self.hop) * window, n=self._size)
+        spectrum = torch.fft.rfft(samples.unfold(0, self.window, self.hop) * self._taper, n=self._size)
         return ((spectrum.abs() ** 2 / self.window) @ self._filters + _FLOOR).log()
 
     def scaled(self, frames: Float[Tensor, "time band"]) -> Float[Tensor, "time band"]:
@@ -168,8 +171,7 @@ class SoundConfig(CodecConfig):
         Raises:
             DataError: there is no recording, or one cannot be read.
         """
-        window, hop = (max(1, round(self.sample_rate_hz * ms / 1000)) for ms in (self.window_ms, self.hop_ms))
-        codec = Sound(self.sample_rate_hz, window, hop, self.bands, None, self.loudness_db)
+        codec = self.unmeasured()
         total = squares = torch.zeros(self.bands, dtype=torch.float64)
         count = 0
         for raw in raws:
@@ -179,6 +181,11 @@ class SoundConfig(CodecConfig):
             raise DataError("there are no recordings to learn from; look at data.train")
         codec.measured = Measured.of(total, squares, count)
         return codec
+
+    def unmeasured(self) -> Sound:
+        """The codec before it knows what train is like: it reads samples, and makes frames that are not scaled."""
+        window, hop = (max(1, round(self.sample_rate_hz * ms / 1000)) for ms in (self.window_ms, self.hop_ms))
+        return Sound(self.sample_rate_hz, window, hop, self.bands, None, self.loudness_db)
 
     def remarks(self, raws: Iterable[Any]) -> Iterator[str]:
         """How many recordings are brought to another rate, or to one channel."""

@@ -58,7 +58,7 @@ class AlignedDecoder(Decoder):
 
     def step(self, memory: Memory, state: State, previous: Int[Tensor, " row"]) -> tuple[Table, State]:
         """What follows the previous symbol at the row's place."""
-        said = _at(memory, state.steps[:, None]).squeeze(1)
+        said = said_at(memory, state.steps[:, None]).squeeze(1)
         return Table(said + self.fed_back(previous, state.steps)), State(steps=state.steps + 1)
 
     def unroll(
@@ -67,7 +67,7 @@ class AlignedDecoder(Decoder):
         """All places at once."""
         state, previous = self.begin(memory, target, state, previous)
         places = state.steps[:, None] + torch.arange(target.values.shape[1], device=state.steps.device)
-        table = _at(memory, places) + self.fed_back.shifted(target, previous, state.steps)
+        table = said_at(memory, places) + self.fed_back.shifted(target, previous, state.steps)
         return Table(table, valid=target.valid), State(steps=state.steps + target.lengths)
 
 
@@ -142,7 +142,7 @@ class LabelDecoder(AlignedDecoder):
         return memory.replace(said=said[:, None], last=torch.zeros_like(memory.item))
 
 
-def _at(memory: Memory, places: Int[Tensor, "row place"]) -> Float[Tensor, "row place symbol"]:
+def said_at(memory: Memory, places: Int[Tensor, "row place"]) -> Float[Tensor, "row place symbol"]:
     """What is said at each row's places of its source; beyond the last one, what is said there."""
     shared = torch.minimum(places.view(memory.rows, -1), memory.last[:, None])
     said = memory.said.gather(1, shared[:, :, None].expand(-1, -1, memory.said.shape[2]))

@@ -1,0 +1,1 @@
+"""A word spotted in sound that goes on: a wake word."""

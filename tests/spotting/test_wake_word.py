@@ -140,7 +140,9 @@ def test_a_stream_is_answered_while_it_goes_on(model: Path, sound: np.ndarray, l
         os.write(into, content[place : place + 321])
     reader.join(60)  # stdin is still open
     assert first and first[0].decode().split("\t")[0] == expected[0]
-    rest, told = (each.decode() for each in process.communicate(timeout=120))
+    with process:  # closes what is still open
+        process.stdin.close()
+        rest, told = process.stdout.read().decode(), process.stderr.read().decode()
     assert process.returncode == 0 and told == ""
     assert [line.split("\t")[0] for line in rest.splitlines()] == expected[1:]
     assert "<svg" in (tmp_path / "live.svg").read_text()

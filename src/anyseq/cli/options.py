@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeGuard
 
 import typer
 
-from anyseq.errors import UsageError
+from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Predictor
@@ -186,6 +186,16 @@ def refuse_homeless(output: Path) -> None:
         raise UsageError(f"{output} cannot be written: there is no folder {output.parent}; make it, or choose another")
     if output.is_dir():
         raise UsageError(f"{output} is a folder; give the name of a file")
+
+
+def refuse_to_replace(output: Path, overwrite: bool) -> None:
+    """Refuse to write over a file that holds something, unless that is wanted.
+
+    Raises:
+        OutputExistsError: so it is.
+    """
+    if not overwrite and output.is_file() and output.stat().st_size:
+        raise OutputExistsError(f"{output} exists and was left as it is: choose another name, or add --overwrite")
 
 
 def load(run: Everywhere, models: Sequence[Path], search: Mapping[str, Any], **others: Any) -> Predictor:

@@ -15,11 +15,12 @@ import typer
 from anyseq.cli.conversing import converse
 from anyseq.cli.lines import waiting
 from anyseq.cli.notices import Notices
-from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless
+from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless, refuse_to_replace
+from anyseq.cli.plotting import Plot, PlotFile
 from anyseq.cli.reranking import Reranking
 from anyseq.cli.sources import is_folder, readable, source_windows
 from anyseq.data.lines import STANDARD_INPUT, opened
-from anyseq.errors import OutputExistsError, UsageError
+from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Prediction, Predictor
@@ -57,6 +58,7 @@ def predict(
     interactive: Annotated[
         bool, typer.Option("--interactive", help="Talk: each line is answered at once, knowing the turns before it.")
     ] = False,
+    plot: PlotFile = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
 ) -> None:
     """Predict line by line: one line out for each line in, in order; an empty line gives an empty line.
@@ -84,16 +86,22 @@ def predict(
     With --interactive the last turns, yours and the model's, are the source of the next reply, as many as the setting
     `turns` of a model of dialogues says; the output of a line is written before the next is read. An empty line begins
     a new conversation, and gives an empty line. A model of other uses answers each line by itself.
+
+    With --plot all predictions are drawn when the input has ended, where the model's use has a picture of them.
     """
     source = STANDARD_INPUT if input_file is None else input_file
     _check_files(source, output_file, overwrite)
     if interactive and every_step is not None:
         raise UsageError("--interactive answers whole lines, --every-step parts of them: leave one out")
+    picture = Plot(plot, overwrite)
+    if plot is not None and (interactive or every_step is not None):
+        raise UsageError("--plot draws predictions of whole inputs: leave out --interactive and --every-step")
     find(models)
     from anyseq.core import Item
 
     predictor = load(run, models, search, **others.loading)
     task, several = predictor.task, predictor.several(predictor.settings(**search))
+    picture.refuse(task)
     if alignments is not None:
         predictor.refuse_without_attention()
     if every_step is not None:
@@ -121,11 +129,13 @@ def predict(
             return
         for window in sources:
             items = readable(task, [Item({"source": text}, number + at) for at, text in enumerate(window)], notices)
-            for prediction in predictor.predict_items(items, len(items), alignments=alignments is not None, **search):
+            found = predictor.predict_items(items, len(items), alignments=alignments is not None, **search)
+            for prediction in picture.seen(items, found):
                 number += 1
                 notices.see(f"line {number}", prediction)
                 sink.write(f"{window[number - 1 - items[0].key]}\t" * named + write(number, prediction))
             sink.flush()
+    picture.draw(task)
     notices.close()
 
 
@@ -230,8 +240,7 @@ def _check_files(source: str, output: str, overwrite: bool) -> None:
         return
     if source != "-" and target.samefile(source):
         raise UsageError(f"{output} is the input, too: choose another output file")
-    if not overwrite and target.stat().st_size:
-        raise OutputExistsError(f"{output} exists and was left as it is: choose another name, or add --overwrite")
+    refuse_to_replace(target, overwrite)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 import torch
 from pydantic import Field, model_validator
@@ -23,6 +23,9 @@ from anyseq.search.settings import SearchConfig
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.training.objectives.base import ObjectiveConfig
 from anyseq.training.settings import TrainingConfig
+
+if TYPE_CHECKING:
+    from anyseq.tasks.decoding import Prediction
 
 AtFaults = Literal["stop", "tell", "off"]
 """What to do about errors in the data: not train; say so, and train; not look for any."""
@@ -121,6 +124,7 @@ class Task(ABC):
     Class attributes:
         prompted: There is no source: outputs come from nothing, or go on from a prompt, which stands in its place.
         lines: An output is a line and ends by itself; else it is a text of many, and goes on until it is stopped.
+        plots: There is a picture of its predictions (`plot`).
 
     Attributes:
         codecs: By name, once `fit` or `load_codecs` was called.
@@ -130,6 +134,7 @@ class Task(ABC):
 
     prompted: ClassVar[bool] = False
     lines: ClassVar[bool] = True
+    plots: ClassVar[bool] = False
 
     codecs: dict[str, Codec]
     model: Model
@@ -276,6 +281,19 @@ class Task(ABC):
     @abstractmethod
     def output(self, values: Tensor, item: Item) -> str:
         """What a person sees of one hypothesis."""
+
+    def plot(self, items: Sequence[Item], predictions: Sequence[Prediction], path: Path) -> None:
+        """Draw predictions, where `plots` says that there is a picture of them.
+
+        Args:
+            items: What was given, at least one.
+            predictions: What the model made of each.
+            path: The file to write; its ending says what kind.
+
+        Raises:
+            UsageError: there is none.
+        """
+        raise UsageError("this model's use has no picture of its predictions: leave out --plot")
 
     def repaired(self, values: Tensor, item: Item) -> bool | None:
         """Whether what a person sees of a hypothesis had to be made what it should be; None: nothing is ever repaired.

@@ -26,6 +26,7 @@ PARTS: dict[str, dict[str, str]] = {
         "pictures": "anyseq.data.codecs.pictures:PicturesConfig",
         "sound": "anyseq.data.codecs.sound:SoundConfig",
         "sentences": "anyseq.data.codecs.sentences:SentencesConfig",
+        "series": "anyseq.data.codecs.series:SeriesConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
@@ -35,6 +36,7 @@ PARTS: dict[str, dict[str, str]] = {
         "dense": "anyseq.models.encoders.dense:DenseEncoderConfig",
         "picture": "anyseq.models.encoders.dense:PictureEncoderConfig",
         "hops": "anyseq.models.encoders.hops:HopsEncoderConfig",
+        "segments": "anyseq.models.encoders.segments:SegmentsConfig",
     },
     "decoders": {
         "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
@@ -47,9 +49,14 @@ PARTS: dict[str, dict[str, str]] = {
         "crf": "anyseq.models.decoders.aligned:CrfDecoderConfig",
         "tree": "anyseq.models.decoders.tree:TreeDecoderConfig",
         "label": "anyseq.models.decoders.aligned:LabelDecoderConfig",
+        "direct": "anyseq.models.decoders.direct:SegmentsDecoderConfig",
+        "repeat": "anyseq.models.decoders.direct:RepeatDecoderConfig",
     },
     "emissions": {
         "normal": "anyseq.models.emissions.normal:NormalConfig",
+        "squared_error": "anyseq.models.emissions.normal:SquaredErrorConfig",
+        "student_t": "anyseq.models.emissions.student:StudentTConfig",
+        "quantile": "anyseq.models.emissions.quantile:QuantileConfig",
     },
     "objectives": {
         "cross_entropy": "anyseq.training.objectives.cross_entropy:CrossEntropyConfig",
@@ -91,6 +98,7 @@ PARTS: dict[str, dict[str, str]] = {
         "stories": "anyseq.data.synthetic.stories:StoriesConfig",
         "dialogues": "anyseq.data.synthetic.dialogues:DialoguesConfig",
         "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
+        "seasons": "anyseq.data.synthetic.seasons:SeasonsConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
@@ -102,6 +110,7 @@ PARTS: dict[str, dict[str, str]] = {
         "language_model": "anyseq.tasks.language_model.task:LanguageModelConfig",
         "contiguous": "anyseq.tasks.language_model.contiguous:ContiguousConfig",
         "answer": "anyseq.tasks.answer.task:AnswerConfig",
+        "forecast": "anyseq.tasks.forecast.task:ForecastConfig",
     },
 }
 
@@ -321,6 +330,30 @@ RECIPES: dict[str, Recipe] = {
         "characters and features → characters",
         "a lemma and features to the inflected form; LSTM with attention",
         "generated nouns and verbs with vowel harmony and consonant gradation",
+    ),
+    "forecast/series": Recipe(
+        "anyseq.tasks.forecast:series.yaml",
+        "series → its next rows",
+        "with intervals, known columns and the calendar; GRU, all rows at once, quantiles",
+        "monthly sales, generated",
+    ),
+    "forecast/autoregressive": Recipe(
+        "anyseq.tasks.forecast:autoregressive.yaml",
+        "series → its next rows",
+        "one by one, each read again; GRU, Student's t, intervals from sampled futures",
+        "monthly sales, generated",
+    ),
+    "forecast/direct": Recipe(
+        "anyseq.tasks.forecast:direct.yaml",
+        "series → its next rows",
+        "long forecasts of several variables; segments of a day, GRU over these (SegRNN)",
+        "hourly sales, generated",
+    ),
+    "forecast/repeat_vector": Recipe(
+        "anyseq.tasks.forecast:repeat_vector.yaml",
+        "series → its next rows",
+        "a lecture's Keras model: GRU, RepeatVector, GRU, batch normalisation",
+        "monthly sales, generated",
     ),
 }
 

@@ -19,6 +19,7 @@ from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.labels import LabelsConfig
 from anyseq.data.codecs.pictures import PicturesConfig
 from anyseq.data.codecs.sentences import SentencesConfig
+from anyseq.data.codecs.series import SeriesConfig
 from anyseq.data.codecs.sound import SoundConfig
 from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
@@ -37,6 +38,7 @@ from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.places import PlacesConfig
+from anyseq.data.synthetic.seasons import SeasonsConfig
 from anyseq.data.synthetic.sentences import SentencesConfig as TreesOfSentencesConfig
 from anyseq.data.synthetic.spellings import SpellingsConfig
 from anyseq.data.synthetic.stories import StoriesConfig
@@ -54,15 +56,19 @@ from anyseq.models.decoders.base import NOTHING_FOLDED, DecoderConfig, MemorySha
 from anyseq.models.decoders.context import ContextDecoderConfig
 from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
+from anyseq.models.decoders.direct import RepeatDecoderConfig, SegmentsDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.decoders.tree import TreeDecoderConfig
-from anyseq.models.emissions.normal import NormalConfig
+from anyseq.models.emissions.normal import NormalConfig, SquaredErrorConfig
+from anyseq.models.emissions.quantile import QuantileConfig
+from anyseq.models.emissions.student import StudentTConfig
 from anyseq.models.encoders.bottleneck import BottleneckConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
 from anyseq.models.encoders.dense import DenseEncoderConfig, PictureEncoderConfig
 from anyseq.models.encoders.hops import HopsEncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
+from anyseq.models.encoders.segments import SegmentsConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
 from anyseq.models.ensemble import EnsembleDecoder
 from anyseq.nn.attention_scores import AdditiveScores, Everywhere, Reader
@@ -82,9 +88,10 @@ ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
 PLACEWISE = {"order": "each place is transformed by itself"}
 NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
-NO_TEXTS = {"texts": "it reads trees, pictures, or sound: tests/parsing, tests/media"}
+NO_TEXTS = {"texts": "it reads trees, pictures, sound, or series: tests/parsing, tests/media, tests/forecasting"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
+OF_SERIES = {"symbols": "it reads, or says, vectors: tests/forecasting"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
 
@@ -147,6 +154,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "dense": [Variant(DenseEncoderConfig(hidden_dim=8, num_layers=n, dropout=0.0), PLACEWISE) for n in (2, 3)],
         "picture": [Variant(PictureEncoderConfig(), NO_SYMBOLS)],
         "bottleneck": [Variant(BottleneckConfig(encoder=DenseEncoderConfig()), ONE_VECTOR)],
+        "segments": [Variant(SegmentsConfig(encoder=DenseEncoderConfig()), OF_SERIES)],
         "hops": [
             Variant(HopsEncoderConfig(model_dim=8, **own), BACKWARDS) for own in (
                 {"hops": 2}, {"max_positions": 3}, {"looks_back": 0}, {"looks_back": 2})
@@ -190,6 +198,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK | ONE_SYMBOL)
             for pooling in ("max", "mean", "attention")
         ],
+        "direct": [Variant(SegmentsDecoderConfig(emission=NormalConfig()), OF_SERIES)],
+        "repeat": [Variant(RepeatDecoderConfig(emission=NormalConfig()), OF_SERIES)],
         "tree": variants(TreeDecoderConfig, {"cell": "lstm"}, {"levels": 1, "tied": False}, **STACK),
         "copying": variants(
             CopyingDecoderConfig, *(
@@ -200,7 +210,12 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             ),
         ),
     },
-    "emissions": {"normal": variants(NormalConfig, {})},
+    "emissions": {
+        "normal": variants(NormalConfig, {}),
+        "squared_error": variants(SquaredErrorConfig, {}, {"deviation": 0.3}),
+        "student_t": variants(StudentTConfig, {}),
+        "quantile": variants(QuantileConfig, {}, {"levels": (0.2, 0.7)}),
+    },
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
         "carried": variants(CarriedConfig, {"label_smoothing": 0.3}),
@@ -235,6 +250,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "sentences": [
             Variant(SentencesConfig(min_count=1, **own), NO_TEXTS) for own in ({}, {"longest": 3, "case": "lower"})
         ],
+        "series": [Variant(SeriesConfig(), NO_TEXTS)],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -273,6 +289,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "dialogues": variants(DialoguesConfig, {}),
         "spellings": variants(SpellingsConfig, {}),
         "inflections": variants(InflectionsConfig, {}),
+        "seasons": variants(SeasonsConfig, {}, {"variables": 2}, {"every": "hour"}),
     },
 }  # fmt: skip
 
@@ -380,7 +397,7 @@ def in_brackets(config: TreeDecoderConfig) -> Callable[[MemoryShape, Symbols], D
 
 # The catalogue's decoders, and what can be built of them.
 DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
-    **{name: variant.config.build for name, variant in named("decoders").items()},
+    **{name: each.config.build for name, each in named("decoders").items() if "symbols" not in each.exceptions},
     "own cell": own_cell,
     "constrained attention": constrained(AttentionDecoderConfig(input_feeding=True, **STACK)),
     "constrained transformer": constrained(TransformerDecoderConfig(positions="rotary", **BLOCKS)),

@@ -19,6 +19,7 @@ from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_home
 from anyseq.cli.plotting import Plot, PlotFile
 from anyseq.cli.reranking import Reranking
 from anyseq.cli.sources import is_folder, readable, source_windows
+from anyseq.cli.tables import predict_tables, refuse_for_tables
 from anyseq.data.lines import STANDARD_INPUT, opened
 from anyseq.errors import UsageError
 
@@ -87,6 +88,9 @@ def predict(
     `turns` of a model of dialogues says; the output of a line is written before the next is read. An empty line begins
     a new conversation, and gives an empty line. A model of other uses answers each line by itself.
 
+    A model of series reads a CSV with a header, as it was trained on, and writes one: a row for each date and variable
+    to come, with the ends of an interval (--format jsonl: an object for each row).
+
     With --plot all predictions are drawn when the input has ended, where the model's use has a picture of them.
     """
     source = STANDARD_INPUT if input_file is None else input_file
@@ -106,6 +110,12 @@ def predict(
         predictor.refuse_without_attention()
     if every_step is not None:
         _refuse_steps(task, alignments is not None or several)
+    if task.tables:
+        steps = {"--alignments": alignments, "--every-step": every_step, "--interactive": interactive}
+        refuse_for_tables(steps)
+        with _sink(output_file) as sink:
+            predict_tables(predictor, source, sink.write, form, picture, search)
+        return
     unprompted = task.prompted and input_file is None
     if unprompted and not interactive and waiting():
         print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)

@@ -125,6 +125,8 @@ class Task(ABC):
         prompted: There is no source: outputs come from nothing, or go on from a prompt, which stands in its place.
         lines: An output is a line and ends by itself; else it is a text of many, and goes on until it is stopped.
         plots: There is a picture of its predictions (`plot`).
+        tables: A source is a table, all of a file, and an output rows of one with this header; none: it is not so.
+        figures: Names of what `measure` finds, by which a checkpoint may be chosen, and whether higher is better.
 
     Attributes:
         codecs: By name, once `fit` or `load_codecs` was called.
@@ -135,6 +137,8 @@ class Task(ABC):
     prompted: ClassVar[bool] = False
     lines: ClassVar[bool] = True
     plots: ClassVar[bool] = False
+    tables: ClassVar[tuple[str, ...]] = ()
+    figures: ClassVar[Mapping[str, bool]] = {}
 
     codecs: dict[str, Codec]
     model: Model
@@ -166,6 +170,16 @@ class Task(ABC):
             DataError: a file, or a line of it, cannot be used.
         """
         return read_items(data)
+
+    def sources(self, raws: Any) -> list[Item]:
+        """What is to be predicted of, from Python: of texts, arrays, names of files an item each; where sources are
+        tables, of each what it holds.
+
+        Raises:
+            DataError: it cannot be used.
+        """
+        raws = [raws] if isinstance(raws, str) else raws
+        return [Item({"source": raw}, key) for key, raw in enumerate(raws)]
 
     @abstractmethod
     def read_test(self) -> Sequence[Item] | None:

@@ -111,6 +111,7 @@ PARTS: dict[str, dict[str, str]] = {
         "contiguous": "anyseq.tasks.language_model.contiguous:ContiguousConfig",
         "answer": "anyseq.tasks.answer.task:AnswerConfig",
         "forecast": "anyseq.tasks.forecast.task:ForecastConfig",
+        "autoencode_series": "anyseq.tasks.autoencode.series:AutoencodeSeriesConfig",
     },
 }
 
@@ -330,6 +331,12 @@ RECIPES: dict[str, Recipe] = {
         "characters and features → characters",
         "a lemma and features to the inflected form; LSTM with attention",
         "generated nouns and verbs with vowel harmony and consonant gradation",
+    ),
+    "autoencode/series": Recipe(
+        "anyseq.tasks.autoencode:series.yaml",
+        "series → itself",
+        "windows in one vector of a few numbers and back: anomaly scores, fingerprints; GRU",
+        "hourly sales, generated",
     ),
     "forecast/series": Recipe(
         "anyseq.tasks.forecast:series.yaml",

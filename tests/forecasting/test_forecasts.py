@@ -249,3 +249,17 @@ def test_a_stretch_says_which_it_is() -> None:
     assert repr(Stretch(one, 0, 5)) == repr(Stretch(SeasonsConfig(rows=60).series(), 0, 5))
     assert len({repr(Stretch(series, 0, last)) for series in (one, two) for last in (5, 6)}) == 4
     assert Item({"source": Stretch(one, 0, 5)}).raw["source"].shape == (5, 1)
+
+
+def test_intervals_are_brought_to_dev(trained: api.Trained) -> None:
+    """By one factor, which stays with the model."""
+    task: Any = trained.predictor.task
+    assert trained.dev.metrics["coverage"] == pytest.approx(80, abs=3)
+    loaded: Any = anyseq.load(trained.folder).task
+    assert loaded._factor == task._factor != 1.0
+    items = task.read().dev
+    said = task.forecasts(items, task.config.search)
+    task._factor, factor = 1.0, task._factor
+    own = task.forecasts(items, task.config.search)
+    task._factor = factor
+    torch.testing.assert_close(said.upper - said.values, factor * (own.upper - own.values), rtol=1e-4, atol=1e-5)

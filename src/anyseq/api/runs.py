@@ -230,6 +230,7 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     """Judge the best checkpoint by the full search, on dev and, where there is one, once on test."""
     task, splits, test = run.task, run.splits, None
     load_weights(task, folder)
+    task.adjust(splits.dev, folder / "codecs")
     search = task.config.search
     dev = evaluate(task, *task.judged_by_targets(splits.dev), search)
     if (bleu := dev.metrics.get("bleu", 100.0)) < _NEXT_TO_NOTHING:

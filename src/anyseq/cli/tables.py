@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def predict_tables(
-    predictor: Predictor, source: str, write: Callable[[str], object], form: str, picture: Plot, search: Mapping[str, Any]
+    predictor: Predictor,
+    source: str,
+    write: Callable[[str], object],
+    form: str,
+    picture: Plot,
+    search: Mapping[str, Any],
 ) -> None:
     """Write what the model makes of a file: a CSV, or an object for each of its rows.
 
@@ -58,8 +63,8 @@ def _line(cells: list[str]) -> str:
 
 
 def _object(header: list[str], cells: list[str]) -> dict[str, Any]:
-    """Numbers as numbers, nothing as null; the first columns (dates, names) stay texts."""
-    texts = ("date", "variable")
+    """Numbers as numbers, nothing as null; dates and names stay texts."""
+    texts = ("date", "first", "last", "worst", "variable")
     return {name: cell if name in texts else _number(cell) for name, cell in zip(header, cells, strict=True)}
 
 

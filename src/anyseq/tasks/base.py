@@ -343,6 +343,15 @@ class Task(ABC):
         """
         return {}
 
+    def adjust(self, dev: Sequence[Item], folder: Path) -> None:
+        """Settle by dev, when training has ended, what training does not (how wide intervals are); here nothing.
+
+        Args:
+            dev: With targets; at least one.
+            folder: Of the codecs, where it is to be written; `load_codecs` reads it.
+        """
+        return
+
     @property
     @abstractmethod
     def augments(self) -> bool:

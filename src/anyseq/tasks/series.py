@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
+import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -23,6 +24,7 @@ from anyseq.errors import ConfigError, DataError, UsageError
 from anyseq.metrics.base import MetricConfig
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.models.series import SeriesModelConfig
+from anyseq.nn.continuous import Continuous
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig
 
@@ -118,7 +120,7 @@ class SeriesTask(Task):
     def windows(self, series: Series, first: int, last: int, stride: int = 1) -> Iterator[Mapping[str, Stretch]]:
         """Source and target of each window whose target lies in these rows."""
 
-    def _items(self, parts: Sequence[tuple[Series, int, int]], stride: int) -> list[Item]:
+    def items(self, parts: Sequence[tuple[Series, int, int]], stride: int) -> list[Item]:
         """The windows of some rows of series; where each variable stands apart, one for each."""
         items: list[Item] = []
         for series, first, last in parts:
@@ -158,11 +160,11 @@ class SeriesTask(Task):
     def read(self) -> Splits:
         """Read the windows of train and dev, or generate them."""
         data, parts = self._config.data, [(series, self._bounds(series)) for series in self._train_series()]
-        train = self._items([(series, *bounds[0]) for series, bounds in parts], 1)
+        train = self.items([(series, *bounds[0]) for series, bounds in parts], 1)
         if data.dev is None:
-            dev = self._items([(series, *bounds[1]) for series, bounds in parts], data.stride)
+            dev = self.items([(series, *bounds[1]) for series, bounds in parts], data.stride)
         else:
-            dev = self._items([(series, 0, len(series)) for series in self._series(data.dev)], data.stride)
+            dev = self.items([(series, 0, len(series)) for series in self._series(data.dev)], data.stride)
         for name, items, place in (("train", train, 0), ("dev", dev, 1)):
             if not items:
                 rows = sum(bounds[place][1] - bounds[place][0] for _, bounds in parts)
@@ -180,9 +182,9 @@ class SeriesTask(Task):
         """Read the windows of test; None where there are none."""
         data = self._config.data
         if data.test is not None:
-            return self._items([(series, 0, len(series)) for series in self._series(data.test)], data.stride)
+            return self.items([(series, 0, len(series)) for series in self._series(data.test)], data.stride)
         parts = [(series, *self._bounds(series)[2]) for series in self._train_series()]
-        return self._items(parts, data.stride) or None
+        return self.items(parts, data.stride) or None
 
     def read_judged(
         self, source: Path | None, targets: Sequence[Path], data: Path | None
@@ -196,7 +198,7 @@ class SeriesTask(Task):
         if data is None:
             raise UsageError("a model of series is judged by series: give one file, --data FILE.csv")
         series = read_series(data, self._own_layout())
-        items = self._items([(each, 0, len(each)) for each in series], self._config.data.stride)
+        items = self.items([(each, 0, len(each)) for each in series], self._config.data.stride)
         if not items:
             raise DataError(f"{len(series[0]):,} rows hold no window of {self._needs()}: give more", str(data))
         return items, [[self.reference(item)] for item in items]
@@ -304,6 +306,36 @@ class SeriesTask(Task):
     def reference(self, item: Item) -> str:
         """The rows that came."""
         return repr(item.raw["target"])
+
+    def at_once(self, memory: Memory) -> Continuous:
+        """What a decoder that feeds nothing back says of all rows."""
+        prepared = self.model.decoder.prepare(memory)
+        nothing = memory.shift.new_zeros(memory.rows, self.length, self.codec.stream.dim)
+        everywhere = torch.ones(nothing.shape[:2], dtype=torch.bool, device=nothing.device)
+        emission, _ = self.model.decoder.unroll(prepared, Padded(nothing, everywhere))
+        assert isinstance(emission, Continuous)
+        return emission
+
+    def likeliest(self, memory: Memory, settings: SearchConfig) -> Tensor:
+        """The values to give, scaled; by decoders that feed nothing back all rows at once."""
+        if self.model.decoder.independent:
+            return self.at_once(memory).mode().values
+        return self.searched(memory, settings).values[:, 0]
+
+    def actual(self, items: Sequence[Item]) -> np.ndarray:
+        """What came, scaled."""
+        return torch.stack([self.codec.encode(item.raw["target"]) for item in items]).numpy()
+
+    def of_variables(self, item: Item, numbers: Sequence[float]) -> list[float]:
+        """Numbers of all variables; those of an item's own, where each stands apart."""
+        variable = item.raw["source"].variable
+        return list(numbers) if variable is None else [numbers[variable]]
+
+    def scaled(self, item: Item, values: np.ndarray) -> Tensor:
+        """Values of an item's variables, as the codec scales them."""
+        measured = self.codec.measured
+        mean, deviation = (self.of_variables(item, each.tolist()) for each in (measured.mean, measured.deviation))
+        return torch.from_numpy((values - np.array(mean)) / np.array(deviation)).float()
 
     def searched(self, memory: Memory, settings: SearchConfig) -> Hypotheses:
         """The likeliest output, or samples, at the one length that outputs have."""

@@ -71,6 +71,7 @@ class SeriesCodec(Codec):
         measured: Mean and deviation of each over train.
         season: Rows after which things are expected to repeat; 1: no season.
         naive: Of each variable the mean absolute error over train of the value a season before, scaled.
+        residual: Of each the standard deviation over train around what is usual at that place of the season, scaled.
         calendar: Features of the dates.
         years: Middle and half the length of train, in years, by which the feature `year` is scaled.
         known: Columns known in advance.
@@ -87,6 +88,7 @@ class SeriesCodec(Codec):
         measured: Measured,
         season: int,
         naive: Sequence[float],
+        residual: Sequence[float],
         calendar: Sequence[Feature] = (),
         years: tuple[float, float] = (0.0, 1.0),
         known: Sequence[str] = (),
@@ -95,7 +97,7 @@ class SeriesCodec(Codec):
         apart: bool = False,
     ) -> None:
         self.names, self.measured, self.season, self.naive = tuple(names), measured, season, tuple(naive)
-        self.calendar, self.years = tuple(calendar), years
+        self.residual, self.calendar, self.years = tuple(residual), tuple(calendar), years
         self.known, self.known_measured = tuple(known), known_measured
         self.step, self.apart = step, apart
         self.stream = Vectors(1 if apart else len(self.names))
@@ -188,8 +190,9 @@ class SeriesCodec(Codec):
         step = None if self.step is None else [self.step.unit, self.step.count, self.step.at_end]
         content = {
             "names": self.names, "measured": self.measured.as_lists(), "season": self.season, "naive": self.naive,
-            "calendar": self.calendar, "years": self.years, "known": self.known, "step": step, "apart": self.apart,
-            "known_measured": None if self.known_measured is None else self.known_measured.as_lists(),
+            "residual": self.residual, "calendar": self.calendar, "years": self.years, "known": self.known,
+            "known_measured": None if self.known_measured is None else self.known_measured.as_lists(), "step": step,
+            "apart": self.apart,
         }  # fmt: skip
         (folder / _FILE).write_text(json.dumps(content), encoding="utf-8")
 
@@ -244,10 +247,11 @@ class SeriesConfig(CodecConfig):
         if one.known is not None:
             known = _measured([torch.from_numpy(each.known[a:b]) for each, (a, b) in spans.items()])  # type: ignore[index]
         off = [_seasonal(measured.scaled(each), season) for each in values]
-        naive = torch.cat(off).abs().mean(0)
+        naive, residual = torch.cat(off).abs().mean(0), torch.cat([_residual(each, season) for each in values])
+        residual = measured.scaled(residual + measured.mean).std(0, correction=0)
         codec = SeriesCodec(
-            one.names, measured, season, naive.tolist(), calendar, _years(spans, calendar), one.known_names, known,
-            step, self.apart,
+            one.names, measured, season, naive.tolist(), residual.tolist(), calendar, _years(spans, calendar),
+            one.known_names, known, step, self.apart,
         )  # fmt: skip
         for series in spans:
             codec.refuse_other(series)
@@ -267,6 +271,13 @@ def _measured(values: Sequence[Tensor]) -> Measured:
 
 def _seasonal(values: Tensor, season: int) -> Tensor:
     return values[season:] - values[:-season]
+
+
+def _residual(values: Tensor, season: int) -> Tensor:
+    """Values less their mean at the same place of the season."""
+    place = torch.arange(len(values)) % season
+    total = torch.zeros(season, values.shape[1], dtype=values.dtype).index_add(0, place, values)
+    return values - (total / place.bincount(minlength=season).clamp(min=1)[:, None])[place]
 
 
 def _years(spans: Mapping[Series, tuple[int, int]], calendar: Sequence[Feature]) -> tuple[float, float]:

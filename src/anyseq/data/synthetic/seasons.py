@@ -31,7 +31,7 @@ class SeasonsConfig(GeneratorConfig):
     """
 
     every: Literal["month", "hour"] = Field("month", description="how far apart rows are")
-    rows: int = Field(360, ge=60, description="rows")
+    rows: int = Field(360, ge=60, description="rows of the series")
     variables: int = Field(1, ge=1, le=9, description="shops, each with a season of its own")
     cuts: bool = Field(True, description="times of cut prices, as a column that is known in advance")
     noise: float = Field(0.04, ge=0, description="standard deviation of the noise, as a share of the level")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +15,20 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from anyseq.core import Batch, Hypotheses, Item, Memory, Padded, PartConfig
+from anyseq.core import Batch, Hypotheses, Item, Memory, PartConfig
 from anyseq.data.series import Series, Stretch
 from anyseq.errors import DataError
 from anyseq.metrics import forecasts
-from anyseq.nn.continuous import Continuous
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import Trivial
 from anyseq.tasks.decoding import batches
 from anyseq.tasks.series import SeriesData, SeriesTask, SeriesTaskConfig
+from anyseq.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction
+
+_FILE = "interval.json"
 
 
 class ForecastData(SeriesData):
@@ -41,6 +44,10 @@ class IntervalConfig(PartConfig):
     level: float = Field(0.8, gt=0, lt=1, description="share of values that an interval is to hold; half of the rest "
                          "is below it")  # fmt: skip
     samples: int = Field(100, ge=2, description="draws it is made of where a model feeds its outputs back")
+    calibrate: bool = Field(
+        True, description="when training has ended, make intervals wider or narrower, all by one factor, so that they "
+        "hold that share of dev",
+    )  # fmt: skip
 
 
 class ForecastConfig(SeriesTaskConfig):
@@ -76,6 +83,7 @@ class Forecast(SeriesTask):
     figures: ClassVar[Mapping[str, bool]] = dict.fromkeys(("mse", "mae", "mape", "mase", "quantile_loss"), False)
 
     _config: ForecastConfig
+    _factor: float = 1.0  # by which intervals are wider than what the model says
 
     @property
     def length(self) -> int:
@@ -112,26 +120,22 @@ class Forecast(SeriesTask):
         found = self.searched(memory, settings)
         if settings.samples:
             return found
-        lower, upper = self._interval(memory, settings)
+        lower, upper = self._interval(memory, settings, found.values[:, 0])
         return replace(found, values=torch.cat([found.values, lower[:, None], upper[:, None]], -1))
 
-    def _interval(self, memory: Memory, settings: SearchConfig) -> tuple[Tensor, Tensor]:
+    def _interval(self, memory: Memory, settings: SearchConfig, values: Tensor) -> list[Tensor]:
+        """The ends of the intervals around these values."""
+        return [torch.lerp(values, end, self._factor) for end in self._said_interval(memory, settings)]
+
+    def _said_interval(self, memory: Memory, settings: SearchConfig) -> tuple[Tensor, Tensor]:
+        """What the model itself says."""
         ends = [(1 - self.level) / 2, (1 + self.level) / 2]
         if self.model.decoder.independent:
-            emission = self._at_once(memory)
+            emission = self.at_once(memory)
             return emission.quantile(ends[0]), emission.quantile(ends[1])
         drawn = settings.model_copy(update={"beam_size": 1, "samples": self._config.interval.samples, "n_best": 1})
         lower, upper = self.searched(memory, drawn).values.quantile(memory.shift.new_tensor(ends), dim=1)
         return lower, upper
-
-    def _at_once(self, memory: Memory) -> Continuous:
-        """What a decoder that feeds nothing back says of all rows."""
-        prepared = self.model.decoder.prepare(memory)
-        nothing = memory.shift.new_zeros(memory.rows, self.length, self.codec.stream.dim)
-        everywhere = torch.ones(nothing.shape[:2], dtype=torch.bool, device=nothing.device)
-        emission, _ = self.model.decoder.unroll(prepared, Padded(nothing, everywhere))
-        assert isinstance(emission, Continuous)
-        return emission
 
     def forecasts(self, items: Sequence[Item], settings: SearchConfig) -> Said:
         """Forecasts of items, in order; by decoders that feed nothing back all rows at once."""
@@ -143,14 +147,33 @@ class Forecast(SeriesTask):
             batch = self.batch([items[row] for row in rows.tolist()], [fields[row] for row in rows.tolist()])
             with torch.inference_mode():
                 memory = self.model.encode(batch)
-                if self.model.decoder.independent:
-                    values = self._at_once(memory).mode().values
-                else:
-                    values = self.searched(memory, settings).values[:, 0]
-                found.append(Said(*(each.cpu() for each in (values, *self._interval(memory, settings)))))
+                values = self.likeliest(memory, settings)
+                said = values, *self._interval(memory, settings, values)
+                found.append(Said(*(each.cpu() for each in said)))
             order += rows.tolist()
         back = torch.tensor(order).argsort()
         return Said(*(torch.cat(each)[back] for each in zip(*found, strict=True)))
+
+    def adjust(self, dev: Sequence[Item], folder: Path) -> None:
+        """Bring intervals to the share of dev that they are to hold: split conformal prediction.
+
+        Source:
+            Romano et al. 2019, arXiv:1905.03222; theirs adds where here is a factor.
+        """
+        self._factor = 1.0
+        if not self._config.interval.calibrate:
+            return
+        said, actual = self.forecasts(dev, self._config.search), torch.from_numpy(self.actual(dev))
+        off = actual - said.values
+        width = torch.where(off < 0, said.values - said.lower, said.upper - said.values)
+        self._factor = float(np.quantile((off.abs() / width.clamp(min=1e-6)).numpy(), self.level))
+        write_atomically(folder / _FILE, json.dumps({"factor": self._factor}))
+
+    def load_codecs(self, folder: Path) -> None:
+        """Read what `save_codecs` and `adjust` wrote."""
+        super().load_codecs(folder)
+        if (folder / _FILE).exists():
+            self._factor = float(json.loads((folder / _FILE).read_text(encoding="utf-8"))["factor"])
 
     def measure(self, items: Sequence[Item], settings: SearchConfig) -> Mapping[str, float]:
         """Errors of forecasts, scaled (but for `mape`), and of their intervals.
@@ -162,7 +185,7 @@ class Forecast(SeriesTask):
         quick = settings.model_copy(update={"samples": 0, "n_best": 1, "beam_size": 1})
         said = self.forecasts(items, quick)
         figures = self._errors(items, said.values)
-        actual, (lower, upper) = self._actual(items), (said.lower.numpy(), said.upper.numpy())
+        actual, (lower, upper) = self.actual(items), (said.lower.numpy(), said.upper.numpy())
         out = (1 - self.level) / 2
         levels = ((lower, out), (said.values.numpy(), 0.5), (upper, 1 - out))
         losses = [forecasts.quantile_loss(values, actual, level) for values, level in levels]
@@ -170,12 +193,9 @@ class Forecast(SeriesTask):
             **figures, "coverage": forecasts.coverage(lower, upper, actual), "quantile_loss": float(np.mean(losses))
         }  # fmt: skip
 
-    def _actual(self, items: Sequence[Item]) -> np.ndarray:
-        return torch.stack([self.codec.encode(item.raw["target"]) for item in items]).numpy()
-
     def _errors(self, items: Sequence[Item], values: Tensor) -> dict[str, float]:
-        actual, said = self._actual(items), values.numpy()
-        naive = np.array([self._of_variables(item, self.codec.naive) for item in items])[:, None]
+        actual, said = self.actual(items), values.numpy()
+        naive = np.array([self.of_variables(item, self.codec.naive) for item in items])[:, None]
         given = np.stack([item.raw["target"].values for item in items])
         units = np.stack([self.codec.decode(own, item) for own, item in zip(values, items, strict=True)])
         found = {
@@ -186,11 +206,6 @@ class Forecast(SeriesTask):
         }
         return {name: value for name, value in found.items() if value is not None}
 
-    def _of_variables(self, item: Item, numbers: Sequence[float]) -> list[float]:
-        """Numbers of all variables, those of an item's own."""
-        variable = item.raw["source"].variable
-        return list(numbers) if variable is None else [numbers[variable]]
-
     def naive(self, source: Stretch) -> np.ndarray:
         """What stood there a season before (or two, where the forecast is longer), in the units given."""
         season = min(self.codec.season, source.last)
@@ -200,16 +215,9 @@ class Forecast(SeriesTask):
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
         """The seasonal naive forecast."""
-        codec, values = self.codec, []
-        for item in items:
-            source = item.raw["source"]
-            mean, deviation = (
-                np.array(self._of_variables(item, each.tolist()))
-                for each in (codec.measured.mean, codec.measured.deviation)
-            )
-            values.append(torch.from_numpy((self.naive(source) - mean) / deviation).float())
-        season = f"season of {codec.season} rows" if codec.season > 1 else "the last value"
-        return Trivial(f"seasonal naive, {season}", metrics=self._errors(items, torch.stack(values)))
+        values = torch.stack([self.scaled(item, self.naive(item.raw["source"])) for item in items])
+        season = f"season of {self.codec.season} rows" if self.codec.season > 1 else "the last value"
+        return Trivial(f"seasonal naive, {season}", metrics=self._errors(items, values))
 
     def output(self, values: Tensor, item: Item) -> str:
         """Rows of the table."""

@@ -90,8 +90,8 @@ def passengers(given: argparse.Namespace) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     known.write_text("\n".join(lines[: BEFORE_1959 + 1]), encoding="utf-8")
     calendar = {"codec.target.calendar": ["year", "month"], "data.look_back": 14, "data.horizon": AHEAD}
-    # To choose settings: 1958 is dev, and what stands after it is not looked at.
-    split = {"data.split": [BEFORE_1959 - 12, 12, 0]}
+    # To choose settings: the last three of these years are dev, and what stands after them is not looked at.
+    split = {"data.split": [BEFORE_1959 - 36, 36, 0]}
     if not given.dev_only:
         split = {"data.dev": known, "data.split": [BEFORE_1959, 0, 0]}
 

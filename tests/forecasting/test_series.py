@@ -159,9 +159,13 @@ def saved(codec: SeriesCodec, folder: Path) -> SeriesCodec:
 
 
 @pytest.mark.parametrize("apart", [False, True])
-def test_8_values_come_back(apart: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("log", [False, True])
+def test_8_values_come_back(apart: bool, log: bool, tmp_path: Path) -> None:
     whole = stretch()
-    codec = SeriesConfig(apart=apart).fit([whole])
+    codec = SeriesConfig(apart=apart, log=log).fit([whole])
+    assert codec.encode(whole if not apart else Stretch(whole.series, 0, 48, 0))[:, 0].mean().item() == pytest.approx(
+        0, abs=1e-4
+    )
     for each in (codec, saved(codec, tmp_path)):
         own = Stretch(whole.series, 5, 9, 1) if apart else Stretch(whole.series, 5, 9)
         encoded = each.encode(own)
@@ -201,5 +205,7 @@ def test_another_series_is_refused() -> None:
     hourly = SeasonsConfig(every="hour", rows=60, variables=2).series()
     with pytest.raises(DataError, match="the model's rows are every month, these are every hour"):
         codec.refuse_other(hourly)
+    with pytest.raises(DataError, match="is for values above 0, and a is 0 at 1: set it to false"):
+        SeriesConfig(log=True).fit([Stretch(Series(("a",), np.zeros((5, 1))), 0, 5)])
     with pytest.raises(DataError, match="there are no dates"):
         SeriesConfig(calendar=("month",)).fit([Stretch(Series(("a",), np.zeros((5, 1))), 0, 5)])

@@ -335,6 +335,7 @@ class SeriesTask(Task):
         """Values of an item's variables, as the codec scales them."""
         measured = self.codec.measured
         mean, deviation = (self.of_variables(item, each.tolist()) for each in (measured.mean, measured.deviation))
+        values = np.log(values) if self.codec.log else values
         return torch.from_numpy((values - np.array(mean)) / np.array(deviation)).float()
 
     def searched(self, memory: Memory, settings: SearchConfig) -> Hypotheses:

@@ -78,6 +78,7 @@ class SeriesCodec(Codec):
         known_measured: Mean and deviation of each over train.
         step: From row to row; None: there are no dates.
         apart: Each variable is an item of its own.
+        log: Logarithms of the values stand for them.
     """
 
     stream: Vectors
@@ -95,11 +96,12 @@ class SeriesCodec(Codec):
         known_measured: Measured | None = None,
         step: Step | None = None,
         apart: bool = False,
+        log: bool = False,
     ) -> None:
         self.names, self.measured, self.season, self.naive = tuple(names), measured, season, tuple(naive)
         self.residual, self.calendar, self.years = tuple(residual), tuple(calendar), years
         self.known, self.known_measured = tuple(known), known_measured
-        self.step, self.apart = step, apart
+        self.step, self.apart, self.log = step, apart, log
         self.stream = Vectors(1 if apart else len(self.names))
         self._scaled: dict[Series, Tensor] = {}
         self._described: dict[Series, Tensor] = {}
@@ -109,7 +111,8 @@ class SeriesCodec(Codec):
         values = self._scaled.get(raw.series)
         if values is None:
             self.refuse_other(raw.series)
-            values = self._scaled[raw.series] = self.measured.scaled(torch.from_numpy(raw.series.values)).float()
+            values = self.measured.scaled(levels(raw.series, self.log)).float()
+            self._scaled[raw.series] = values
         rows = values[raw.first : raw.last]
         return rows if raw.variable is None else rows[:, raw.variable : raw.variable + 1]
 
@@ -119,7 +122,8 @@ class SeriesCodec(Codec):
         if self.apart and item is not None:
             own = slice(item.raw["source"].variable, item.raw["source"].variable + 1)
             measured = Measured(measured.mean[own], measured.deviation[own])
-        return measured.original(values.double()).numpy()
+        found = measured.original(values.double())
+        return (found.exp() if self.log else found).numpy()
 
     @property
     def features_dim(self) -> int:
@@ -192,7 +196,7 @@ class SeriesCodec(Codec):
             "names": self.names, "measured": self.measured.as_lists(), "season": self.season, "naive": self.naive,
             "residual": self.residual, "calendar": self.calendar, "years": self.years, "known": self.known,
             "known_measured": None if self.known_measured is None else self.known_measured.as_lists(), "step": step,
-            "apart": self.apart,
+            "apart": self.apart, "log": self.log,
         }  # fmt: skip
         (folder / _FILE).write_text(json.dumps(content), encoding="utf-8")
 
@@ -222,6 +226,7 @@ class SeriesConfig(CodecConfig):
         None, ge=1, description="rows after which things usually repeat, for the naive forecast and MASE; null: of "
         "months a year, of days a week, of what is shorter a day; without dates 1",
     )  # fmt: skip
+    log: bool = Field(False, description="learn the logarithms: for values above 0 that grow, and vary, by shares")
     apart: bool = Field(False, description="each variable is an item of its own, and all are learnt by one model")
 
     def fit(self, raws: Iterable[Any]) -> SeriesCodec:
@@ -242,7 +247,7 @@ class SeriesConfig(CodecConfig):
         if calendar and one.clock is None:
             raise DataError("codec.target.calendar tells of dates, and there are no dates: set it to []", one.file)
         season = self.season or (1 if step is None else step.season)
-        values = [torch.from_numpy(series.values[first:last]) for series, (first, last) in spans.items()]
+        values = [levels(series, self.log)[first:last] for series, (first, last) in spans.items()]
         measured, known = _measured(values), None
         if one.known is not None:
             known = _measured([torch.from_numpy(each.known[a:b]) for each, (a, b) in spans.items()])  # type: ignore[index]
@@ -251,7 +256,7 @@ class SeriesConfig(CodecConfig):
         residual = measured.scaled(residual + measured.mean).std(0, correction=0)
         codec = SeriesCodec(
             one.names, measured, season, naive.tolist(), residual.tolist(), calendar, _years(spans, calendar),
-            one.known_names, known, step, self.apart,
+            one.known_names, known, step, self.apart, self.log,
         )  # fmt: skip
         for series in spans:
             codec.refuse_other(series)
@@ -260,6 +265,24 @@ class SeriesConfig(CodecConfig):
     def load(self, folder: Path) -> SeriesCodec:
         """Read a codec of this kind that `SeriesCodec.save` wrote."""
         return SeriesCodec.load(folder)
+
+
+def levels(series: Series, log: bool) -> Float[Tensor, "time variable"]:
+    """The values, or their logarithms.
+
+    Raises:
+        DataError: one has none.
+    """
+    values = torch.from_numpy(series.values)
+    if not log:
+        return values
+    if series.values.min() <= 0:
+        row, column = np.argwhere(series.values <= 0)[0].tolist()
+        raise DataError(
+            f"codec.target.log is for values above 0, and {series.names[column]} is {series.values[row, column]:g} at "
+            f"{series.show(row)}: set it to false", series.file,
+        )  # fmt: skip
+    return values.log()
 
 
 def _measured(values: Sequence[Tensor]) -> Measured:

@@ -21,6 +21,7 @@ from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_home
 from anyseq.cli.plotting import Plot, PlotFile
 from anyseq.cli.reranking import Reranking
 from anyseq.cli.sources import is_folder, readable, source_windows
+from anyseq.cli.tables import predict_tables, refuse_for_tables
 from anyseq.data.lines import STANDARD_INPUT, opened
 from anyseq.errors import DataError, UsageError
 
@@ -96,6 +97,9 @@ def predict(
     and the score, with tabs between. With --input - it hears raw sound, 16-bit little-endian mono samples at the rate
     of its codec, and the line has no recording.
 
+    A model of series reads a CSV with a header, as it was trained on, and writes one: a row for each date and variable
+    to come, with the ends of an interval (--format jsonl: an object for each row).
+
     With --plot all predictions are drawn when the input has ended, where the model's use has a picture of them. With
     --files each is written into a folder as well, where it may be more than a text (music: as 1.mid, 2.mid, ..., by the
     number of the line, or of line and output: 1-1.mid, 1-2.mid).
@@ -120,6 +124,12 @@ def predict(
         raise UsageError("a model that listens hears sound as it comes: leave out --interactive and --every-step")
     if every_step is not None:
         _refuse_steps(task, every_step, alignments is not None or several)
+    if task.tables:
+        steps = {"--alignments": alignments, "--every-step": every_step, "--interactive": interactive}
+        refuse_for_tables(steps)
+        with _sink(output_file) as sink:
+            predict_tables(predictor, source, sink.write, form, picture, search)
+        return
     unprompted = task.prompted and input_file is None
     if unprompted and not interactive and waiting():
         print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)

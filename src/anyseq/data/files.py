@@ -250,7 +250,7 @@ def _column_rows(path: str | Path, fields: Sequence[str], kind: str) -> Iterator
     plain = kind == ".txt" and len(fields) == 1
     places: list[int] | None = None
     width = len(fields)
-    for number, cells in _csv_rows(path) if kind == ".csv" else _tab_rows(path, split=not plain):
+    for number, cells in csv_rows(path) if kind == ".csv" else _tab_rows(path, split=not plain):
         if places is None:
             if set(fields) <= set(cells) and not plain:
                 places, width = [cells.index(name) for name in fields], len(cells)
@@ -268,7 +268,7 @@ def _tab_rows(path: str | Path, split: bool) -> Iterator[Place]:
         yield number, line.split("\t") if split else [line]
 
 
-def _csv_rows(path: str | Path) -> Iterator[Place]:
+def csv_rows(path: str | Path) -> Iterator[Place]:
     """Rows of a .csv by the line they begin on; a quoted cell may hold line ends."""
     reader = csv.reader((line + "\n" for _, line in read_numbered(path)), strict=True)
     number = 1

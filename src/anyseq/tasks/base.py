@@ -129,6 +129,8 @@ class Task(ABC):
         plots: What there is a picture of (`plot`): predictions, and of those such as can be compared with targets.
         writes: The ending of the files its outputs may be written as (`write`); empty: of none.
         hears: Its source is sound, which may be a stream; outputs are detections (`listener`).
+        tables: A source is a table, all of a file, and an output rows of one with this header; none: it is not so.
+        figures: Names of what `measure` finds, by which a checkpoint may be chosen, and whether higher is better.
 
     Attributes:
         codecs: By name, once `fit` or `load_codecs` was called.
@@ -141,6 +143,8 @@ class Task(ABC):
     plots: ClassVar[tuple[Literal["predictions", "judged"], ...]] = ()
     writes: ClassVar[str] = ""
     hears: ClassVar[bool] = False
+    tables: ClassVar[tuple[str, ...]] = ()
+    figures: ClassVar[Mapping[str, bool]] = {}
 
     codecs: dict[str, Codec]
     model: Model
@@ -172,6 +176,16 @@ class Task(ABC):
             DataError: a file, or a line of it, cannot be used.
         """
         return read_items(data)
+
+    def sources(self, raws: Any) -> list[Item]:
+        """What is to be predicted of, from Python: of texts, arrays, names of files an item each; where sources are
+        tables, of each what it holds.
+
+        Raises:
+            DataError: it cannot be used.
+        """
+        raws = [raws] if isinstance(raws, str) else raws
+        return [Item({"source": raw}, key) for key, raw in enumerate(raws)]
 
     @abstractmethod
     def read_test(self) -> Sequence[Item] | None:
@@ -273,11 +287,14 @@ class Task(ABC):
         """All fields of an item that has a target; with a seed as training sees them, where codecs vary."""
 
     def settle(self, items: Sequence[Item], folder: Path) -> Sequence[str]:
-        """Choose what is no weight, a threshold, by what the trained model makes of dev; notes for a person.
+        """Choose what is no weight (a threshold, the width of intervals) by what the trained model makes of dev.
 
         Args:
             items: Dev.
             folder: Where the codecs are, from which `load_codecs` will read it.
+
+        Returns:
+            Notes for a person.
         """
         return []
 

@@ -44,6 +44,7 @@ def main() -> None:
         return {
             "test_bleu_lc": lower_cased.value,
             "test_bleu_lc_moses": tokenised.value,
+            "test_greedy": predictor.evaluate(items, references, beam_size=1).metrics,
             "test": found.metrics,
             "signature": f"{found.signature}; lower-cased {lower_cased.signature}",
         }

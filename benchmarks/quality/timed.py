@@ -37,6 +37,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
     parser.add_argument("--device", default="cpu", help="on a GPU, cuda, minutes are those of the wall clock")
+    parser.add_argument("--from", dest="start", type=Path, help="begin with this model")
     parser.add_argument("--dev-only", action="store_true", help="train without a look at what is held out: to choose")
     parser.add_argument("--judge-only", action="store_true", help="judge the run that --output holds")
     return parser
@@ -85,6 +86,7 @@ def _train(given: argparse.Namespace, settings: Mapping[str, Any]) -> dict[str, 
         given.recipe,
         given.output,
         overwrite=True,
+        start_from=given.start,
         listener=listener(),
         device=given.device,
         threads=given.threads,

@@ -29,6 +29,8 @@ PARTS: dict[str, dict[str, str]] = {
         "pictures": "anyseq.data.codecs.pictures:PicturesConfig",
         "sound": "anyseq.data.codecs.sound:SoundConfig",
         "sentences": "anyseq.data.codecs.sentences:SentencesConfig",
+        "piano_roll": "anyseq.data.codecs.piano_roll:PianoRollConfig",
+        "series": "anyseq.data.codecs.series:SeriesConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
@@ -38,6 +40,7 @@ PARTS: dict[str, dict[str, str]] = {
         "dense": "anyseq.models.encoders.dense:DenseEncoderConfig",
         "picture": "anyseq.models.encoders.dense:PictureEncoderConfig",
         "hops": "anyseq.models.encoders.hops:HopsEncoderConfig",
+        "segments": "anyseq.models.encoders.segments:SegmentsConfig",
     },
     "decoders": {
         "rnn": "anyseq.models.decoders.rnn:RnnDecoderConfig",
@@ -51,9 +54,14 @@ PARTS: dict[str, dict[str, str]] = {
         "tree": "anyseq.models.decoders.tree:TreeDecoderConfig",
         "label": "anyseq.models.decoders.aligned:LabelDecoderConfig",
         "vector": "anyseq.models.decoders.vector:VectorDecoderConfig",
+        "direct": "anyseq.models.decoders.direct:SegmentsDecoderConfig",
+        "repeat": "anyseq.models.decoders.direct:RepeatDecoderConfig",
     },
     "emissions": {
         "normal": "anyseq.models.emissions.normal:NormalConfig",
+        "squared_error": "anyseq.models.emissions.normal:SquaredErrorConfig",
+        "student_t": "anyseq.models.emissions.student:StudentTConfig",
+        "quantile": "anyseq.models.emissions.quantile:QuantileConfig",
         "bernoulli": "anyseq.models.emissions.bernoulli:BernoulliConfig",
     },
     "objectives": {
@@ -102,6 +110,8 @@ PARTS: dict[str, dict[str, str]] = {
         "stories": "anyseq.data.synthetic.stories:StoriesConfig",
         "dialogues": "anyseq.data.synthetic.dialogues:DialoguesConfig",
         "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
+        "cadences": "anyseq.data.synthetic.cadences:CadencesConfig",
+        "seasons": "anyseq.data.synthetic.seasons:SeasonsConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
@@ -113,7 +123,10 @@ PARTS: dict[str, dict[str, str]] = {
         "language_model": "anyseq.tasks.language_model.task:LanguageModelConfig",
         "contiguous": "anyseq.tasks.language_model.contiguous:ContiguousConfig",
         "answer": "anyseq.tasks.answer.task:AnswerConfig",
+        "music": "anyseq.tasks.music.task:MusicConfig",
         "spot": "anyseq.tasks.spot.settings:SpotConfig",
+        "forecast": "anyseq.tasks.forecast.task:ForecastConfig",
+        "autoencode_series": "anyseq.tasks.autoencode.series:AutoencodeSeriesConfig",
     },
 }
 
@@ -345,6 +358,48 @@ RECIPES: dict[str, Recipe] = {
         "characters and features → characters",
         "a lemma and features to the inflected form; LSTM with attention",
         "generated nouns and verbs with vowel harmony and consonant gradation",
+    ),
+    "music/chorales": Recipe(
+        "anyseq.tasks.music:chorales.yaml",
+        "nothing → music",
+        "pieces of several voices as piano rolls, from nothing or from a beginning on, MIDI in and out; LSTM",
+        "generated progressions in four voices, of four styles",
+    ),
+    "music/collection": Recipe(
+        "anyseq.tasks.music:collection.yaml",
+        "music → label",
+        "which collection a piece is from, after any number of frames; GRU",
+        "generated progressions in four voices, of four styles",
+    ),
+    "autoencode/series": Recipe(
+        "anyseq.tasks.autoencode:series.yaml",
+        "series → itself",
+        "windows in one vector of a few numbers and back: anomaly scores, fingerprints; GRU",
+        "hourly sales, generated",
+    ),
+    "forecast/series": Recipe(
+        "anyseq.tasks.forecast:series.yaml",
+        "series → its next rows",
+        "with intervals, known columns and the calendar; GRU, all rows at once, quantiles",
+        "monthly sales, generated",
+    ),
+    "forecast/autoregressive": Recipe(
+        "anyseq.tasks.forecast:autoregressive.yaml",
+        "series → its next rows",
+        "one by one, each read again; GRU, Student's t, intervals from sampled futures",
+        "monthly sales, generated",
+    ),
+    "forecast/direct": Recipe(
+        "anyseq.tasks.forecast:direct.yaml",
+        "series → its next rows",
+        "long forecasts of several variables; segments of a day, GRU over these (SegRNN)",
+        "hourly sales, generated",
+    ),
+    "forecast/repeat_vector": Recipe(
+        "anyseq.tasks.forecast:repeat_vector.yaml",
+        "series → its next rows",
+        "a lecture's Keras model: GRU, RepeatVector, GRU, batch normalisation",
+        "monthly sales, generated",
     ),
 }
 

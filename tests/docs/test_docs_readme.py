@@ -34,7 +34,7 @@ for line in json.load(sys.stdin):
     if code:
         sys.exit(f"exit code {code}: {line}")
 """
-FILE = re.compile(r"(?:^|[ =])([\w./-]+\.(?:de|en|fr|txt|tsv|src|tgt))(?= |$)")
+FILE = re.compile(r"(?:^|[ =])([\w./-]+\.(?:de|en|fr|txt|tsv|src|tgt|csv))(?= |$)")
 
 
 def blocks(language: str) -> list[str]:
@@ -81,6 +81,10 @@ def provide(line: str, folder: Path) -> None:
         path = folder / name
         if not path.exists() and name not in outputs:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".csv":
+                rows = [f"{1990 + n // 12}-{1 + n % 12:02},{n % 12 + n}" for n in range(400)]
+                path.write_text("\n".join(["month,sold", *rows]))
+                continue
             column = "\tein kleines Haus {0}" if path.suffix == ".tsv" else ""
             path.write_text("".join(f"A dog in house {n} by the sea{column.format(n)}\n" for n in range(60)))
 

@@ -19,14 +19,17 @@ from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.factored import FactoredConfig
 from anyseq.data.codecs.label_set import LabelSetConfig
 from anyseq.data.codecs.labels import LabelsConfig
+from anyseq.data.codecs.piano_roll import PianoRollConfig
 from anyseq.data.codecs.pictures import PicturesConfig
 from anyseq.data.codecs.sentences import SentencesConfig
+from anyseq.data.codecs.series import SeriesConfig
 from anyseq.data.codecs.sound import SoundConfig
 from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.subwords import SubwordsConfig
 from anyseq.data.codecs.tokens import TokensConfig
 from anyseq.data.codecs.trees import TreesConfig
 from anyseq.data.codecs.words import WordsConfig
+from anyseq.data.synthetic.cadences import CadencesConfig
 from anyseq.data.synthetic.commands import CommandsConfig
 from anyseq.data.synthetic.dates import DatesConfig
 from anyseq.data.synthetic.dialogues import DialoguesConfig
@@ -40,6 +43,7 @@ from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.places import PlacesConfig
+from anyseq.data.synthetic.seasons import SeasonsConfig
 from anyseq.data.synthetic.sentences import SentencesConfig as TreesOfSentencesConfig
 from anyseq.data.synthetic.spellings import SpellingsConfig
 from anyseq.data.synthetic.stories import StoriesConfig
@@ -58,17 +62,21 @@ from anyseq.models.decoders.base import NOTHING_FOLDED, DecoderConfig, MemorySha
 from anyseq.models.decoders.context import ContextDecoderConfig
 from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
+from anyseq.models.decoders.direct import RepeatDecoderConfig, SegmentsDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.decoders.tree import TreeDecoderConfig
 from anyseq.models.decoders.vector import VectorDecoderConfig
 from anyseq.models.emissions.bernoulli import BernoulliConfig
-from anyseq.models.emissions.normal import NormalConfig
+from anyseq.models.emissions.normal import NormalConfig, SquaredErrorConfig
+from anyseq.models.emissions.quantile import QuantileConfig
+from anyseq.models.emissions.student import StudentTConfig
 from anyseq.models.encoders.bottleneck import BottleneckConfig
 from anyseq.models.encoders.conv import ConvEncoderConfig
 from anyseq.models.encoders.dense import DenseEncoderConfig, PictureEncoderConfig
 from anyseq.models.encoders.hops import HopsEncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
+from anyseq.models.encoders.segments import SegmentsConfig
 from anyseq.models.encoders.transformer import TransformerEncoderConfig
 from anyseq.models.ensemble import EnsembleDecoder
 from anyseq.nn.attention_scores import AdditiveScores, Everywhere, Reader
@@ -94,10 +102,11 @@ PLACEWISE = {"order": "each place is transformed by itself"}
 NO_LABEL_SETS = {"texts": "it compares sets of labels: tests/classifying"}
 NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
 NO_FACTORS = {"texts": "its tokens have factors: tests/tagging"}
-NO_TEXTS = {"texts": "it reads trees, pictures, sound, or labels: tests/parsing, tests/media, tests/classifying"}
+NO_TEXTS = {"texts": "it reads trees, pictures, sound, music, series, or labels: tests of their uses"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 ONE_OF_NUMBERS = {"symbols": "it emits vectors: tests/classifying"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
+OF_SERIES = {"symbols": "it reads, or says, vectors: tests/forecasting"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
 
@@ -160,6 +169,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "dense": [Variant(DenseEncoderConfig(hidden_dim=8, num_layers=n, dropout=0.0), PLACEWISE) for n in (2, 3)],
         "picture": [Variant(PictureEncoderConfig(), NO_SYMBOLS)],
         "bottleneck": [Variant(BottleneckConfig(encoder=DenseEncoderConfig()), ONE_VECTOR)],
+        "segments": [Variant(SegmentsConfig(encoder=DenseEncoderConfig()), OF_SERIES)],
         "hops": [
             Variant(HopsEncoderConfig(model_dim=8, **own), BACKWARDS) for own in (
                 {"hops": 2}, {"max_positions": 3}, {"looks_back": 0}, {"looks_back": 2})
@@ -204,6 +214,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             for pooling in ("max", "mean", "attention")
         ],
         "vector": [Variant(VectorDecoderConfig(emission=NormalConfig()), ONE_OF_NUMBERS)],
+        "direct": [Variant(SegmentsDecoderConfig(emission=NormalConfig()), OF_SERIES)],
+        "repeat": [Variant(RepeatDecoderConfig(emission=NormalConfig()), OF_SERIES)],
         "tree": variants(TreeDecoderConfig, {"cell": "lstm"}, {"levels": 1, "tied": False}, **STACK),
         "copying": variants(
             CopyingDecoderConfig, *(
@@ -214,7 +226,13 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             ),
         ),
     },
-    "emissions": {"normal": variants(NormalConfig, {}), "bernoulli": variants(BernoulliConfig, {})},
+    "emissions": {
+        "normal": variants(NormalConfig, {}),
+        "bernoulli": variants(BernoulliConfig, {}),
+        "squared_error": variants(SquaredErrorConfig, {}, {"deviation": 0.3}),
+        "student_t": variants(StudentTConfig, {}),
+        "quantile": variants(QuantileConfig, {}, {"levels": (0.2, 0.7)}),
+    },
     "objectives": {
         "cross_entropy": variants(CrossEntropyConfig, {"label_smoothing": 0.0}, {"label_smoothing": 0.3}),
         "carried": variants(CarriedConfig, {"label_smoothing": 0.3}),
@@ -258,6 +276,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             Variant(SentencesConfig(min_count=1, **own), NO_TEXTS) for own in ({}, {"longest": 3, "case": "lower"})
         ],
         "factored": [Variant(FactoredConfig(base=TokensConfig()), NO_FACTORS)],
+        "piano_roll": [Variant(PianoRollConfig(), NO_TEXTS)],
+        "series": [Variant(SeriesConfig(), NO_TEXTS)],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -298,6 +318,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "dialogues": variants(DialoguesConfig, {}),
         "spellings": variants(SpellingsConfig, {}),
         "inflections": variants(InflectionsConfig, {}),
+        "cadences": variants(CadencesConfig, {}),
+        "seasons": variants(SeasonsConfig, {}, {"variables": 2}, {"every": "hour"}),
     },
 }  # fmt: skip
 

@@ -75,12 +75,11 @@ class Predictor:
         """The best output for each raw source, in order.
 
         Args:
-            raws: The sources: texts, or what else the source's codec reads (arrays, names of files).
+            raws: The sources: texts, or what else the model's use reads (arrays, names of files, DataFrames).
             alignments: Whether to align each output with its source (`prediction.alignment`).
             search: Search settings by name: `beam_size=1`, `mbr="chrf"`.
         """
-        raws = [raws] if isinstance(raws, str) else raws
-        items = [Item({"source": raw}, key) for key, raw in enumerate(raws)]
+        items = self.task.sources(raws)
         return list(self.predict_items(items, max(1, len(items)), alignments=alignments, **search))
 
     def predict_items(
@@ -123,9 +122,8 @@ class Predictor:
         Raises:
             UsageError: the model folds nothing: it has no source.
         """
-        raws = [raws] if isinstance(raws, str) else raws
         with self.autocast():
-            return embed(self.task, [Item({"source": raw}, key) for key, raw in enumerate(raws)])
+            return embed(self.task, self.task.sources(raws))
 
     def score(self, items: Sequence[Item], **search: Any) -> list[Scored]:
         """Log-probability and score of given pairs: the numbers search reports for them."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,11 @@ from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolder, find, load, refuse_homeless
 from anyseq.cli.sources import readable, source_windows
 from anyseq.errors import OutputExistsError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from anyseq.api import Predictor
 
 
 def embed(
@@ -40,6 +46,10 @@ def embed(
             raise OutputExistsError(f"{output_file} exists and was left as it is: choose another name, or --overwrite")
     find([model])
     predictor = load(run, [model], {})
+    if predictor.task.tables:
+        vectors, sources = _of_table(predictor, input_file)
+        _write(vectors, sources, output_file, near)
+        return
     sources = [line for window in source_windows(input_file, predictor.task) for line in window]
     if not sources:
         raise UsageError(f"{input_file} holds no source")
@@ -50,7 +60,17 @@ def embed(
     notices = Notices(predictor.task.source_limit)
     items = readable(predictor.task, [Item({"source": text}, key) for key, text in enumerate(sources)], notices)
     notices.close()
-    vectors = predictor.embed(item.raw["source"] for item in items)
+    _write(predictor.embed(item.raw["source"] for item in items), sources, output_file, near)
+
+
+def _of_table(predictor: Predictor, path: str) -> tuple[np.ndarray, list[str]]:
+    """The vectors of a file's windows, and their first and last dates."""
+    stretches = [item.raw["source"] for item in predictor.task.sources(path)]
+    shown = [f"{each.series.show(each.first)} to {each.series.show(each.last - 1)}" for each in stretches]
+    return predictor.embed(stretches), shown
+
+
+def _write(vectors: np.ndarray, sources: Sequence[str], output_file: Path | None, near: int) -> None:
     if output_file is not None:
         import numpy as np
 

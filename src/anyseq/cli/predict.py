@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
 import typer
 
 from anyseq.cli.conversing import converse
+from anyseq.cli.filing import Files, FilesFolder
 from anyseq.cli.lines import waiting
 from anyseq.cli.listening import listen
 from anyseq.cli.notices import Notices
@@ -20,11 +21,13 @@ from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_home
 from anyseq.cli.plotting import Plot, PlotFile
 from anyseq.cli.reranking import Reranking
 from anyseq.cli.sources import is_folder, readable, source_windows
+from anyseq.cli.tables import predict_tables, refuse_for_tables
 from anyseq.data.lines import STANDARD_INPUT, opened
-from anyseq.errors import UsageError
+from anyseq.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Prediction, Predictor
+    from anyseq.data.prefixes import Step
     from anyseq.tasks.base import Task
     from anyseq.tasks.choosing import Alternative
 
@@ -38,9 +41,9 @@ def predict(
         str | None,
         typer.Option(
             "--input", metavar="FILE|DIR|-", show_default="-",
-            help="Sources, one a line (plain or .gz); - is stdin. Where sources are pictures or recordings, names of "
-            "files, one a line, or a folder of them. Of a language model prompts; without, no prompt. Of a model that "
-            "listens a .wav, too; and - is the sound itself.",
+            help="Sources, one a line (plain or .gz); - is stdin. Where sources are pictures, recordings or "
+            "music, a file, names of files, one a line, or a folder. Of a language model prompts; without, no prompt. "
+            "Of a model that listens - is the sound itself.",
         ),
     ] = None,
     output_file: Annotated[
@@ -54,13 +57,14 @@ def predict(
         typer.Option(help="Add which words of the source each word comes from: pairs, or weights (attention)."),
     ] = None,
     every_step: Annotated[
-        Literal["words", "sentences"] | None,
-        typer.Option(help="Show the output after each word, or each sentence, of the source."),
+        Literal["words", "sentences", "frames"] | None,
+        typer.Option(help="Show the output after each word, or each sentence, of the source; of music frames."),
     ] = None,
     interactive: Annotated[
         bool, typer.Option("--interactive", help="Talk: each line is answered at once, knowing the turns before it.")
     ] = False,
     plot: PlotFile = None,
+    files: FilesFolder = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing output file.")] = False,
 ) -> None:
     """Predict line by line: one line out for each line in, in order; an empty line gives an empty line.
@@ -70,12 +74,12 @@ def predict(
     has several lines for a line: its number, the score (or what else ranks it, with --mbr and --rerank-with), and the
     output, with tabs between.
 
-    Where sources are pictures or recordings, of a folder each output stands behind its file's name; what cannot be read
-    is warned of and gives an empty output.
+    Where sources are pictures, recordings or music, of a folder each output stands behind its file's name; what cannot
+    be read is warned of and gives an empty output.
 
     With --every-step each line is read again from its beginning to each word's (or sentence's) end: how a label turns
-    as the text goes on. A line of output is the number of the source, how many words or sentences were read, the
-    probability of the output, the output, and what was read.
+    as the text goes on; or as music does, frame by frame. A line of output is the number of the source, how many words,
+    sentences or frames were read, the probability of the output, the output, and what was read.
 
     A language model has no source. Without --input it writes the likeliest text, or as many as --samples says, one a
     line; with --input the lines are prompts, and each output begins with its own.
@@ -93,27 +97,39 @@ def predict(
     and the score, with tabs between. With --input - it hears raw sound, 16-bit little-endian mono samples at the rate
     of its codec, and the line has no recording.
 
-    With --plot all predictions are drawn when the input has ended, where the model's use has a picture of them.
+    A model of series reads a CSV with a header, as it was trained on, and writes one: a row for each date and variable
+    to come, with the ends of an interval (--format jsonl: an object for each row).
+
+    With --plot all predictions are drawn when the input has ended, where the model's use has a picture of them. With
+    --files each is written into a folder as well, where it may be more than a text (music: as 1.mid, 2.mid, ..., by the
+    number of the line, or of line and output: 1-1.mid, 1-2.mid).
     """
     source = STANDARD_INPUT if input_file is None else input_file
     _check_files(source, output_file, overwrite)
     if interactive and every_step is not None:
         raise UsageError("--interactive answers whole lines, --every-step parts of them: leave one out")
-    picture = Plot(plot, overwrite)
-    if plot is not None and (interactive or every_step is not None):
-        raise UsageError("--plot draws predictions of whole inputs: leave out --interactive and --every-step")
+    picture, written = Plot(plot, overwrite), Files(files, overwrite)
+    if (plot is not None or files is not None) and (interactive or every_step is not None):
+        raise UsageError("--plot and --files are for whole inputs: leave out --interactive and --every-step")
     find(models)
     from anyseq.core import Item
 
     predictor = load(run, models, search, **others.loading)
     task, several = predictor.task, predictor.several(predictor.settings(**search))
     picture.refuse(task)
+    written.refuse(task)
     if alignments is not None:
         predictor.refuse_without_attention()
     if task.hears and (interactive or every_step is not None):
         raise UsageError("a model that listens hears sound as it comes: leave out --interactive and --every-step")
     if every_step is not None:
-        _refuse_steps(task, alignments is not None or several)
+        _refuse_steps(task, every_step, alignments is not None or several)
+    if task.tables:
+        steps = {"--alignments": alignments, "--every-step": every_step, "--interactive": interactive}
+        refuse_for_tables(steps)
+        with _sink(output_file) as sink:
+            predict_tables(predictor, source, sink.write, form, picture, search)
+        return
     unprompted = task.prompted and input_file is None
     if unprompted and not interactive and waiting():
         print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)
@@ -125,7 +141,7 @@ def predict(
     sources = [[""]] if unprompted else source_windows(source, task)
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not task.lines)
     number, named = 0, is_folder(source) and form == "text" and not several
-    notices = Notices(task.source_limit, endless=not task.lines, prompted=task.prompted)
+    notices = Notices(task.source_limit, endless=task.endless, prompted=task.prompted)
     with _sink(output_file) as sink:
 
         def reply(number: int, prediction: Prediction) -> None:
@@ -146,6 +162,7 @@ def predict(
             for prediction in picture.seen(items, found):
                 number += 1
                 notices.see(f"line {number}", prediction)
+                written.write(task, number, prediction)
                 sink.write(f"{window[number - 1 - items[0].key]}\t" * named + write(number, prediction))
             sink.flush()
     picture.draw(task)
@@ -185,10 +202,12 @@ def _writer(
     return json_line if form == "jsonl" else ranked if several else text
 
 
-def _refuse_steps(task: Task, several: bool) -> None:
-    """Refuse to read step by step where there is no text to read, or more than one thing to show."""
-    if task.prompted or task.reads_files:
+def _refuse_steps(task: Task, by: Step, several: bool) -> None:
+    """Refuse to read step by step where there are no such steps, or more than one thing to show."""
+    if not task.steps:
         raise UsageError("--every-step reads a text word by word, and this model's source is none: leave it out")
+    if by not in task.steps:
+        raise UsageError(f"--every-step {by}: this model's sources are read by {' or '.join(task.steps)}")
     if several:
         raise UsageError("--every-step shows one output a step: leave out --alignments, --n-best and --samples")
 
@@ -196,21 +215,21 @@ def _refuse_steps(task: Task, several: bool) -> None:
 def _steps(
     predictor: Predictor,
     sources: Iterable[list[str]],
-    by: Literal["words", "sentences"],
+    by: Step,
     form: str,
     search: Mapping[str, Any],
     notices: Notices,
 ) -> Iterator[str]:
     """The lines of every source's beginnings, a window of sources at a time."""
-    from anyseq.data.prefixes import prefixes
-
     number = 0
     for window in sources:
-        read = [
-            (number + at, count, text)
-            for at, whole in enumerate(window, 1)
-            for count, text in enumerate(prefixes(whole, by), 1)
-        ]
+        read = []
+        for at, whole in enumerate(window, number + 1):
+            try:
+                beginnings = predictor.task.beginnings(whole, by)
+            except DataError as fault:
+                raise DataError(f"line {at}: {fault}") from None
+            read += [(at, count, text) for count, text in enumerate(beginnings, 1)]
         number += len(window)
         lines = []
         for (line, count, _), found in zip(read, predictor.predict([text for *_, text in read], **search), strict=True):

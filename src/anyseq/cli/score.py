@@ -33,7 +33,7 @@ def score(
     predictor = load(run, models, search)
     items, references = pairs.read(predictor.task)
     numbered = [
-        (number, replace(item, raw={**item.raw, "target": target}))
+        (number, item if len(targets) == 1 else replace(item, raw={**item.raw, "target": target}))
         for number, (item, targets) in enumerate(zip(items, references, strict=True), 1)
         for target in targets
     ]

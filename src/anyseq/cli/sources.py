@@ -1,4 +1,4 @@
-"""What a model is given: lines, or names of files where its sources are pictures or recordings."""
+"""What a model is given: lines, or names of files where its sources are pictures, recordings or music."""
 
 from __future__ import annotations
 
@@ -25,10 +25,14 @@ def is_folder(path: str) -> bool:
 def source_windows(path: str, task: Task) -> Iterable[list[str]]:
     """The lines of a file or of standard input, or the names of a folder's files, a window at a time.
 
+    A file that is a source itself (a picture, a recording, music) is the only one.
+
     Raises:
         UsageError: a folder is given, and the model reads no files.
         DataError: it cannot be read.
     """
+    if task.endings and path.lower().endswith(task.endings):
+        return [[path]]
     if not is_folder(path):
         return windows(path)
     if not task.reads_files:
@@ -39,7 +43,11 @@ def source_windows(path: str, task: Task) -> Iterable[list[str]]:
 
 
 def readable(task: Task, items: Sequence[Item], notices: Notices) -> list[Item]:
-    """The items; where they are files, with nothing in place of one that cannot be read, of which `notices` warns."""
+    """The items; where they are files, with nothing in place of one that cannot be read, of which `notices` warns.
+
+    Raises:
+        DataError: one cannot be read that is to be gone on from; nothing in its place would be gone on from, too.
+    """
     if not task.reads_files:
         return list(items)
     found = []
@@ -49,6 +57,8 @@ def readable(task: Task, items: Sequence[Item], notices: Notices) -> list[Item]:
             if name:
                 task.encode_source(replace(item, raw={"source": name}))
         except DataError as fault:
+            if task.prompted:
+                raise DataError(f"line {item.key + 1}: {fault}") from None
             notices.unreadable(f"line {item.key + 1}: {fault}")
             name = ""
         found.append(replace(item, raw={"source": name}))

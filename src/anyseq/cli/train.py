@@ -118,8 +118,8 @@ def _summary(trained: Trained) -> str:
         figures = "  ".join(f"{key} {value:.4g}" for key, value in metrics.items())
         lines.append(f"the trivial answer ({name}): {figures}")
     task = trained.predictor.task
-    how = "--samples 10" if task.prompted else "--interactive" if task.turns else "--input FILE"
-    how = "--input FOLDER" if task.reads_files else how
+    how = "--input FOLDER" if task.reads_files else "--interactive" if task.turns else "--input FILE"
+    how = "--samples 10" if task.prompted else how
     lines.append(f"the model is in {trained.folder}; to use it: anyseq predict {trained.folder} {how}")
     return "\n".join(lines)
 

@@ -112,6 +112,8 @@ class Decoder(nn.Module, ABC):
         whole: It feeds nothing back: one emission is the whole output.
         restricts: Its emission can be restricted by a constraint of the model.
         attends: Its emission offers `attention`.
+        independent: It feeds nothing back, and yet says one place after the other: all may be asked for at once,
+            whatever stands in `target`.
         constrained: What has come before may make a symbol impossible.
 
     Attributes:
@@ -124,6 +126,7 @@ class Decoder(nn.Module, ABC):
     whole: ClassVar[bool] = False
     restricts: ClassVar[bool] = True
     attends: ClassVar[bool] = False
+    independent: bool = False
     constrained: ClassVar[bool] = False
 
     def prepare(self, memory: Memory) -> Memory:

@@ -43,10 +43,12 @@ class Vectors:
     Attributes:
         dim: Width of each.
         shape: Height, width and channels, where each is a picture, row by row.
+        length: How many there are in every sequence, where all are as long.
     """
 
     dim: int
     shape: tuple[int, int, int] | None = None
+    length: int | None = None
 
 
 @dataclass(frozen=True)

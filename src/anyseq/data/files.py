@@ -171,22 +171,28 @@ def read_lines(path: str | Path) -> Iterator[Item]:
         yield Item({"source": text}, line - 1, file, line)
 
 
-def read_texts(data: Any) -> list[Item]:
+def text_lines(path: str | Path, fields: Sequence[str]) -> list[Item]:
+    """Read a file of texts that stand alone: .jsonl, .tsv and .csv with a field for them, all else with a text a line
+    (plain or .gz).
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    if Path(str(path).removesuffix(".gz")).suffix in {".jsonl", ".tsv", ".csv"}:
+        return read_table(path, fields)
+    return read_parallel(dict.fromkeys(fields, path))
+
+
+def read_texts(data: Any, read_file: Reader = text_lines) -> list[Item]:
     """Read texts that stand alone, as items with the one field `target`.
 
     Args:
-        data: A file, or a list of files read one after the other: .jsonl, .tsv and .csv with a field `text`, all else
-            with a text a line (plain or .gz); or texts from Python.
+        data: A file, or a list of files read one after the other; or texts from Python.
+        read_file: Reads a file, whose field is `text`.
 
     Raises:
         DataError: it cannot be read; the message names file, line and remedy.
     """
-
-    def read_file(path: str | Path, fields: Sequence[str]) -> list[Item]:
-        if Path(str(path).removesuffix(".gz")).suffix in {".jsonl", ".tsv", ".csv"}:
-            return read_table(path, fields)
-        return read_parallel(dict.fromkeys(fields, path))
-
     items = read_items(data, ["text"], read_file)
     return [replace(item, raw={"target": item.raw["text"]}) for item in items]
 
@@ -244,7 +250,7 @@ def _column_rows(path: str | Path, fields: Sequence[str], kind: str) -> Iterator
     plain = kind == ".txt" and len(fields) == 1
     places: list[int] | None = None
     width = len(fields)
-    for number, cells in _csv_rows(path) if kind == ".csv" else _tab_rows(path, split=not plain):
+    for number, cells in csv_rows(path) if kind == ".csv" else _tab_rows(path, split=not plain):
         if places is None:
             if set(fields) <= set(cells) and not plain:
                 places, width = [cells.index(name) for name in fields], len(cells)
@@ -262,7 +268,7 @@ def _tab_rows(path: str | Path, split: bool) -> Iterator[Place]:
         yield number, line.split("\t") if split else [line]
 
 
-def _csv_rows(path: str | Path) -> Iterator[Place]:
+def csv_rows(path: str | Path) -> Iterator[Place]:
     """Rows of a .csv by the line they begin on; a quoted cell may hold line ends."""
     reader = csv.reader((line + "\n" for _, line in read_numbered(path)), strict=True)
     number = 1
@@ -291,7 +297,7 @@ def from_python(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
 
     Args:
         data: A DataFrame with the columns `fields`, or an iterable of mappings with these keys, of sequences (tuples,
-            rows of an array) in their order, or of texts where there is one field.
+            rows of an array) in their order, or of texts (or arrays of several dimensions) where there is one field.
         fields: The names each item's `raw` gets.
 
     Raises:
@@ -302,7 +308,7 @@ def from_python(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
         raise DataError(f"items like {_example(fields)} are expected, this is a {type(data).__name__}")
     items = []
     for key, row in enumerate(rows):
-        if isinstance(row, str) and len(fields) == 1:
+        if len(fields) == 1 and (isinstance(row, str) or (isinstance(row, np.ndarray) and row.ndim > 1)):
             row = [row]
         if not isinstance(row, Mapping):
             if isinstance(row, str) or not isinstance(row, Sequence | np.ndarray) or len(row) != len(fields):
@@ -326,7 +332,7 @@ def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number
 
 def _text(value: Any, name: str, file: str | None = None, line: int | None = None) -> Any:
     """A text, or an array, of which a codec knows what to make."""
-    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return value
     if not isinstance(value, str):
         raise DataError(f"{name} is {value!r:.40}, expected is a text", file, line)

@@ -1,24 +1,27 @@
-"""Labelled files: pictures and recordings, in folders or in a table."""
+"""Files that are one item each: pictures, recordings, music; in folders or in a table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from anyseq.core import Item
-from anyseq.data.files import SIDES, read_items, read_table
+from anyseq.data.files import SIDES, read_items, read_table, read_texts, text_lines
 from anyseq.errors import DataError
 
 
-def read_labelled(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
+def read_labelled(
+    data: Any, fields: Sequence[str] = SIDES, names_file: Callable[[str], bool] = lambda raw: True
+) -> list[Item]:
     """Read what a recipe's `data.train` (dev, test) holds, where sources are files or arrays.
 
     Args:
         data: A folder with a folder for each label; or a table (.tsv .csv .jsonl .txt) of files, as seen from its own
             folder, and their labels; or, from Python, arrays or names of files, and labels.
         fields: The order of a table's columns.
+        names_file: Tells names of files from sources that stand in the table themselves.
 
     Raises:
         DataError: it cannot be read, or a file is not there; the message names file and line.
@@ -27,9 +30,35 @@ def read_labelled(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
         return _folders(Path(data))
 
     def read_file(path: str | Path, fields: Sequence[str]) -> list[Item]:
-        return [_found(item, Path(path).parent) for item in read_table(path, fields)]
+        return [_found(item, Path(path).parent, "source", names_file) for item in read_table(path, fields)]
 
     return read_items(data, fields, read_file)
+
+
+def read_alone(data: Any, endings: tuple[str, ...], names_file: Callable[[str], bool]) -> list[Item]:
+    """Read what has no label, as items with the one field `target`.
+
+    Args:
+        data: A folder of files; one such file; a file of texts, of which some may be names of files as seen from its
+            own folder; a list of any of these files; or, from Python, arrays, texts or names.
+        endings: Of files that are an item each; what else a folder holds is left alone.
+        names_file: Tells names of files from texts.
+
+    Raises:
+        DataError: it cannot be read, or a file is not there; the message names file and line.
+    """
+
+    def read_file(path: str | Path, fields: Sequence[str]) -> list[Item]:
+        if str(path).lower().endswith(endings):
+            return [Item({fields[0]: str(path)}, file=str(path))]
+        return [_found(item, Path(path).parent, fields[0], names_file) for item in text_lines(path, fields)]
+
+    if isinstance(data, str | Path) and Path(data).is_dir():
+        files = [file for file in files_in(Path(data)) if file.lower().endswith(endings)]
+        if not files:
+            raise DataError(f"no file of this folder ends in {' or '.join(endings)}", str(data))
+        return [Item({"target": file}, key, file) for key, file in enumerate(files)]
+    return read_texts(data, read_file)
 
 
 def files_in(folder: Path) -> list[str]:
@@ -54,9 +83,11 @@ def _folders(folder: Path) -> list[Item]:
     return [Item({"source": file, "target": label}, key, file) for key, (file, label) in enumerate(named)]
 
 
-def _found(item: Item, home: Path) -> Item:
-    path = home / item.raw["source"]
+def _found(item: Item, home: Path, field: str, names_file: Callable[[str], bool]) -> Item:
+    if not names_file(item.raw[field]):
+        return item
+    path = home / item.raw[field].strip()
     if not path.is_file():
         raise DataError(f"there is no file {path}; names are seen from the table's own folder", item.file, item.line)
-    raw: Mapping[str, Any] = {**item.raw, "source": str(path)}
+    raw: Mapping[str, Any] = {**item.raw, field: str(path)}
     return replace(item, raw=raw)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-By = Literal["words", "sentences"]
+Step = Literal["words", "sentences", "frames"]
+"""What a source is read by; frames are the words of music written as text."""
 
 _MARKS = ".!?…。！？"
 # Behind a mark and white space, unless a lone mark follows; behind 。 and its like nothing need stand between.
 _SENTENCE_END = re.compile(rf"(?<=[.!?…])\s+(?![{_MARKS}]+(?:\s|$))|(?<=[。！？])(?![{_MARKS}])\s*")
 
 
-def prefixes(text: str, by: By) -> list[str]:
+def prefixes(text: str, by: Step) -> list[str]:
     """Every beginning of a text that ends with a word, or a sentence; the last is all of it, without outer white space.
 
     A sentence ends with `.`, `!`, `?` or their like before white space; a lone mark, as tokenised text has it, is no

@@ -74,7 +74,7 @@ def select_trainable(
         max_skipped: The share that may be left out, 0 to 1.
 
     Raises:
-        DataError: more would be left out, or nothing would remain.
+        DataError: more would be left out, or nothing would remain, or an item cannot be encoded.
     """
     kept, places, reasons, longest = [], [], [], 0
 
@@ -82,7 +82,7 @@ def select_trainable(
         nonlocal longest
         for item in items:
             empty = [name for name, value in item.raw.items() if isinstance(value, str) and not value.strip()]
-            encoded = {} if empty else encode(item)
+            encoded = {} if empty else _placed(item, encode)
             length = max((len(values) for values in encoded.values()), default=0)
             longest = max(longest, length)
             if empty or length > max_length:
@@ -105,6 +105,16 @@ def select_trainable(
             f"or allow it with data.max_skipped={_round_up(share)}"
         )
     return Selection(kept, fields, skipped)
+
+
+def _placed(item: Item, encode: Callable[[Item], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    """An item's fields; what is wrong with it is told with its place."""
+    try:
+        return encode(item)
+    except DataError as fault:
+        if fault.file is not None:
+            raise
+        raise DataError(f"{item.place}: {fault}") from None
 
 
 def _round_up(share: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,20 +18,24 @@ from anyseq.nn.emissions import Attention
 LEAST_SCALE = 1e-3
 """A distribution narrower than this would make a density of any size of a single lucky value."""
 
+Kind = Literal["place", "spread", "shape"]
+"""What x * scale + shift, other units, make of a parameter: a place moves as x does, a spread is scaled, a shape stays.
+"""
+
 
 class Continuous(Emission):
     """What every distribution over vectors can do: values of a vector are independent, given the hidden vector.
 
     Args:
-        parameters: What the decoder says, `per_value` numbers for each value: all the first ones, then the second.
+        parameters: As many numbers for each value as there are `kinds`: all the first ones, then the second.
         valid: Where the places are real, after `unroll`.
         attention: Weights over the source, on demand.
 
-    Class attributes:
-        per_value: Numbers that make the distribution of one value.
+    Attributes:
+        kinds: What each of the numbers is that make the distribution of one value.
     """
 
-    per_value: int
+    kinds: Sequence[Kind]
 
     def __init__(
         self,
@@ -44,7 +48,13 @@ class Continuous(Emission):
     @property
     def numbers(self) -> tuple[Float[Tensor, "row *time value"], ...]:
         """The parameters by kind."""
-        return self.parameters.chunk(self.per_value, -1)
+        return self.parameters.chunk(len(self.kinds), -1)
+
+    def moved(self, shift: Float[Tensor, "..."], scale: Float[Tensor, "..."]) -> Self:
+        """The distribution of x * scale + shift, where this is that of x. Both fit the values; the scale is above 0."""
+        moves = {"place": lambda x: x * scale + shift, "spread": lambda x: x * scale, "shape": lambda x: x}
+        numbers = [moves[kind](x) for kind, x in zip(self.kinds, self.numbers, strict=True)]
+        return self.like(torch.cat(numbers, -1), self.valid, self.attention)
 
     @abstractmethod
     def densities(self, x: Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
@@ -52,11 +62,20 @@ class Continuous(Emission):
 
     @abstractmethod
     def middle(self) -> Float[Tensor, "row *time value"]:
-        """The one value to give where one is wanted: the mode."""
+        """The one value to give where one is wanted: the mode, or where the density is in steps the median."""
 
     @abstractmethod
     def quantile(self, share: float | Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
         """The least value below or at which this share of the distribution lies: its inverse cumulative one."""
+
+    def losses(self, x: Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
+        """What training minimises, of each value; by default the negative log-density."""
+        return -self.densities(x)
+
+    def loss(self, x: Float[Tensor, "row *time value"]) -> Float[Tensor, ""]:
+        """The losses of all valid places, summed."""
+        found = self.losses(x).sum(-1)
+        return (found if self.valid is None else found.masked_fill(~self.valid, 0.0)).sum()
 
     def log_prob(self, x: Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time"]:
         """Log-density of whole vectors, in nats; 0 where not valid."""
@@ -64,16 +83,18 @@ class Continuous(Emission):
         return found if self.valid is None else found.masked_fill(~self.valid, 0.0)
 
     def mode(self, allowed: Bool[Tensor, "row symbol"] | None = None) -> Choice:
-        """The likeliest vector."""
+        """The likeliest vector (of a density in steps its median)."""
         x = self.middle()
         return Choice(x, self.log_prob(x))
 
     def sample(self, noise: Noise, allowed: Bool[Tensor, "row symbol"] | None = None) -> Choice:
-        """One vector a row, value by value by the inverse of the cumulative distribution."""
-        count = self.parameters.shape[-1] // self.per_value
-        uniform = torch.stack([noise.uniform(value) for value in range(count)], -1).to(self.parameters)
-        x = self.quantile(uniform.clamp(1e-7, 1 - 1e-7))
+        """One vector a row, value by value."""
+        x = self.drawn(noise, self.parameters.shape[-1] // len(self.kinds))
         return Choice(x, self.log_prob(x))
+
+    def drawn(self, noise: Noise, count: int) -> Float[Tensor, "row value"]:
+        """One draw of each of so many values, by the inverse of the cumulative distribution."""
+        return self.quantile(uniforms(noise, range(count), self.parameters))
 
     def at(self, places: Bool[Tensor, "row time"]) -> Self:
         """The distributions at these places."""
@@ -114,19 +135,22 @@ class Continuous(Emission):
 
 
 class Normal(Continuous):
-    """A normal distribution for each value: mean, and the softplus of its standard deviation's parameter."""
+    """A normal distribution for each value: mean and standard deviation."""
 
-    per_value = 2
+    kinds: Sequence[Kind] = ("place", "spread")
 
-    @property
-    def scale(self) -> Float[Tensor, "row *time value"]:
-        """Standard deviations."""
-        return torch.nn.functional.softplus(self.numbers[1]) + LEAST_SCALE
+    @classmethod
+    def of(
+        cls, said: Float[Tensor, "row *time parameter"], valid: Tensor | None = None, attention: Attention | None = None
+    ) -> Self:
+        """From any numbers: the softplus of the second ones is the deviation."""
+        mean, raw = said.chunk(2, -1)
+        return cls(torch.cat([mean, spread(raw)], -1), valid, attention)
 
     def densities(self, x: Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
         """Log-density of each value."""
-        scale = self.scale
-        return -0.5 * ((x - self.numbers[0]) / scale) ** 2 - scale.log() - 0.5 * math.log(2 * math.pi)
+        mean, scale = self.numbers
+        return -0.5 * ((x - mean) / scale) ** 2 - scale.log() - 0.5 * math.log(2 * math.pi)
 
     def middle(self) -> Float[Tensor, "row *time value"]:
         """The mean."""
@@ -134,19 +158,76 @@ class Normal(Continuous):
 
     def quantile(self, share: float | Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
         """Mean + standard deviation * Φ⁻¹(share)."""
-        return self.numbers[0] + self.scale * torch.special.ndtri(torch.as_tensor(share).to(self.parameters))
+        mean, scale = self.numbers
+        return mean + scale * torch.special.ndtri(torch.as_tensor(share).to(self.parameters))
 
-    def sharpen(self, temperature: float) -> Normal:
+    def sharpen(self, temperature: float) -> Self:
         """Divide the logarithm of the density by the temperature: the standard deviation by its root."""
-        wanted = (self.scale * temperature**0.5 - LEAST_SCALE).clamp(min=1e-6)
-        raw = wanted + torch.log(-torch.expm1(-wanted))  # the inverse of softplus
-        return Normal(torch.cat([self.numbers[0], raw], -1), self.valid, self.attention)
+        mean, scale = self.numbers
+        return self.like(torch.cat([mean, scale * temperature**0.5], -1), self.valid, self.attention)
+
+
+class SquaredError(Continuous):
+    """The mean alone; its loss is the square of what it is off.
+
+    As a distribution a normal one of fixed standard deviation, whose negative logarithm is that loss, halved and moved.
+
+    Args:
+        parameters, valid, attention: As of `Continuous`.
+        deviation: The standard deviation; no loss depends on it.
+    """
+
+    kinds: Sequence[Kind] = ("place",)
+
+    def __init__(
+        self,
+        parameters: Float[Tensor, "row *time parameter"],
+        valid: Tensor | None = None,
+        attention: Attention | None = None,
+        deviation: float = 1.0,
+    ) -> None:
+        super().__init__(parameters, valid, attention)
+        self.deviation = deviation
+
+    def like(self, parameters: Tensor, valid: Tensor | None, attention: Attention | None) -> Self:
+        """The same deviation around other means."""
+        return type(self)(parameters, valid, attention, self.deviation)
+
+    def losses(self, x: Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
+        """Squares."""
+        return (x - self.parameters) ** 2
+
+    def densities(self, x: Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
+        """Log-density of each value."""
+        return -0.5 * self.losses(x) / self.deviation**2 - math.log(self.deviation) - 0.5 * math.log(2 * math.pi)
+
+    def middle(self) -> Float[Tensor, "row *time value"]:
+        """The mean."""
+        return self.parameters
+
+    def quantile(self, share: float | Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
+        """Mean + standard deviation * Φ⁻¹(share)."""
+        return self.parameters + self.deviation * torch.special.ndtri(torch.as_tensor(share).to(self.parameters))
+
+    def sharpen(self, temperature: float) -> Self:
+        """Divide the logarithm of the density by the temperature."""
+        return type(self)(self.parameters, self.valid, self.attention, self.deviation * temperature**0.5)
+
+
+def spread(raw: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """A number above 0 from any: softplus, and the least there may be."""
+    return torch.nn.functional.softplus(raw) + LEAST_SCALE
+
+
+def uniforms(noise: Noise, draws: Sequence[int], like: Tensor) -> Float[Tensor, "row draw"]:
+    """One number inside (0, 1) for each row and draw, as far from both ends as float32 can tell."""
+    return torch.stack([noise.uniform(draw) for draw in draws], -1).to(like).clamp(1e-7, 1 - 1e-7)
 
 
 class Bernoulli(Continuous):
     """Each value is 1 or 0, whatever the others are: the logit of 1."""
 
-    per_value = 1
+    kinds = ("shape",)
 
     def densities(self, x: Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
         """Log-probability of each value."""

@@ -17,6 +17,7 @@ from anyseq.data.batching import Batches, Packed, TokenBatches
 from anyseq.data.check import Finding
 from anyseq.data.files import read_items
 from anyseq.data.pairs import pairs
+from anyseq.data.prefixes import Step, prefixes
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
@@ -126,7 +127,10 @@ class Task(ABC):
         prompted: There is no source: outputs come from nothing, or go on from a prompt, which stands in its place.
         lines: An output is a line and ends by itself; else it is a text of many, and goes on until it is stopped.
         plots: What there is a picture of (`plot`): predictions, and of those such as can be compared with targets.
+        writes: The ending of the files its outputs may be written as (`write`); empty: of none.
         hears: Its source is sound, which may be a stream; outputs are detections (`listener`).
+        tables: A source is a table, all of a file, and an output rows of one with this header; none: it is not so.
+        figures: Names of what `measure` finds, by which a checkpoint may be chosen, and whether higher is better.
 
     Attributes:
         codecs: By name, once `fit` or `load_codecs` was called.
@@ -137,7 +141,10 @@ class Task(ABC):
     prompted: ClassVar[bool] = False
     lines: ClassVar[bool] = True
     plots: ClassVar[tuple[Literal["predictions", "judged"], ...]] = ()
+    writes: ClassVar[str] = ""
     hears: ClassVar[bool] = False
+    tables: ClassVar[tuple[str, ...]] = ()
+    figures: ClassVar[Mapping[str, bool]] = {}
 
     codecs: dict[str, Codec]
     model: Model
@@ -170,6 +177,16 @@ class Task(ABC):
         """
         return read_items(data)
 
+    def sources(self, raws: Any) -> list[Item]:
+        """What is to be predicted of, from Python: of texts, arrays, names of files an item each; where sources are
+        tables, of each what it holds.
+
+        Raises:
+            DataError: it cannot be used.
+        """
+        raws = [raws] if isinstance(raws, str) else raws
+        return [Item({"source": raw}, key) for key, raw in enumerate(raws)]
+
     @abstractmethod
     def read_test(self) -> Sequence[Item] | None:
         """Read the test items, None where the recipe has none."""
@@ -195,6 +212,25 @@ class Task(ABC):
     def reads_files(self) -> bool:
         """Whether a source is the name of a file: a picture, a recording."""
         return False
+
+    @property
+    def endless(self) -> bool:
+        """Whether outputs have no end of their own: they go on until they are stopped."""
+        return not self.lines
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Of files that are a source each."""
+        return ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What a source may be read by, from its beginning on."""
+        return () if self.prompted else ("words", "sentences")
+
+    def beginnings(self, source: str, by: Step) -> list[str]:
+        """Every beginning of a source that ends with such a step."""
+        return prefixes(source, by)
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """What is wrong, or odd, with the data as they were read; nothing where a task cannot tell."""
@@ -251,11 +287,14 @@ class Task(ABC):
         """All fields of an item that has a target; with a seed as training sees them, where codecs vary."""
 
     def settle(self, items: Sequence[Item], folder: Path) -> Sequence[str]:
-        """Choose what is no weight, a threshold, by what the trained model makes of dev; notes for a person.
+        """Choose what is no weight (a threshold, the width of intervals) by what the trained model makes of dev.
 
         Args:
             items: Dev.
             folder: Where the codecs are, from which `load_codecs` will read it.
+
+        Returns:
+            Notes for a person.
         """
         return []
 
@@ -311,6 +350,14 @@ class Task(ABC):
     @abstractmethod
     def output(self, values: Tensor, item: Item) -> str:
         """What a person sees of one hypothesis."""
+
+    def write(self, output: str, path: Path) -> None:
+        """Write an output as a file, where `writes` says of what kind.
+
+        Raises:
+            UsageError: there is none.
+        """
+        raise UsageError("this model's outputs are texts and no files: leave out --files")
 
     def plot(self, items: Sequence[Item], predictions: Sequence[Prediction], path: Path) -> None:
         """Draw predictions, where `plots` says that there is a picture of them.

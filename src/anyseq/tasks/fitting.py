@@ -64,7 +64,7 @@ def deciding_metric(task: Task) -> tuple[str, bool]:
     Raises:
         ConfigError: the recipe has no such metric.
     """
-    known = {metric.name: metric.higher_is_better for metric in task.metrics} | {"loss": False}
+    known = {metric.name: metric.higher_is_better for metric in task.metrics} | {"loss": False, **task.figures}
     decides = task.config.training.metric or (task.metrics[0].name if task.metrics else "loss")
     if decides not in known:
         raise ConfigError(f"training.metric: there is no metric {decides!r} in this recipe; it has {', '.join(known)}")

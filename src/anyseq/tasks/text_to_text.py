@@ -33,6 +33,7 @@ from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
 from anyseq.data.files import SIDES
+from anyseq.data.prefixes import Step, prefixes
 from anyseq.data.selection import select_trainable
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
@@ -147,6 +148,21 @@ class TextToText(Task):
     def reads_files(self) -> bool:
         """As the source's codec does."""
         return self._config.codec.source.reads_files
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """As the source's codec reads them."""
+        return self._config.codec.source.endings
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """As the source's codec says."""
+        return self._config.codec.source.steps
+
+    def beginnings(self, source: str, by: Step) -> list[str]:
+        """Every beginning; of a file's its text is read."""
+        codec = self.codecs["source"]
+        return prefixes(str(codec.decode(codec.encode(source))) if self.reads_files else source, by)
 
     @property
     def source_limit(self) -> str:

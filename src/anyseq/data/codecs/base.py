@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from anyseq.core import Codec, PartConfig
+from anyseq.data.prefixes import Step
 
 
 class CodecConfig(PartConfig):
@@ -15,10 +16,18 @@ class CodecConfig(PartConfig):
 
     Class attributes:
         reads_files: A raw value may be the name of a file (a picture, a recording), or an array.
+        endings: Of files that hold one raw value each.
+        steps: What a raw value may be read by, from its beginning on.
     """
 
     section: ClassVar[str] = "codecs"
     reads_files: ClassVar[bool] = False
+    endings: ClassVar[tuple[str, ...]] = ()
+    steps: ClassVar[tuple[Step, ...]] = ("words", "sentences")
+
+    def names_file(self, raw: str) -> bool:
+        """Whether a text is the name of a file that holds the value, and not the value itself."""
+        return self.reads_files
 
     def remarks(self, raws: Iterable[Any]) -> Iterator[str]:
         """What a person should know of how these raw values are read."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from anyseq.core import Codec, Item, Vectors
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.measured import Measured
+from anyseq.data.prefixes import Step
 from anyseq.errors import DataError
 
 _FILE = "codec.json"
@@ -102,6 +103,8 @@ class PicturesConfig(CodecConfig):
     """A picture: an array, or the name of a file (PNG, JPEG, ...)."""
 
     reads_files: ClassVar[bool] = True
+    endings: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
+    steps: ClassVar[tuple[Step, ...]] = ()
 
     by: Literal["whole", "rows"] = Field("whole", description="what an element is: all of the picture, or each row")
     colour: Literal["grey", "rgb"] = Field("grey", description="read files as grey, or as red, green and blue")

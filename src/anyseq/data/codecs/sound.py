@@ -18,6 +18,7 @@ from torch import Tensor
 from anyseq.core import Codec, Item, Vectors
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.measured import Measured
+from anyseq.data.prefixes import Step
 from anyseq.data.waves import read_header, read_wave, resampled
 from anyseq.errors import DataError
 
@@ -153,6 +154,8 @@ class SoundConfig(CodecConfig):
     """A recording: a WAV file's name, or samples."""
 
     reads_files: ClassVar[bool] = True
+    endings: ClassVar[tuple[str, ...]] = (".wav",)
+    steps: ClassVar[tuple[Step, ...]] = ()
 
     sample_rate_hz: int = Field(8000, ge=1000, description="samples a second; other recordings are resampled")
     window_ms: float = Field(25.0, gt=0, description="length of a frame")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from anyseq.core import Decoder, Memory, Padded, State, Stream, Symbols
 from anyseq.errors import ConfigError
-from anyseq.models.decoders.base import DecoderConfig, MemoryShape
+from anyseq.models.decoders.base import DecoderConfig, MemoryShape, at_places
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack, OutputEmbedding, SymbolEmbedding
 from anyseq.nn.emissions import Table
@@ -143,10 +143,8 @@ class LabelDecoder(AlignedDecoder):
 
 
 def said_at(memory: Memory, places: Int[Tensor, "row place"]) -> Float[Tensor, "row place symbol"]:
-    """What is said at each row's places of its source; beyond the last one, what is said there."""
-    shared = torch.minimum(places.view(memory.rows, -1), memory.last[:, None])
-    said = memory.said.gather(1, shared[:, :, None].expand(-1, -1, memory.said.shape[2]))
-    return said.view(*places.shape, memory.said.shape[2])
+    """What is said at each row's places of its source."""
+    return at_places(memory.said, memory.last, places)
 
 
 Pooled = Literal["max", "mean", "last", "attention"]

@@ -10,10 +10,11 @@ from jaxtyping import Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Memory, Padded, State, Stream
+from anyseq.core import Decoder, Emission, Memory, Padded, State, Stream, Vectors
 from anyseq.errors import ConfigError
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape, target_embedding
-from anyseq.models.decoders.rnn import FirstState, SoftmaxHead, StartSettings
+from anyseq.models.decoders.rnn import FirstState, KnownAhead, SoftmaxHead, StartSettings, VectorSettings
+from anyseq.models.emissions.base import VectorHead
 from anyseq.nn.attention_scores import (
     AdditiveScores,
     AroundPredicted,
@@ -27,7 +28,6 @@ from anyseq.nn.attention_scores import (
 from anyseq.nn.cells import AffineCell
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack
-from anyseq.nn.emissions import Categorical
 from anyseq.nn.recurrent import Causal, Connected, RecurrentStack
 
 
@@ -41,7 +41,8 @@ class RnnAttentionDecoder(Decoder):
         stack: The recurrence, from left to right.
         first: Makes its first state.
         reader: Reads the memory.
-        head: The softmax.
+        head: The softmax, or the layer that says a distribution over vectors.
+        known: What is known of the output in advance; None: nothing is.
 
     Source:
         Luong et al. 2015, arXiv:1508.04025, section 3.1 (theirs starts from the encoder's states: start=states).
@@ -50,11 +51,19 @@ class RnnAttentionDecoder(Decoder):
     attends: ClassVar[bool] = True
 
     def __init__(
-        self, fed_back: FedBack, stack: RecurrentStack, first: FirstState, reader: Reader, head: SoftmaxHead
+        self,
+        fed_back: FedBack,
+        stack: RecurrentStack,
+        first: FirstState,
+        reader: Reader,
+        head: SoftmaxHead | VectorHead,
+        known: KnownAhead | None = None,
     ) -> None:
         super().__init__()
         self.fed_back, self.stack, self.first, self.reader, self.head = fed_back, stack, first, reader, head
-        self.output_dim = head.output.in_features
+        self.known = KnownAhead() if known is None else known
+        self.discrete = isinstance(head, SoftmaxHead)
+        self.output_dim = head.output.in_features if self.discrete else 0
 
     def prepare(self, memory: Memory) -> Memory:
         """Add the reader's keys and values."""
@@ -65,18 +74,20 @@ class RnnAttentionDecoder(Decoder):
         steps = torch.zeros(memory.rows, dtype=torch.int64, device=memory.item.device)
         return State(steps=steps, cells=self.first(memory, self.stack))
 
-    def step(self, memory: Memory, state: State, previous: Shaped[Tensor, " row"]) -> tuple[Categorical, State]:
+    def step(self, memory: Memory, state: State, previous: Shaped[Tensor, "row *value"]) -> tuple[Emission, State]:
         """One time step of the stack, then a look at the source."""
-        h, cells = self.stack.step(self.fed_back(previous, state.steps), state.cells)
+        x = self.known(self.fed_back(previous, state.steps)[:, None], memory, state.steps)[:, 0]
+        h, cells = self.stack.step(x, state.cells)
         read, weights = self.reader(h[:, None], memory)
         return self.head(read[:, 0], attention=lambda: weights[:, 0]), State(steps=state.steps + 1, cells=cells)
 
     def unroll(
         self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
-    ) -> tuple[Categorical, State]:
+    ) -> tuple[Emission, State]:
         """The whole target through the fused recurrence, then one look from all times."""
         state, previous = self.begin(memory, target, state, previous)
-        h, cells = self.stack(self.fed_back.shifted(target, previous, state.steps), target.valid, state.cells)
+        x = self.known(self.fed_back.shifted(target, previous, state.steps), memory, state.steps)
+        h, cells = self.stack(x, target.valid, state.cells)
         read, weights = self.reader(h, memory)
         state = State(steps=state.steps + target.lengths, cells=cells)
         return self.head(read, target.valid, lambda: weights), state
@@ -99,9 +110,15 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
     """
 
     def __init__(
-        self, fed_back: FedBack, stack: RecurrentStack, first: FirstState, reader: Reader, head: SoftmaxHead
+        self,
+        fed_back: FedBack,
+        stack: RecurrentStack,
+        first: FirstState,
+        reader: Reader,
+        head: SoftmaxHead | VectorHead,
+        known: KnownAhead | None = None,
     ) -> None:
-        super().__init__(fed_back, stack, first, reader, head)
+        super().__init__(fed_back, stack, first, reader, head, known)
         _bottom(stack)
 
     def start(self, memory: Memory) -> State:
@@ -109,9 +126,10 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
         state = super().start(memory)
         return state.replace(read=memory.values.new_zeros(memory.rows, self.reader.output_dim))
 
-    def step(self, memory: Memory, state: State, previous: Shaped[Tensor, " row"]) -> tuple[Categorical, State]:
+    def step(self, memory: Memory, state: State, previous: Shaped[Tensor, "row *value"]) -> tuple[Emission, State]:
         """One time step of the stack over both inputs, then a look at the source."""
-        x = torch.cat([self.fed_back(previous, state.steps), state.read], 1)
+        x = self.known(self.fed_back(previous, state.steps)[:, None], memory, state.steps)[:, 0]
+        x = torch.cat([x, state.read], 1)
         h, cells = self.stack.step(x, state.cells)
         read, weights = self.reader(h[:, None], memory)
         read = read[:, 0]
@@ -120,11 +138,11 @@ class RnnInputFeedingDecoder(RnnAttentionDecoder):
 
     def unroll(
         self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
-    ) -> tuple[Categorical, State]:
+    ) -> tuple[Emission, State]:
         """The loop over time, with the embeddings already projected for the bottom cell."""
         cell, dropout = _bottom(self.stack)
         state, previous = self.begin(memory, target, state, previous)
-        embedded = self.fed_back.shifted(target, previous, state.steps)
+        embedded = self.known(self.fed_back.shifted(target, previous, state.steps), memory, state.steps)
         inputs = cell.project(dropout(embedded))
         weight_read = cell.weight_ih[:, -self.reader.output_dim :].t()
         reads, looks = [], []
@@ -152,7 +170,7 @@ def _bottom(stack: RecurrentStack) -> tuple[AffineCell, Dropout]:
     raise ValueError("input feeding needs an AffineCell at the bottom: its input is projected before the loop")
 
 
-class AttentionDecoderConfig(StartSettings, DecoderConfig):
+class AttentionDecoderConfig(VectorSettings, StartSettings, DecoderConfig):
     """A recurrent decoder with attention."""
 
     outline: ClassVar[tuple[str, ...]] = (*StartSettings.outline, "scores")
@@ -170,8 +188,15 @@ class AttentionDecoderConfig(StartSettings, DecoderConfig):
     )
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnAttentionDecoder:
-        """Make a decoder that looks at such a memory and emits this stream of symbols."""
-        own = target_embedding(target, embed, self.embed_dim)
+        """Make a decoder that looks at such a memory and emits this stream."""
+        own: nn.Module
+        head: SoftmaxHead | VectorHead
+        if isinstance(target, Vectors):
+            own, head = nn.Linear(target.dim, self.embed_dim), self.vector_head(self.embed_dim, target, self.dropout)
+        else:
+            self.refuse_emission()
+            own = target_embedding(target, embed, self.embed_dim)
+            head = self.head(own, self.embed_dim)
         kind = RnnInputFeedingDecoder if self.input_feeding else RnnAttentionDecoder
         stack = RecurrentStack(self.make_layers(self.embed_dim * 2 if self.input_feeding else self.embed_dim))
         return kind(
@@ -179,7 +204,8 @@ class AttentionDecoderConfig(StartSettings, DecoderConfig):
             stack=stack,
             first=self.make_first(memory, stack),
             reader=Reader(self._scores(memory.vectors_dim), self._focus(), self.embed_dim),
-            head=self.head(own, self.embed_dim),
+            head=head,
+            known=KnownAhead(memory.future_dim, self.embed_dim),
         )
 
     def _focus(self) -> Focus:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import nn
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from anyseq.core import Decoder, Encoder, PartConfig, Stream, Symbols
 from anyseq.errors import ConfigError
@@ -23,16 +25,18 @@ class MemoryShape:
         vectors_dim: Width of `memory.vectors`.
         summary_dim: Width of `memory.summary`.
         state_dims: Of `memory.states`, layer by layer: width of each field by name; empty where there are none.
+        future_dim: Width of `memory.future`, what is known of each place of the output in advance; 0: nothing is.
     """
 
     vectors_dim: int
     summary_dim: int
     state_dims: Sequence[Mapping[str, int]] = ()
+    future_dim: int = 0
 
     @classmethod
-    def of(cls, encoder: Encoder) -> MemoryShape:
-        """What this encoder leaves."""
-        return cls(encoder.output_dim, encoder.summary_dim, encoder.state_dims)
+    def of(cls, encoder: Encoder, future_dim: int = 0) -> MemoryShape:
+        """What this encoder leaves, and what is known of the output in advance."""
+        return cls(encoder.output_dim, encoder.summary_dim, encoder.state_dims, future_dim)
 
     @property
     def empty(self) -> bool:
@@ -84,6 +88,15 @@ class DecoderConfig(PartConfig):
         Raises:
             ConfigError: the parts cannot go together (a shared embedding of another width, a stream it cannot emit).
         """
+
+
+def at_places(
+    table: Float[Tensor, "source place dim"], last: Int[Tensor, " source"], places: Int[Tensor, "row asked"]
+) -> Float[Tensor, "row asked dim"]:
+    """What stands at each row's places of its source; beyond the last one, what stands there."""
+    shared = torch.minimum(places.reshape(len(table), -1), last[:, None])
+    found = table.gather(1, shared[:, :, None].expand(-1, -1, table.shape[2]))
+    return found.view(*places.shape, table.shape[2])
 
 
 def target_embedding(target: Stream, embed: nn.Module | None, dim: int) -> SymbolEmbedding:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Emission, Memory, Padded, State, Stream, Tree, Vectors
+from anyseq.core import Decoder, Emission, Memory, Padded, PartConfig, State, Stream, Tree, Vectors
 from anyseq.errors import ConfigError
-from anyseq.models.decoders.base import DecoderConfig, MemoryShape, output_layer, target_embedding
+from anyseq.models.decoders.base import DecoderConfig, MemoryShape, at_places, output_layer, target_embedding
 from anyseq.models.emissions.base import EmissionConfig, VectorHead
 from anyseq.models.encoders.base import EncoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
@@ -22,6 +22,8 @@ from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack, SymbolEmbedding
 from anyseq.nn.emissions import Attention, Categorical
 from anyseq.nn.recurrent import RecurrentStack
+
+Start = Literal["summary", "states"]
 
 
 class FirstState(nn.Module, ABC):
@@ -146,6 +148,28 @@ class SoftmaxHead(nn.Module):
         )
 
 
+class KnownAhead(nn.Module):
+    """What is known of each place of the output in advance (`memory.future`), added to what a decoder reads there.
+
+    Args:
+        future_dim: Width of what is known; 0: nothing is, and nothing is added.
+        dim: Width of what the decoder reads.
+    """
+
+    def __init__(self, future_dim: int = 0, dim: int = 0) -> None:
+        super().__init__()
+        self.linear = nn.Linear(future_dim, dim, bias=False) if future_dim else None
+
+    def forward(
+        self, x: Float[Tensor, "row time dim"], memory: Memory, steps: Int[Tensor, " row"]
+    ) -> Float[Tensor, "row time dim"]:
+        """The sum, at the places that follow `steps`."""
+        if self.linear is None:
+            return x
+        places = steps[:, None] + torch.arange(x.shape[1], device=steps.device)
+        return x + self.linear(at_places(memory.future.values, memory.future.lengths - 1, places))
+
+
 class RnnDecoder(Decoder):
     """A recurrent stack that starts from what the fold ended with and reads its own output: symbols, or vectors.
 
@@ -155,6 +179,7 @@ class RnnDecoder(Decoder):
         first: Makes its first state.
         readout: From the top layer's output to what the head reads.
         head: The softmax, or the layer that says a distribution over vectors.
+        known: What is known of the output in advance; None: nothing is.
 
     Source:
         Sutskever et al. 2014, arXiv:1409.3215.
@@ -167,9 +192,11 @@ class RnnDecoder(Decoder):
         first: FirstState,
         readout: nn.Module,
         head: SoftmaxHead | VectorHead,
+        known: KnownAhead | None = None,
     ) -> None:
         super().__init__()
         self.fed_back, self.stack, self.first, self.readout, self.head = fed_back, stack, first, readout, head
+        self.known = KnownAhead() if known is None else known
         self.discrete = isinstance(head, SoftmaxHead)
         self.output_dim = head.output.in_features if self.discrete else 0
 
@@ -180,7 +207,8 @@ class RnnDecoder(Decoder):
 
     def step(self, memory: Memory, state: State, previous: Shaped[Tensor, "row *value"]) -> tuple[Emission, State]:
         """One time step of the stack."""
-        h, cells = self.stack.step(self.fed_back(previous, state.steps), state.cells)
+        x = self.known(self.fed_back(previous, state.steps)[:, None], memory, state.steps)[:, 0]
+        h, cells = self.stack.step(x, state.cells)
         return self.head(self.readout(h)), State(steps=state.steps + 1, cells=cells)
 
     def unroll(
@@ -188,7 +216,7 @@ class RnnDecoder(Decoder):
     ) -> tuple[Emission, State]:
         """The whole target through the fused recurrence."""
         state, previous = self.begin(memory, target, state, previous)
-        x = self.fed_back.shifted(target, previous, state.steps)
+        x = self.known(self.fed_back.shifted(target, previous, state.steps), memory, state.steps)
         h, cells = self.stack(x, target.valid, state.cells)
         return self.head(self.readout(h), target.valid), State(steps=state.steps + target.lengths, cells=cells)
 
@@ -206,7 +234,7 @@ class RnnSettings(RecurrentSettings):
 class StartSettings(RnnSettings):
     """Where the first state comes from."""
 
-    start: Literal["summary", "states"] = Field(
+    start: Start = Field(
         "summary",
         description="the first state: from the encoder's summary through a layer (Cho 2014), or the encoder's last "
         "states themselves, layer by layer (Sutskever 2014)",
@@ -214,20 +242,60 @@ class StartSettings(RnnSettings):
 
     def make_first(self, memory: MemoryShape, stack: RecurrentStack) -> FirstState:
         """What makes the first state."""
-        if self.start == "states":
-            return Handover(memory.state_dims, stack)
-        return Learnt(stack) if memory.empty else Bridge(memory.summary_dim, stack)
+        return first_state(self.start, memory, stack)
 
 
-class RnnDecoderConfig(StartSettings, DecoderConfig):
-    """A recurrent decoder without attention."""
+def first_state(start: Start, memory: MemoryShape, stack: RecurrentStack) -> FirstState:
+    """What makes a stack's first state of such a memory."""
+    if start == "states":
+        return Handover(memory.state_dims, stack)
+    return Learnt(stack) if memory.empty else Bridge(memory.summary_dim, stack)
 
-    alone: ClassVar[bool] = True
-    carried: ClassVar[bool] = True
+
+class VectorSettings(PartConfig):
+    """What decoders share that emit symbols or vectors."""
 
     emission: EmissionConfig | None = Field(
         None, description="where vectors are emitted: the distribution of each value; symbols have a softmax"
     )
+
+    def refuse_emission(self) -> None:
+        """Refuse a distribution of values where symbols are emitted.
+
+        Raises:
+            ConfigError: so it is.
+        """
+        if self.emission is not None:
+            raise ConfigError("model.decoder.emission is for vectors, and the target's are symbols: leave it out")
+
+    def vector_head(self, hidden_dim: int, target: Vectors, dropout: float) -> VectorHead:
+        """The layer that says the distribution.
+
+        Raises:
+            ConfigError: none was chosen.
+        """
+        return VectorHead(needed(self.emission), hidden_dim, target.dim, dropout)
+
+
+def needed(emission: EmissionConfig | None) -> EmissionConfig:
+    """The distribution of values.
+
+    Raises:
+        ConfigError: none was chosen.
+    """
+    if emission is None:
+        raise ConfigError(
+            "the target's codec gives vectors: say what each value's distribution is, model.decoder.emission.kind="
+            "..., or choose a codec of symbols"
+        )
+    return emission
+
+
+class RnnDecoderConfig(VectorSettings, StartSettings, DecoderConfig):
+    """A recurrent decoder without attention."""
+
+    alone: ClassVar[bool] = True
+    carried: ClassVar[bool] = True
 
     def as_encoder(self) -> tuple[EncoderConfig, Mapping[str, str]]:
         """One that reads from left to right."""
@@ -239,8 +307,7 @@ class RnnDecoderConfig(StartSettings, DecoderConfig):
         """Make a decoder that starts from such a memory and emits this stream."""
         if isinstance(target, Vectors):
             return self._of_vectors(memory, target)
-        if self.emission is not None:
-            raise ConfigError("model.decoder.emission is for vectors, and the target's are symbols: leave it out")
+        self.refuse_emission()
         own = target_embedding(target, embed, self.embed_dim)
         stack = RecurrentStack(self.make_layers(self.embed_dim))
         projected = self.tied and self.embed_dim != self.hidden_dim
@@ -253,16 +320,12 @@ class RnnDecoderConfig(StartSettings, DecoderConfig):
         )
 
     def _of_vectors(self, memory: MemoryShape, target: Vectors) -> RnnDecoder:
-        if self.emission is None:
-            raise ConfigError(
-                "the target's codec gives vectors: say what each value's distribution is, model.decoder.emission.kind="
-                "..., or choose a codec of symbols"
-            )
         stack = RecurrentStack(self.make_layers(self.embed_dim))
         return RnnDecoder(
             fed_back=FedBack(nn.Linear(target.dim, self.embed_dim), self.embed_dim),
             stack=stack,
             first=self.make_first(memory, stack),
             readout=nn.Identity(),
-            head=VectorHead(self.emission, self.hidden_dim, target.dim, self.dropout),
+            head=self.vector_head(self.hidden_dim, target, self.dropout),
+            known=KnownAhead(memory.future_dim, self.embed_dim),
         )

@@ -28,7 +28,7 @@ class EmissionConfig(PartConfig):
     def build(
         self, parameters: Tensor, valid: Tensor | None = None, attention: Attention | None = None
     ) -> Continuous:
-        """The distribution that has these parameters, `per_value` numbers a value in the last dimension."""
+        """The distribution that these numbers say, any `per_value` for each value in the last dimension."""
 
 
 class VectorHead(nn.Module):

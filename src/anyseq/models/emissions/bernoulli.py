@@ -15,7 +15,7 @@ class BernoulliConfig(EmissionConfig):
     @property
     def per_value(self) -> int:
         """The logit."""
-        return Bernoulli.per_value
+        return len(Bernoulli.kinds)
 
     def build(self, parameters: Tensor, valid: Tensor | None = None, attention: Attention | None = None) -> Bernoulli:
         """The distribution."""

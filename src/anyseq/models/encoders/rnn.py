@@ -8,7 +8,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import nn
 
-from anyseq.core import Encoder, Memory, Padded, Stream, Symbols
+from anyseq.core import Encoder, Memory, Padded, Stream, Symbols, Vectors
+from anyseq.errors import ConfigError
 from anyseq.models.encoders.base import EncoderConfig
 from anyseq.models.recurrent import RecurrentSettings
 from anyseq.nn.dropout import Dropout
@@ -61,6 +62,7 @@ class RnnEncoderConfig(RecurrentSettings, EncoderConfig):
 
     outline: ClassVar[tuple[str, ...]] = (*RecurrentSettings.outline, "bidirectional")
 
+    embed_dim: int = Field(256, ge=0, description="width of the input vectors; 0: vectors are read as they come")
     bidirectional: bool = Field(True, description="read the source from both ends")
     reverse: bool = Field(
         False, description="read the source from back to front, the end symbol last (Sutskever 2014); not bidirectional"
@@ -74,10 +76,13 @@ class RnnEncoderConfig(RecurrentSettings, EncoderConfig):
 
     def build(self, source: Stream) -> RnnEncoder:
         """Make an encoder that reads this stream."""
-        layers = self.make_layers(self.embed_dim, self.bidirectional)
+        if not self.embed_dim and not isinstance(source, Vectors):
+            raise ConfigError("model.encoder.embed_dim=0 reads vectors as they come, and the source's are symbols")
+        embed = input_layer(source, self.embed_dim) if self.embed_dim else nn.Identity()
+        layers = self.make_layers(self.embed_dim or source.dim, self.bidirectional)  # type: ignore[union-attr]
         kept = int(isinstance(source, Symbols))  # the end symbol
         return RnnEncoder(
-            embed=input_layer(source, self.embed_dim),
+            embed=embed,
             stack=Reversed(layers, kept) if self.reverse else RecurrentStack(layers),
             dropout=self.dropout,
         )

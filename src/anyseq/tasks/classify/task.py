@@ -80,7 +80,8 @@ class Classify(TextToText):
     def read_pairs(self, data: Any) -> list[Item]:
         """As all pairs of texts, or with the label first; or files in folders, where the codec reads files."""
         fields = SIDES[::-1] if self._config.data.label_first else SIDES
-        return (read_labelled if self._config.codec.source.reads_files else read_items)(data, fields)
+        source = self._config.codec.source
+        return read_labelled(data, fields, source.names_file) if source.reads_files else read_items(data, fields)
 
     @cached_property
     def model_limits(self) -> Constraint | None:

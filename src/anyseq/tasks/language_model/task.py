@@ -175,9 +175,10 @@ class LanguageModel(Task):
         return {"target": codec.encode(text) if seed is None else codec.augment(text, 2 * seed)}
 
     def encode_source(self, item: Item) -> EncodedSource:
-        """The prompt's symbols, without an end; there may be none."""
-        prompt = item.raw.get("source", "")
-        return EncodedSource(self.codecs["target"].encode(prompt)[:-1], False, False)
+        """The prompt as it is encoded, without an end; there may be nothing."""
+        codec, prompt = self.codecs["target"], item.raw.get("source", "")
+        encoded = codec.encode(prompt)
+        return EncodedSource(encoded[:-1] if isinstance(codec.stream, Symbols) else encoded, False, False)
 
     def unknown(self, item: Item) -> Unknown:
         """What of the prompt has no symbol."""
@@ -203,7 +204,7 @@ class LanguageModel(Task):
             self.model.encode(batch),
             vocab_size=target.vocab_size if isinstance(target, Symbols) else 0,
             forbidden=self._limits.forbidden(settings.forbid),
-            prefix=prompts if prompts.values.shape[1] else None,
+            prefix=prompts if prompts.values.shape[1] or not isinstance(target, Symbols) else None,
             also=[Never(target.unknown, target.vocab_size)] if isinstance(target, Symbols) else (),
         )
 

@@ -1,0 +1,1 @@
+"""Forecasting: the next rows of a series, with intervals."""

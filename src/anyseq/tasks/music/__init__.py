@@ -1,0 +1,1 @@
+"""Music: pieces as piano rolls."""

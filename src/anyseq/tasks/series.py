@@ -1,0 +1,348 @@
+"""Windows of series: what forecasting and autoencoding them have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from anyseq.core import Codec, Hypotheses, Item, Memory, Padded, PartConfig
+from anyseq.data.batching import pack
+from anyseq.data.check import Finding
+from anyseq.data.codecs.base import CodecConfig
+from anyseq.data.codecs.series import SeriesCodec, SeriesConfig
+from anyseq.data.series import Layout, Series, Stretch, read_series
+from anyseq.data.synthetic.base import GeneratorConfig
+from anyseq.errors import ConfigError, DataError, UsageError
+from anyseq.metrics.base import MetricConfig
+from anyseq.models.seq2seq import Seq2Seq
+from anyseq.models.series import SeriesModelConfig
+from anyseq.nn.continuous import Continuous
+from anyseq.search.settings import SearchConfig
+from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig
+
+Share = Annotated[float, Field(ge=0)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class SeriesData(PartConfig):
+    """Series, and the windows that are cut of them. Without `train`, the generator's."""
+
+    train: Any = Field(None, description="what to learn from: FILE.csv with a header and dates, or [FILE, ...]")
+    dev: Any = Field(None, description="what to choose and stop by; null: the rows of train that `split` says")
+    test: Any = Field(None, description="for the final figure; null: the last rows of train, as `split` says")
+    generator: GeneratorConfig | None = Field(None, description="the embedded default, where no files are given")
+    split: tuple[Share, Share, Share] = Field(
+        (0.7, 0.15, 0.15), strict=False, description="rows of train, dev and test, in time order: shares (at most 1 "
+        "together), or numbers of rows",
+    )  # fmt: skip
+    look_back: int = Field(36, ge=1, description="rows of a window that the model reads")
+    stride: int = Field(1, ge=1, description="rows from window to window of dev and test; of train it is 1")
+    date: str | None = Field(None, description="column of the dates; null: the first one, where it holds dates")
+    variables: Names = Field((), description="columns to be learnt; []: all that are not dates or known in advance")
+    known: Names = Field((), description="columns that are known in advance: prices, holidays, plans")
+    gaps: Literal["stop", "fill"] = Field("stop", description="rows or numbers that are missing: stop, or fill them in")
+    check: AtFaults = Field(
+        "stop", description="errors found in the data: stop (train nothing), tell (and train), off (look for none)"
+    )
+
+    @model_validator(mode="after")
+    def _of_one_whole(self) -> Self:
+        if max(self.split) <= 1 and sum(self.split) > 1 + 1e-9:
+            raise ValueError(f"the shares of split are {sum(self.split):g} together: give at most 1, or counts of rows")
+        if not self.split[0]:
+            raise ValueError("split leaves no rows to train on: give its first number a value above 0")
+        return self
+
+    @property
+    def layout(self) -> Layout:
+        """What the columns are."""
+        return Layout(self.date, self.variables, self.known, self.gaps == "fill")
+
+
+class SeriesCodecs(PartConfig):
+    """How series become vectors."""
+
+    named: ClassVar[tuple[str, ...]] = ("target",)
+
+    target: CodecConfig = Field(SeriesConfig(), description="codec of the values, and of what is known besides")
+
+
+class SeriesTaskConfig(TaskConfig):
+    """Windows of series, judged by numbers."""
+
+    data: SeriesData = Field(default_factory=SeriesData, description="what to learn from")
+    codec: SeriesCodecs = Field(default_factory=SeriesCodecs, description="how series become vectors")
+    model: SeriesModelConfig = Field(description="the encoder-decoder")
+    metrics: tuple[MetricConfig, ...] = Field((), max_length=0, description="none: outputs are numbers, no texts")
+
+
+class SeriesTask(Task):
+    """Windows, a codec, an encoder-decoder of vectors.
+
+    Args:
+        config: The recipe.
+    """
+
+    lines: ClassVar[bool] = False
+
+    def __init__(self, config: SeriesTaskConfig) -> None:
+        if not isinstance(config.codec.target, SeriesConfig):
+            raise ConfigError("codec.target: series are read by kind=series")
+        self._config, self._apart = config, config.codec.target.apart
+        self.metrics = []
+
+    @property
+    def config(self) -> SeriesTaskConfig:
+        """The recipe."""
+        return self._config
+
+    @property
+    def codec(self) -> SeriesCodec:
+        """Of the values, and of what is known besides."""
+        codec = self.codecs["target"]
+        assert isinstance(codec, SeriesCodec)  # that is what its configuration makes
+        return codec
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """Rows of an output."""
+
+    @abstractmethod
+    def windows(self, series: Series, first: int, last: int, stride: int = 1) -> Iterator[Mapping[str, Stretch]]:
+        """Source and target of each window whose target lies in these rows."""
+
+    def items(self, parts: Sequence[tuple[Series, int, int]], stride: int) -> list[Item]:
+        """The windows of some rows of series; where each variable stands apart, one for each."""
+        items: list[Item] = []
+        for series, first, last in parts:
+            for window in self.windows(series, first, last, stride):
+                for variable in range(len(series.names)) if self._apart else [None]:
+                    raw = {side: replace(stretch, variable=variable) for side, stretch in window.items()}
+                    items.append(Item(raw, len(items), series.file))
+        return items
+
+    def _series(self, data: Any) -> list[Series]:
+        return read_series(data, self._config.data.layout)
+
+    def _train_series(self) -> list[Series]:
+        data = self._config.data
+        if data.train is not None:
+            return self._series(data.train)
+        if data.generator is None:
+            raise DataError("nothing to learn from: give data.train=FILE.csv")
+        found = [item.raw["source"] for item in data.generator.generate("train")]
+        if not all(isinstance(each, Stretch) for each in found):
+            raise ConfigError("data.generator: this kind makes no series; choose seasons, or give data.train=FILE.csv")
+        return [each.series for each in found]
+
+    def _bounds(self, series: Series) -> list[tuple[int, int]]:
+        """Rows of train, dev and test in one series."""
+        data = self._config.data
+        train, dev, test = (share * (len(series) if max(data.split) <= 1 else 1) for share in data.split)
+        if data.test is not None:
+            train, test = train + test, 0
+        if data.dev is not None:
+            train, dev = train + dev, 0
+        ends = [round(train), round(train + dev), round(train + dev + test)]
+        if ends[-1] > len(series):
+            raise DataError(f"data.split asks for {ends[-1]:,} rows, there are {len(series):,}", series.file)
+        return list(zip([0, *ends[:2]], ends, strict=True))
+
+    def read(self) -> Splits:
+        """Read the windows of train and dev, or generate them."""
+        data, parts = self._config.data, [(series, self._bounds(series)) for series in self._train_series()]
+        train = self.items([(series, *bounds[0]) for series, bounds in parts], 1)
+        if data.dev is None:
+            dev = self.items([(series, *bounds[1]) for series, bounds in parts], data.stride)
+        else:
+            dev = self.items([(series, 0, len(series)) for series in self._series(data.dev)], data.stride)
+        for name, items, place in (("train", train, 0), ("dev", dev, 1)):
+            if not items:
+                rows = sum(bounds[place][1] - bounds[place][0] for _, bounds in parts)
+                raise DataError(
+                    f"{name}: {rows:,} rows hold no window of {self._needs()}: give more rows, shorter windows, or "
+                    "more rows to this part (data.split)", parts[0][0].file,
+                )  # fmt: skip
+        return Splits(train, dev)
+
+    def _needs(self) -> str:
+        """What a window takes, with the settings that say so."""
+        return f"data.look_back={self._config.data.look_back}"
+
+    def read_test(self) -> list[Item] | None:
+        """Read the windows of test; None where there are none."""
+        data = self._config.data
+        if data.test is not None:
+            return self.items([(series, 0, len(series)) for series in self._series(data.test)], data.stride)
+        parts = [(series, *self._bounds(series)[2]) for series in self._train_series()]
+        return self.items(parts, data.stride) or None
+
+    def read_judged(
+        self, source: Path | None, targets: Sequence[Path], data: Path | None
+    ) -> tuple[list[Item], list[list[str]]]:
+        """All windows of a file, each with what it is compared with.
+
+        Raises:
+            UsageError: something else is given.
+            DataError: the file cannot be used, or holds no window.
+        """
+        if data is None:
+            raise UsageError("a model of series is judged by series: give one file, --data FILE.csv")
+        series = read_series(data, self._own_layout())
+        items = self.items([(each, 0, len(each)) for each in series], self._config.data.stride)
+        if not items:
+            raise DataError(f"{len(series[0]):,} rows hold no window of {self._needs()}: give more", str(data))
+        return items, [[self.reference(item)] for item in items]
+
+    def _own_layout(self) -> Layout:
+        """What the columns are of a file to be used with the codec that was learnt."""
+        data = self._config.data
+        return Layout(data.date, self.codec.names, self.codec.known, data.gaps == "fill")
+
+    def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+        """Say what the series are, and count the windows."""
+        for series in dict.fromkeys(item.raw["source"].series for item in splits.train):
+            yield Finding("note", f"{series.file or 'series'}: {series.outline}")
+            for place, name in enumerate(series.names):
+                if series.values[:, place].min() == series.values[:, place].max():
+                    yield Finding("warning", f"{name} never changes; leave it out (data.variables)")
+            season = 1 if series.clock is None else series.clock.step.season
+            if self._config.data.look_back < season:
+                short = f"a window of data.look_back={self._config.data.look_back} rows is shorter than a season"
+                yield Finding("warning", f"{short} ({season} rows): is that meant?")
+        for name, items in (("train", splits.train), ("dev", splits.dev), ("test", test)):
+            yield Finding("note", f"{name}: {len(items):,} windows")
+
+    @property
+    def at_faults(self) -> AtFaults:
+        """As `data.check` says."""
+        return self._config.data.check
+
+    def fit_codecs(self, items: Sequence[Item], reading: Codec | None = None) -> None:
+        """Learn means and deviations from the rows that windows of train hold."""
+        self.codecs = {"target": self._config.codec.target.fit(raw for item in items for raw in item.raw.values())}
+
+    def save_codecs(self, folder: Path) -> None:
+        """One folder."""
+        (folder / "target").mkdir(parents=True)
+        self.codecs["target"].save(folder / "target")
+
+    def load_codecs(self, folder: Path) -> None:
+        """Read what `save_codecs` wrote."""
+        self.codecs = {"target": self._config.codec.target.load(folder / "target")}
+
+    def build_model(self) -> None:
+        """Make the model for the codec's vectors and for outputs of one length."""
+        self.model: Seq2Seq = self._config.model.build(self.codec.stream.dim, self.codec.features_dim, self.length)
+
+    def select(self, splits: Splits) -> Splits:
+        """All windows; they are encoded here."""
+        return replace(splits, encoded=pack(map(self.encode, splits.train)))
+
+    def encode_source(self, item: Item) -> EncodedSource:
+        """The values of the window that is read, and what is known of its rows and of those of the output."""
+        source: Stretch = item.raw["source"]
+        codec, future = self.codec, self._output_rows(source)
+        values = torch.cat([codec.encode(source), codec.features(source)], 1)
+        others = {"future": codec.features(future)} if codec.features_dim else {}
+        return EncodedSource(values, False, False, others)
+
+    @abstractmethod
+    def _output_rows(self, source: Stretch) -> Stretch:
+        """The rows of the output for a source; they may not have come yet."""
+
+    def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
+        """The same, and the values that came."""
+        return {**self.encode_source(item).fields, "target": self.codec.encode(item.raw["target"])}
+
+    def sources(self, raws: Any) -> list[Item]:
+        """The items of a series (a file, a DataFrame, an array), or of several in a list.
+
+        Raises:
+            DataError: it cannot be used, or is too short.
+        """
+        several = isinstance(raws, list | tuple) and not (raws and isinstance(raws[0], int | float))
+        found: list[Item] = []
+        for raw in raws if several else [raws]:
+            if isinstance(raw, Stretch):
+                found.append(Item({"source": raw}, len(found), raw.series.file))
+                continue
+            for series in read_series(raw, self._own_layout()):
+                self.codec.refuse_other(series)
+                for stretch in self._to_predict(series):
+                    variables = range(len(series.names)) if self.codec.apart else [None]
+                    own = [replace(stretch, variable=variable) for variable in variables]
+                    found += [Item({"source": each}, len(found) + at, series.file) for at, each in enumerate(own)]
+        return found
+
+    @abstractmethod
+    def _to_predict(self, series: Series) -> Iterator[Stretch]:
+        """The sources that a series, given to `predict`, holds."""
+
+    def refuse(self, settings: SearchConfig) -> None:
+        """Refuse what is for symbols.
+
+        Raises:
+            UsageError: a beam, or what outputs of symbols begin with or hold.
+        """
+        super().refuse(settings)
+        if settings.beam_size > 1:
+            raise UsageError("numbers cannot be counted, so there is no beam of them: search.beam_size=1, or samples")
+
+    @property
+    def augments(self) -> bool:
+        """Never."""
+        return False
+
+    def reference(self, item: Item) -> str:
+        """The rows that came."""
+        return repr(item.raw["target"])
+
+    def at_once(self, memory: Memory) -> Continuous:
+        """What a decoder that feeds nothing back says of all rows."""
+        prepared = self.model.decoder.prepare(memory)
+        nothing = memory.shift.new_zeros(memory.rows, self.length, self.codec.stream.dim)
+        everywhere = torch.ones(nothing.shape[:2], dtype=torch.bool, device=nothing.device)
+        emission, _ = self.model.decoder.unroll(prepared, Padded(nothing, everywhere))
+        assert isinstance(emission, Continuous)
+        return emission
+
+    def likeliest(self, memory: Memory, settings: SearchConfig) -> Tensor:
+        """The values to give, scaled; by decoders that feed nothing back all rows at once."""
+        if self.model.decoder.independent:
+            return self.at_once(memory).mode().values
+        return self.searched(memory, settings).values[:, 0]
+
+    def actual(self, items: Sequence[Item]) -> np.ndarray:
+        """What came, scaled."""
+        return torch.stack([self.codec.encode(item.raw["target"]) for item in items]).numpy()
+
+    def of_variables(self, item: Item, numbers: Sequence[float]) -> list[float]:
+        """Numbers of all variables; those of an item's own, where each stands apart."""
+        variable = item.raw["source"].variable
+        return list(numbers) if variable is None else [numbers[variable]]
+
+    def scaled(self, item: Item, values: np.ndarray) -> Tensor:
+        """Values of an item's variables, as the codec scales them."""
+        measured = self.codec.measured
+        mean, deviation = (self.of_variables(item, each.tolist()) for each in (measured.mean, measured.deviation))
+        values = np.log(values) if self.codec.log else values
+        return torch.from_numpy((values - np.array(mean)) / np.array(deviation)).float()
+
+    def searched(self, memory: Memory, settings: SearchConfig) -> Hypotheses:
+        """The likeliest output, or samples, at the one length that outputs have."""
+        length = {"min_length": 1, "max_length": self.length, "max_length_ratio": None, "max_length_extra": 0}
+        empty = Padded(
+            memory.shift.new_zeros(memory.rows, 0, self.codec.stream.dim),
+            torch.zeros(memory.rows, 0, dtype=torch.bool, device=memory.item.device),
+        )
+        return settings.model_copy(update=length).run(self.model.decoder, memory, vocab_size=0, prefix=empty)

@@ -126,6 +126,7 @@ PARTS: dict[str, dict[str, str]] = {
         "music": "anyseq.tasks.music.task:MusicConfig",
         "spot": "anyseq.tasks.spot.settings:SpotConfig",
         "forecast": "anyseq.tasks.forecast.task:ForecastConfig",
+        "autoencode_pictures": "anyseq.tasks.autoencode.pictures:AutoencodePicturesConfig",
         "autoencode_series": "anyseq.tasks.autoencode.series:AutoencodeSeriesConfig",
     },
 }
@@ -370,6 +371,12 @@ RECIPES: dict[str, Recipe] = {
         "music → label",
         "which collection a piece is from, after any number of frames; GRU",
         "generated progressions in four voices, of four styles",
+    ),
+    "autoencode/pictures": Recipe(
+        "anyseq.tasks.autoencode:pictures.yaml",
+        "picture → itself",
+        "in one vector of a few numbers and back, row by row: fingerprints, what is odd; GRU",
+        "scikit-learn's handwritten digits",
     ),
     "autoencode/series": Recipe(
         "anyseq.tasks.autoencode:series.yaml",

@@ -22,7 +22,7 @@ class DetectionConfig(PartConfig):
 
     hold_ms: float = Field(300.0, gt=0, description="frames so long behind the keyword's end say that it was said")
     lead_ms: float = Field(50.0, ge=0, description="frames so long before its end, too")
-    smooth_ms: float = Field(100.0, ge=0, description="the mean probability of so much sound counts")
+    smooth_ms: float = Field(60.0, ge=0, description="the mean probability of so much sound counts")
     refractory_ms: float = Field(500.0, ge=0, description="after a detection there is none for so long")
     tolerance_ms: float = Field(
         500.0, gt=0, description="a detection is right from the keyword's beginning until so long behind its end"

@@ -22,7 +22,7 @@ from report import multi30k, options, publish
 
 import anyseq
 from anyseq.api import Trained
-from anyseq.catalogue import RECIPES
+from anyseq.recipes import RECIPES
 
 UPDATES = 600  # of each of the six models: minutes would give a model less where other work runs beside it
 

@@ -32,7 +32,7 @@ from classifying import sst2
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from limit import NORM_GFLOPS, limit_gflops
 
-WORDS = {"kind": "words", "min_count": 3, "max_size": 12_000, "case": "lower"}
+WORDS = {"kind": "words", "min_count": 3, "max_size": 6_000, "case": "lower"}
 LAYERS = {"cell": "lstm", "embed_dim": 128, "hidden_dim": 256, "num_layers": 1}
 BOTH_WAYS = {"kind": "rnn", **LAYERS, "hidden_dim": 128, "bidirectional": True, "dropout": 0.1}
 FOLDS: dict[str, dict[str, Any]] = {

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from anyseq.catalogue import PARTS, RECIPES, kind_of, resolve
+from anyseq.catalogue import PARTS, kind_of, resolve
 from anyseq.config import describe, load_recipe, show
+from anyseq.recipes import RECIPES
 
 
 def configs() -> list[Any]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from anyseq.catalogue import RECIPES
 from anyseq.cli.main import VERBS
 from anyseq.config import load_recipe
+from anyseq.recipes import RECIPES
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -75,6 +75,8 @@ def test_training_hears_it_higher_and_shorter(tmp_path: Path) -> None:
     assert {codec.decode(each[:1]) for each in heard} == {"C8", "B7", "A#7", "A7", "G#7", "G7"}
     assert all(each.sum() == len(each) - 1 for each in heard)
     assert torch.equal(codec.augment("C4 - E4 F4", 3), codec.augment("C4 - E4 F4", 3)) and codec.augments
+    short = PianoRollConfig(least_frames=1, most_frames=2).fit([])
+    assert {len(short.augment("C4 D4 E4", seed)) for seed in range(40)} == {1, 2} and short.augments
     assert not PianoRollConfig().fit([]).augments and torch.equal(codec.augment("- -", 1), torch.zeros(2, 88))
     codec.save(tmp_path)
     assert vars(PianoRoll.load(tmp_path)) == vars(codec)

@@ -9,8 +9,9 @@ from anyseq.api.transfer import Start
 from anyseq.core import Item
 from anyseq.data.check import Finding, Severity, unknown
 from anyseq.errors import DataError
-from anyseq.tasks.base import MILDER, AtFaults, Splits, Task
+from anyseq.tasks.base import MILDER, AtFaults, Task
 from anyseq.tasks.fitting import deciding_metric
+from anyseq.tasks.splits import Splits
 
 Tell = Callable[[str, Severity], None]
 """Is told what is found as soon as it is."""

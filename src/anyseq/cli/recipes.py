@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from anyseq import catalogue
 from anyseq.cli.options import Everywhere
 from anyseq.config import show
 from anyseq.errors import UsageError
+from anyseq.recipes import RECIPES
 
 
 def recipes(
@@ -31,9 +31,9 @@ def recipes(
 
 def _table() -> str:
     lines = ["anyseq train NAME [KEY=VALUE]..., where NAME is one of these, by shape:"]
-    shapes = list(dict.fromkeys(recipe.shape for recipe in catalogue.RECIPES.values()))
-    entries = sorted(catalogue.RECIPES.items(), key=lambda entry: shapes.index(entry[1].shape))
-    wide = max(map(len, catalogue.RECIPES))
+    shapes = list(dict.fromkeys(recipe.shape for recipe in RECIPES.values()))
+    entries = sorted(RECIPES.items(), key=lambda entry: shapes.index(entry[1].shape))
+    wide = max(map(len, RECIPES))
     for shape, own in groupby(entries, key=lambda entry: entry[1].shape):
         lines.append(shape)
         for name, recipe in own:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from anyseq.catalogue import PARTS, RECIPES, resolve
+from anyseq.catalogue import PARTS, resolve
 from anyseq.cli.main import VERBS, build
 from anyseq.cli.options import NOT_FLAGS
 from anyseq.config import Row, describe, load_recipe
+from anyseq.recipes import RECIPES
 from anyseq.tasks.choosing import DecodingConfig
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyseq import catalogue
+from anyseq import recipes
 from anyseq.config.nodes import Node, override, parse, scalar, typed
 from anyseq.config.reader import Reader
 from anyseq.config.slots import read_leaf, slot
@@ -71,7 +71,7 @@ def recipe_tree(name_or_path: str | Path) -> Node:
         ConfigError: no recipe has this name, or the file cannot be read or is no YAML mapping.
     """
     name = str(name_or_path)
-    return _tree(Path(name) if name.endswith((".yaml", ".yml")) else catalogue.recipe(name).path)
+    return _tree(Path(name) if name.endswith((".yaml", ".yml")) else recipes.recipe(name).path)
 
 
 def refuse_misshapen(words: Sequence[str]) -> None:
@@ -195,7 +195,7 @@ def read_about(folder: str | Path) -> dict[str, Any]:
 
 def show(name: str) -> str:
     """The commented YAML of a recipe of `anyseq recipes`."""
-    return catalogue.recipe(name).path.read_text(encoding="utf-8")
+    return recipes.recipe(name).path.read_text(encoding="utf-8")
 
 
 def _kept(path: Path) -> Node:

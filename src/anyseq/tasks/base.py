@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from anyseq.core import Batch, Codec, Hypotheses, Item, Memory, Model, Padded, PartConfig, Units, Unknown
-from anyseq.data.batching import Batches, Packed, TokenBatches
+from anyseq.data.batching import Batches, TokenBatches
 from anyseq.data.check import Finding
 from anyseq.data.files import read_items
 from anyseq.data.pairs import pairs
@@ -22,6 +22,7 @@ from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.choosing import DecodingConfig
+from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.training.objectives.base import ObjectiveConfig
 from anyseq.training.settings import TrainingConfig
 
@@ -60,49 +61,6 @@ class TaskConfig(PartConfig):
     @abstractmethod
     def build(self) -> Task:
         """Make the task; its codecs and model come with data (`fit`) or from a folder (`load_codecs`)."""
-
-
-@dataclass(frozen=True)
-class Splits:
-    """The data of a run.
-
-    Attributes:
-        train: What is learnt from.
-        dev: What decides which checkpoint is best, and when to stop.
-        notes: What a person should know about how they came to be (lines left out, a dev part held out of train).
-        left_out: Place and reason of every training item that is not used.
-        held_out: Whether dev was held out of train: the keys of both count in one input.
-        encoded: The fields of train as `Task.encode` gives them; none: not encoded yet.
-    """
-
-    train: Sequence[Item]
-    dev: Sequence[Item]
-    notes: Sequence[str] = field(default=())
-    left_out: Sequence[tuple[str, str]] = field(default=())
-    held_out: bool = False
-    encoded: Mapping[str, Packed] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class EncodedSource:
-    """A source as the model reads it.
-
-    Attributes:
-        values: At least one element, at most the limit.
-        empty: There is nothing to be transformed: the output is empty too, and the model is not asked.
-        cut: It was longer than the limit.
-        others: What else the model reads of it, by the name of the batch's field.
-    """
-
-    values: Tensor
-    empty: bool
-    cut: bool
-    others: Mapping[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def fields(self) -> dict[str, Tensor]:
-        """All that the model reads, by the name of the batch's field."""
-        return {"source": self.values, **self.others}
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from statistics import mean
 import torch
 
 from anyseq.core import Item
-from anyseq.tasks.base import Splits, Task
+from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.devices import Autocast
 from anyseq.tasks.evaluation import evaluate
 from anyseq.tasks.fitting import Examples, deciding_metric, quick
+from anyseq.tasks.splits import Splits
 from anyseq.training.gradients import backward
 from anyseq.training.loop import noise_of
 from anyseq.training.optimiser import build_optimiser

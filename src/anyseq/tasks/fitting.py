@@ -13,11 +13,12 @@ from torch import Tensor
 from anyseq.core import Batch, Item
 from anyseq.data.batching import Batches, pack, padding_share
 from anyseq.errors import ConfigError, DataError
-from anyseq.tasks.base import Splits, Task
+from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.devices import refuse_without_compiler
 from anyseq.tasks.evaluation import evaluate
 from anyseq.tasks.rewards import TaskRollouts, signs_of_collapse
+from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints
 from anyseq.training.journal import Journal
 from anyseq.training.loop import Trainer, Validation

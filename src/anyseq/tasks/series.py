@@ -26,7 +26,8 @@ from anyseq.models.seq2seq import Seq2Seq
 from anyseq.models.series import SeriesModelConfig
 from anyseq.nn.continuous import Continuous
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig
+from anyseq.tasks.base import AtFaults, Task, TaskConfig
+from anyseq.tasks.splits import EncodedSource, Splits
 
 Share = Annotated[float, Field(ge=0)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]

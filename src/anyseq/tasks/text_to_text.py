@@ -40,7 +40,8 @@ from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.constraints import Constrained, Never
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, EncodedSource, Splits, Task, TaskConfig, Trivial
+from anyseq.tasks.base import AtFaults, Task, TaskConfig, Trivial
+from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.text_limits import TextLimits
 from anyseq.tasks.unknown_words import replace_unknown
 from anyseq.tasks.word_vectors import start_from

@@ -48,6 +48,7 @@ class PianoRoll(Codec):
         notation: How `decode` writes keys.
         transpose: Training hears a piece moved by up to so many semitones, as far as the keyboard reaches.
         least_frames: Training hears a piece's beginning, of at least so many frames; None: all of it.
+        most_frames: And of at most so many; None: up to all of it.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class PianoRoll(Codec):
         notation: Notation = "names",
         transpose: int = 0,
         least_frames: int | None = None,
+        most_frames: int | None = None,
     ) -> None:
         self.frame_beats, self.tempo_bpm, self.notation = frame_beats, tempo_bpm, notation
-        self.transpose, self.least_frames = transpose, least_frames
+        self.transpose, self.least_frames, self.most_frames = transpose, least_frames, most_frames
         self.stream = Vectors(KEYS)
 
     def encode(self, raw: Any) -> Float[Tensor, "time key"]:
@@ -84,14 +86,14 @@ class PianoRoll(Codec):
         if len(sounding):
             down, up = int(sounding[0]), KEYS - 1 - int(sounding[-1])
             roll = roll.roll(draw.randint(-min(self.transpose, down), min(self.transpose, up)), 1)
-        if self.least_frames is not None and len(roll) > self.least_frames:
-            roll = roll[: draw.randint(self.least_frames, len(roll))]
-        return roll
+        most = min(self.most_frames or len(roll), len(roll))
+        least = most if self.least_frames is None else min(self.least_frames, most)
+        return roll[: draw.randint(least, most)]
 
     @property
     def augments(self) -> bool:
         """Whether training hears pieces moved, or shortened."""
-        return self.transpose > 0 or self.least_frames is not None
+        return self.transpose > 0 or self.least_frames is not None or self.most_frames is not None
 
     def decode(self, values: Float[Tensor, "time key"], item: Item | None = None) -> str:
         """The piece as a text, in which a key sounds from 0.5 on."""
@@ -113,7 +115,7 @@ class PianoRoll(Codec):
 
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
-        names = ("frame_beats", "tempo_bpm", "notation", "transpose", "least_frames")
+        names = ("frame_beats", "tempo_bpm", "notation", "transpose", "least_frames", "most_frames")
         (folder / _FILE).write_text(json.dumps({name: getattr(self, name) for name in names}), encoding="utf-8")
 
     @classmethod
@@ -150,6 +152,7 @@ class PianoRollConfig(CodecConfig):
     least_frames: int | None = Field(
         None, ge=1, description="training hears beginnings of pieces, of at least so many frames; null: all of each"
     )
+    most_frames: int | None = Field(None, ge=1, description="and of at most so many; null: up to all of each")
 
     def names_file(self, raw: str) -> bool:
         """Anything else is a text."""

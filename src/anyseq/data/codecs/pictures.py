@@ -40,7 +40,7 @@ class Pictures(Codec):
         self.height, self.width, self.channels, self.rows = height, width, channels, rows
         self.measured, self.shift = measured, shift
         dim = width * channels
-        self.stream = Vectors(dim) if rows else Vectors(height * dim, (height, width, channels))
+        self.stream = Vectors(dim, length=height) if rows else Vectors(height * dim, (height, width, channels))
 
     def encode(self, raw: Any) -> Float[Tensor, "time value"]:
         """Encode a picture: an array [row, column] or [row, column, channel], or a file.

@@ -22,8 +22,9 @@ from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.search.tagging import Exactly
-from anyseq.tasks.base import Splits, Trivial
+from anyseq.tasks.base import Trivial
 from anyseq.tasks.confusion import plot_confusion
+from anyseq.tasks.splits import Splits
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.characters import Characters, CharactersConfig
 from anyseq.data.lines import read_text
 from anyseq.errors import ConfigError, DataError
-from anyseq.tasks.base import Splits
 from anyseq.tasks.language_model.task import LanguageModel, LanguageModelConfig, TextsCodec, TextsData
+from anyseq.tasks.splits import Splits
 
 _FEWEST_PIECES = 10
 

@@ -18,7 +18,7 @@ from anyseq.data.media import files_in, read_labelled
 from anyseq.data.spoken import holds_spans, read_spoken, written
 from anyseq.data.synthetic.streams import Composer, Recording, Stream
 from anyseq.errors import ConfigError, DataError
-from anyseq.tasks.base import Splits
+from anyseq.tasks.splits import Splits
 from anyseq.tasks.spot.settings import SpotData
 from anyseq.tasks.text_to_text import hold_out
 

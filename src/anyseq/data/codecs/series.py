@@ -237,6 +237,8 @@ class SeriesConfig(CodecConfig):
         """
         spans: dict[Series, tuple[int, int]] = {}
         for raw in raws:
+            if not isinstance(raw, Stretch):
+                raise DataError(f"codec kind=series reads stretches of series, as their tasks give; not {raw!r:.40}")
             first, last = spans.get(raw.series, (raw.first, raw.last))
             spans[raw.series] = min(first, raw.first), max(last, raw.last)
         if not spans:

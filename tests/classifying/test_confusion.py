@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 import pytest
 import torch
 
@@ -21,8 +22,9 @@ def test_counts_by_hand() -> None:
 
 def test_a_picture_of_very_many_labels(tmp_path: Path) -> None:
     names = [f"label {number}" for number in range(200)]
+    matplotlib.rcParams["svg.fonttype"] = "none"
     plot_confusion(names, names[::-1], tmp_path / "many.svg")
-    assert (tmp_path / "many.svg").read_text().lstrip().startswith("<?xml")
+    assert "0 of 200 right" in (tmp_path / "many.svg").read_text()
 
 
 @pytest.mark.parametrize(

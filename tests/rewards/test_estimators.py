@@ -55,7 +55,7 @@ class Given(Rollouts):
         assert len(self.chosen) == samples * len(batch.items)
         return Drawn(padded(self.chosen), torch.zeros(len(self.chosen)))
 
-    def greedy(self, memory: Memory, batch: Batch) -> Padded:
+    def greedy(self, memory: Memory, batch: Batch, prefix: Padded | None = None) -> Padded:
         found = search(self.model.decoder, memory, strategy=Greedy(), stop=EndSymbol(self.budget))
         rows = zip(found.values[:, 0].tolist(), found.lengths[:, 0].tolist(), strict=True)
         return padded([row[:length] for row, length in rows])

@@ -16,7 +16,7 @@ from anyseq.metrics.error_rate import ErrorRate
 from anyseq.metrics.exact_match import ExactMatch
 from anyseq.tasks.rewards import TaskRollouts, signs_of_collapse
 from anyseq.training.objectives.reward import FromReward
-from tiny_runs import events, main
+from tiny_runs import events, main, steps
 
 SMALL = {
     "model": {"encoder": {"embed_dim": 16, "hidden_dim": 32}, "decoder": {"embed_dim": 16, "hidden_dim": 32}},
@@ -67,10 +67,10 @@ def test_outputs_please_a_function_of_ones_own(start: anyseq.api.Trained, kind: 
 def test_a_run_that_was_stopped_is_the_one_that_was_not(start: anyseq.api.Trained, tmp_path: Path) -> None:
     """The baseline's average, the mean entropy and the guard's figures are kept."""
     objective = {"kind": "reinforce", "reward": "exact_match", "baseline": "moving_average"}
-    for name, steps in (("whole", 8), ("stopped", 4)):
+    for name, count in (("whole", 8), ("stopped", 4)):
         anyseq.train(
             "transduce/copy", tmp_path / name, threads=1, start_from=start.folder, objective=objective,
-            training={**training(steps), "validate_every": 4, "batch_tokens": 100}, **SMALL,
+            training={**training(count), "validate_every": 4, "batch_tokens": 100}, **SMALL,
         )  # fmt: skip
     anyseq.resume(tmp_path / "stopped", more_steps=4, threads=1)
     weights = [
@@ -126,7 +126,10 @@ def test_collapse_is_seen_and_named() -> None:
     assert "distinct_bigrams 0.6 -> 0.1" in (objective.watch({**healthy, "distinct_bigrams": 0.1}) or "")
     assert "length_ratio 1 -> 3" in (objective.watch({**healthy, "length_ratio": 3.0}) or "")
     objective.mean_entropy.fill_(0.05)
-    assert "entropy 2 -> 0.05" in (objective.watch(healthy) or "")
+    assert objective.watch(healthy) is None, "it has become sure of what is right"
+    assert "entropy 2 -> 0.05" in (objective.watch({**healthy, "loss": 1.6}) or "")
+    objective.guard = False
+    assert objective.watch({**healthy, "loss": 9.0}) is None
     assert signs_of_collapse(["the the the the", "a b"], [["a b c d"], ["a b"]]) == {
         "length_ratio": 1.0, "distinct_bigrams": 0.5,
     }  # fmt: skip
@@ -142,6 +145,9 @@ def test_training_ends_with_the_reason(
         training={**training(9), "validate_every": 3}, **SMALL,
     )  # fmt: skip
     assert trained.ended == "the reward is being gamed"
+    assert steps(trained.folder)[-1] == 3
+    anyseq.resume(trained.folder, more_steps=3, threads=1)
+    assert steps(trained.folder)[-1] == 6, "whoever asks for more gets it"
 
 
 @pytest.mark.parametrize(

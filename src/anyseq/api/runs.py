@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,8 @@ def train(
         recipe: A name of `anyseq recipes`, or a YAML file.
         output: The model folder to make; by default `runs/` and the recipe's name.
         overwrite: Remove a run that is already there.
-        start_from: A model folder whose weights and codecs to begin with; what differs is noted.
+        start_from: A model folder to begin with: of the same task its weights and codecs, of another task the codec of
+            its source, its encoder (or a language model's layers) and their weights; what is taken is noted.
         device: `cpu`, `cuda`, `mps` or `auto`.
         threads: Processor threads.
         precision: Of the forward pass.
@@ -168,6 +169,8 @@ def resume(
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
     loop.restore(step)
+    if more_steps is not None:
+        loop.standing = replace(loop.standing, given_up=None)  # whoever asks for more has seen why it stopped
     if reason := loop.ending():
         listener.noted(f"nothing is left to train: {reason}; --more-steps N trains on")
     write_atomically(folder / "config.yaml", dump(config, about))
@@ -241,11 +244,12 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
         for name, found in (("dev", dev), ("test", test))
         if found is not None
     }
+    about = {"ended": ended, "step": Checkpoints(folder, keep=1).named("last"), **results}
+    write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))  # whatever follows
     trivial = _trivial(task, splits.train, splits.dev if run.test is None else run.test)
     if trivial is not None:
-        results["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
-    about = {"ended": ended, "step": Checkpoints(folder, keep=1).named("last"), **results}
-    write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
+        about["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
+        write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
     return Trained(folder, ended, run.notes, dev, test, trivial, Predictor(task))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Sequence
 
 from anyseq.errors import DataError
@@ -39,10 +40,13 @@ class FunctionMetric(Metric):
     def _judged(self, output: str, reference: str) -> float:
         value = self.judge(output, reference)
         try:
-            return float(value)
+            number = float(value)
         except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
             call = f"{self.name}({output!r:.40}, {reference!r:.40})"
-            raise DataError(f"{call} gives {value!r:.40}, not a number: mend the function") from None
+            raise DataError(f"{call} gives {value!r:.40}, not a number: mend the function")
+        return number
 
     def combine(self, totals: Sequence[float]) -> float:
         """The mean, times 100."""

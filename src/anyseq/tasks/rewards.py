@@ -32,8 +32,9 @@ class TaskRollouts(Rollouts):
     """
 
     def __init__(self, task: Task, metric: Metric) -> None:
-        encoder = getattr(task.model, "encoder", None)
-        if encoder is None or not task.model.decoder.discrete:
+        encoder, decoder = getattr(task.model, "encoder", None), task.model.decoder
+        searches = type(task).search_from is not Task.search_from
+        if encoder is None or not searches or decoder.whole or not decoder.discrete:
             raise UsageError("objective: rewards are of what a source is turned into, symbol by symbol")
         self.task, self.metric, self.memory_dim = task, metric, encoder.output_dim
         search = task.config.search
@@ -46,9 +47,9 @@ class TaskRollouts(Rollouts):
         found = self.task.search_from(memory, batch, settings, prefix)
         return Drawn(_padded(found), found.log_prob.flatten().clone())
 
-    def greedy(self, memory: Memory, batch: Batch) -> Padded:
+    def greedy(self, memory: Memory, batch: Batch, prefix: Padded | None = None) -> Padded:
         """The greedy output of each source."""
-        return _padded(self.task.search_from(memory, batch, SearchConfig(beam_size=1, **self._limits)))
+        return _padded(self.task.search_from(memory, batch, SearchConfig(beam_size=1, **self._limits), prefix))
 
     def reward(self, outputs: Padded, batch: Batch) -> Float[Tensor, " row"]:
         """Each output against its source's target."""
@@ -57,7 +58,7 @@ class TaskRollouts(Rollouts):
         items = [item for item in batch.items for _ in range(each)]
         texts = [self.task.output(row[:length], item) for (row, length), item in zip(rows, items, strict=True)]
         wanted = [[self.task.reference(item)] for item in items]
-        values = torch.tensor(self.metric.sentences(texts, wanted), dtype=torch.float64) / 100
+        values = torch.tensor(self.metric.sentences(texts, wanted)) / 100
         return (values if self.metric.higher_is_better else 1 - values).to(outputs.values.device)
 
 
@@ -70,9 +71,9 @@ def _padded(found: Hypotheses) -> Padded:
 def signs_of_collapse(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
     """How long outputs are against the first references, and which share of their pairs of neighbours is a new one.
 
-    Neighbours are words; characters where hardly an output has two words.
+    Neighbours are words; characters where hardly a reference has two words.
     """
-    apart = sum(len(output.split()) > 1 for output in outputs) * 2 > len(outputs)
+    apart = sum(len(given[0].split()) > 1 for given in references) * 2 > len(references)
 
     def parts(text: str) -> list[str]:
         return text.split() if apart else list(text)

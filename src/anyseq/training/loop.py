@@ -86,6 +86,15 @@ def noise_of(batch: Batch, seed: int, step: int) -> Noise:
     return Noise(seed, keys, torch.zeros_like(keys), torch.full_like(keys, step))
 
 
+_LATER = ("given_up",)
+"""What a standing has only since a checkpoint of this format was first written."""
+
+
+def _needed(state: Mapping[str, Any]) -> list[str]:
+    """What a standing is made of; what an older version did not write has a default."""
+    return [field.name for field in fields(Standing) if field.name in state or field.name not in _LATER]
+
+
 def _as_given(value: Any) -> Any:
     """JSON knows no tuples."""
     return tuple(value) if isinstance(value, list) else value
@@ -324,7 +333,7 @@ class Trainer:
         names = ("optimiser", "random", "objective", *(() if self.average is None else ("unaveraged",)))
         tensors, state = self.checkpoints.read_training(step, names)
         try:
-            self.standing = Standing(**{field.name: _as_given(state[field.name]) for field in fields(Standing)})
+            self.standing = Standing(**{name: _as_given(state[name]) for name in _needed(state)})
             total, count, seconds = self.standing.unreported
             self.meter = Meter((total, count), seconds)
             load_into(self.model, self.checkpoints.read(step), folder)

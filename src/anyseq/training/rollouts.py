@@ -45,8 +45,8 @@ class Rollouts(ABC):
         """
 
     @abstractmethod
-    def greedy(self, memory: Memory, batch: Batch) -> Padded:
-        """The likeliest symbol at every step: one output a source."""
+    def greedy(self, memory: Memory, batch: Batch, prefix: Padded | None = None) -> Padded:
+        """The likeliest symbol at every step, behind the prefix: one output a source."""
 
     @abstractmethod
     def reward(self, outputs: Padded, batch: Batch) -> Float[Tensor, " row"]:

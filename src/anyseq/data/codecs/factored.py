@@ -75,8 +75,10 @@ class FactoredTokens(Codec):
         return self.parts[0].units(self._split(values)[0])
 
     def unknown(self, raw: Any) -> Unknown:
-        """What of the tokens has no symbol."""
-        return self.parts[0].unknown(self._columns(raw)[0])
+        """Tokens that lack a factor; where all have theirs, what of the tokens has no symbol."""
+        bare = [row[0] for row in split_factors(str(raw), self._factors) if not all(row)]
+        text = self._columns(raw)[0]
+        return Unknown.of(text, bare) if bare else self.parts[0].unknown(text)
 
     def save(self, folder: Path) -> None:
         """A folder for each part, named by its place and kind."""
@@ -92,9 +94,10 @@ class FactoredTokens(Codec):
         Raises:
             ModelFolderError: it is none of ours.
         """
-        found = sorted(path.name for path in folder.iterdir() if path.is_dir())
-        parts = [_KINDS[kind].load(folder / name) for name in found if (kind := name.partition("-")[2]) in _KINDS]
-        if not parts:
+        found = {path.name.partition("-")[0]: path for path in folder.iterdir() if path.is_dir()}
+        paths = [found.get(str(number)) for number in range(len(found))]
+        parts = [_KINDS[kind].load(path) for path in paths if path and (kind := path.name.partition("-")[2]) in _KINDS]
+        if len(parts) < 2 or len(parts) < len(found):
             raise ModelFolderError(f"{folder} is no codec of this kind; copy the model folder again, whole")
         return cls(parts)
 

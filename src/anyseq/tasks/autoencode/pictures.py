@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_DRAWN = 12
 _WHITE = 255.0
+_MOST_COMPARED = 5000  # pictures of train that principal components are made of
 
 
 class AutoencodePicturesConfig(TextToTextConfig):
@@ -128,13 +129,15 @@ class AutoencodePictures(TextToText):
         return {"mse": float((off**2).mean())}
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
-        """Principal components of train, as many as the model's vector has numbers."""
+        """Principal components of train (of some thousands of it), as many as the model's vector has numbers."""
         count, pixels = self.model.encoder.summary_dim, self._pixels(train)
         mean = pixels.mean(0)
-        _, vectors = np.linalg.eigh(np.cov(pixels - mean, rowvar=False))
-        kept = vectors[:, ::-1][:, :count]
+        if len(pixels) > _MOST_COMPARED:
+            pixels = pixels[:: -(-len(pixels) // _MOST_COMPARED)]
+        _, _, directions = np.linalg.svd(pixels - mean, full_matrices=False)
+        kept = directions[:count]
         given = self._pixels(items) - mean
-        off = given - given @ kept @ kept.T
+        off = given - given @ kept.T @ kept
         name = f"{min(count, len(mean))} principal components"
         return Trivial(name, metrics={"mse": float((off**2).mean())})
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from anyseq.core import Batch, Constraint, Hypotheses, Item, content
 from anyseq.data.check import Finding
@@ -20,6 +20,7 @@ from anyseq.data.media import read_labelled
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
+from anyseq.metrics.sets import LabelF1Config
 from anyseq.search.settings import SearchConfig
 from anyseq.search.tagging import Exactly
 from anyseq.tasks.base import Trivial
@@ -54,6 +55,17 @@ class ClassifyConfig(TextToTextConfig):
     metrics: tuple[MetricConfig, ...] = Field(
         (ExactMatchConfig(),), min_length=1, description="how good an output is; the first decides"
     )
+
+    @model_validator(mode="after")
+    def _one_separator(self) -> Self:
+        if isinstance(target := self.codec.target, LabelSetConfig):
+            for metric in self.metrics:
+                if isinstance(metric, LabelF1Config) and metric.separator != target.separator:
+                    raise ValueError(
+                        f"labels stand apart by {target.separator!r} in codec.target, by {metric.separator!r} in the "
+                        "metric label_f1: give both one (metrics='[exact_match, {kind: label_f1, separator: ...}]')"
+                    )
+        return self
 
     def build(self) -> Classify:
         """Make the task."""
@@ -146,7 +158,8 @@ class Classify(TextToText):
         torn = [
             item
             for item in splits.train
-            if first.setdefault(content(item.raw["source"]), item).raw["target"] != item.raw["target"]
+            if self._canonical(first.setdefault(content(item.raw["source"]), item).raw["target"])
+            != self._canonical(item.raw["target"])
         ]
         if torn:
             message = f"train: {len(torn):,} items stand there with another label, too; which is meant?"

@@ -6,17 +6,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from jaxtyping import Bool
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from anyseq.core import Constraint, Item, Symbols
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
-from anyseq.data.codecs.factored import SEPARATOR, FactoredConfig, split_factors
+from anyseq.data.codecs.factored import SEPARATOR, FactoredConfig, FactoredTokens, split_factors
+from anyseq.data.codecs.spelt import SpeltTokens
 from anyseq.data.codecs.text import REPLACEMENT
 from anyseq.data.codecs.tokens import Tokens, TokensConfig
 from anyseq.data.columns import holds_columns, read_columns
@@ -66,6 +67,20 @@ class TagConfig(TextToTextConfig):
     metrics: tuple[MetricConfig, ...] = Field(
         (TagAccuracyConfig(), SpanF1Config()), min_length=1, description="how good an output is; the first decides"
     )
+
+    @model_validator(mode="after")
+    def _factors_of_a_codec(self) -> Self:
+        source, columns = self.codec.source, len(self.data.factors)
+        if not columns:
+            return self
+        factors = len(source.factors) if isinstance(source, FactoredConfig) else 0
+        if columns != factors:
+            raise ValueError(
+                f"data.factors names {columns} columns, the codec of the source reads {factors}: set codec.source="
+                f"'{{kind: factored, base: {{kind: spelt}}, factors: [{', '.join(['tokens'] * columns)}]}}', or "
+                "leave data.factors out"
+            )
+        return self
 
     def build(self) -> Tag:
         """Make the task."""
@@ -119,7 +134,17 @@ class Tag(TextToText):
         return All([as_long, Following(self._legal)])
 
     def build_model(self) -> None:
-        """Make the model; a field is one over the sequences that obey its constraint."""
+        """Make the model; a field is one over the sequences that obey its constraint.
+
+        Raises:
+            ConfigError: the source does not come token by token.
+        """
+        if not isinstance(self.codecs["source"], Tokens | SpeltTokens | FactoredTokens):
+            kind = type(self.codecs["source"]).__name__.lower()
+            raise ConfigError(
+                f"codec.source: a tag is said of each token, and {kind} cuts texts otherwise: kind=spelt, tokens, or "
+                "factored (a model to begin with, --from, needs such a codec, too)"
+            )
         super().build_model()
         if not self.model.encoder.placed:
             raise ConfigError("model.encoder: a tag is said of each token, and this encoder leaves one place for all")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from jaxtyping import Bool
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from anyseq.core import Batch, Decoder, LossPart, Memory, Noise, Padded
@@ -18,7 +20,7 @@ class MinimumRisk(FromReward):
     S are the outputs drawn for a source, each once, and its target.
 
     Args:
-        rollouts, samples, likelihood, entropy: As of `FromReward`.
+        rollouts, samples, likelihood, entropy, guard: As of `FromReward`.
         sharpness: α.
         target: Whether S holds the target.
 
@@ -27,9 +29,10 @@ class MinimumRisk(FromReward):
     """
 
     def __init__(
-        self, rollouts: Rollouts, samples: int, likelihood: float, entropy: float, sharpness: float, target: bool
-    ) -> None:
-        super().__init__(rollouts, samples, likelihood, entropy)
+        self, rollouts: Rollouts, samples: int, likelihood: float, entropy: float, sharpness: float, target: bool,
+        guard: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(rollouts, samples, likelihood, entropy, guard)
         self.sharpness, self.target = sharpness, target
 
     def parts(self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise) -> dict[str, LossPart]:
@@ -76,7 +79,13 @@ class MinimumRiskConfig(RewardSettings):
     sharpness: float = Field(0.005, gt=0, description="α: outputs count by p(y)^α; the larger, the more likely ones do")
     target: bool = Field(True, description="the target is one of the outputs, too")
 
+    @model_validator(mode="after")
+    def _several(self) -> Self:
+        if self.samples + self.target < 2:
+            raise ValueError("risk compares outputs, and there is one: set samples=2 or more, or target=true")
+        return self
+
     def build(self, rollouts: Rollouts | None = None) -> MinimumRisk:
         """Make the objective."""
         given = needed(rollouts)
-        return MinimumRisk(given, self.samples, self.likelihood, self.entropy, self.sharpness, self.target)
+        return MinimumRisk(given, self.samples, self.likelihood, self.entropy, self.sharpness, self.target, self.guard)

@@ -16,8 +16,8 @@ class Mixer(Reinforce):
     learnt by REINFORCE. s grows by `growth` every `every` updates, until all of an output is drawn.
 
     Args:
-        rollouts, samples, likelihood, entropy, baseline, decay: As of `Reinforce`; `likelihood` is the weight of the
-            whole target's, beside.
+        rollouts, samples, likelihood, entropy, baseline, decay, guard: As of `Reinforce`; `likelihood` is the weight of
+            the whole target's, beside.
         growth: Symbols that s grows by; it begins with as many.
         every: After how many updates.
 
@@ -27,9 +27,9 @@ class Mixer(Reinforce):
 
     def __init__(
         self, rollouts: Rollouts, samples: int, likelihood: float, entropy: float, baseline: Baseline, decay: float,
-        growth: int, every: int,
+        growth: int, every: int, guard: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(rollouts, samples, likelihood, entropy, baseline, decay)
+        super().__init__(rollouts, samples, likelihood, entropy, baseline, decay, guard)
         self.growth, self.every = growth, every
 
     def parts(self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise) -> dict[str, LossPart]:
@@ -45,7 +45,7 @@ class Mixer(Reinforce):
         outputs = self.drawn(decoder, memory, batch, noise, prefix)
         first_own = given.repeat_interleave(self.samples)[:, None]
         own = torch.arange(outputs.values.shape[1], device=given.device) >= first_own
-        parts = self.scored(decoder, memory, batch, noise, outputs, own.to(memory.vectors))
+        parts = self.scored(decoder, memory, batch, noise, outputs, own.to(memory.vectors), prefix)
         emission, _ = decoder.unroll(decoder.prepare(memory), target)
         count = torch.tensor(target.rows, device=given.device)  # as of the rewards: a sum over an output's symbols
         parts["given"] = LossPart(emission.weighted_loss(target.values, places.to(memory.vectors)), count)
@@ -62,5 +62,5 @@ class MixerConfig(ReinforceConfig):
         """Make the objective."""
         return Mixer(
             needed(rollouts), self.samples, self.likelihood, self.entropy, self.baseline, self.decay, self.growth,
-            self.every,
+            self.every, self.guard,
         )  # fmt: skip

@@ -27,7 +27,7 @@ class Reinforce(FromReward):
     - `shared`: the mean reward of the source's other samples (leave one out).
 
     Args:
-        rollouts, samples, likelihood, entropy: As of `FromReward`.
+        rollouts, samples, likelihood, entropy, guard: As of `FromReward`.
         baseline: Which.
         decay: Of the moving average: what stays of it at an update.
 
@@ -37,16 +37,17 @@ class Reinforce(FromReward):
     """
 
     def __init__(
-        self, rollouts: Rollouts, samples: int, likelihood: float, entropy: float, baseline: Baseline, decay: float
-    ) -> None:
-        super().__init__(rollouts, samples, likelihood, entropy)
+        self, rollouts: Rollouts, samples: int, likelihood: float, entropy: float, baseline: Baseline, decay: float,
+        guard: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__(rollouts, samples, likelihood, entropy, guard)
         self.baseline, self.decay = baseline, decay
         dim = rollouts.memory_dim
         layers = (nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, 1))
         self.critic = nn.Sequential(*layers) if baseline == "learned" else None
         # The average of former updates; sum and count of rewards of the present one, and its number.
         self.average: Tensor
-        self.register_buffer("average", torch.tensor([torch.nan, 0.0, 0.0, -1.0], dtype=torch.float64))
+        self.register_buffer("average", torch.tensor([torch.nan, 0.0, 0.0, -1.0]))
 
     def parts(self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise) -> dict[str, LossPart]:
         """The weighted log-probability of each output."""
@@ -54,7 +55,7 @@ class Reinforce(FromReward):
 
     def scored(
         self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise, outputs: Padded,
-        given: Float[Tensor, "row time"] | None = None,
+        given: Float[Tensor, "row time"] | None = None, prefix: Padded | None = None,
     ) -> dict[str, LossPart]:  # fmt: skip
         """The loss of outputs that were drawn.
 
@@ -62,9 +63,10 @@ class Reinforce(FromReward):
             decoder, memory, batch, noise: As of `parts`.
             outputs: Row r of source r // samples.
             given: 1 where a symbol was drawn, 0 where it was given; None: all were drawn.
+            prefix: What was given.
         """
         rewards = self.rollouts.reward(outputs, batch)
-        expected, parts = self._expected(decoder, memory, batch, noise, rewards)
+        expected, parts = self._expected(decoder, memory, batch, noise, rewards, prefix)
         emission, _ = decoder.unroll(decoder.prepare(memory), outputs)
         weights = (rewards - expected.detach())[:, None].expand(outputs.values.shape)
         if given is not None:
@@ -73,15 +75,16 @@ class Reinforce(FromReward):
         return self.with_entropy({"reward": LossPart(loss, _count(rewards)), **parts}, emission)
 
     def _expected(
-        self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise, rewards: Float[Tensor, " row"]
-    ) -> tuple[Float[Tensor, " row"], dict[str, LossPart]]:
+        self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise, rewards: Float[Tensor, " row"],
+        prefix: Padded | None,
+    ) -> tuple[Float[Tensor, " row"], dict[str, LossPart]]:  # fmt: skip
         """The baseline of each row, and what is lost by predicting it badly."""
         if self.baseline == "shared":
             own = rewards.view(-1, self.samples)
             return ((own.sum(1, keepdim=True) - own) / (self.samples - 1)).flatten(), {}
         if self.baseline == "greedy":
             with at_rest(decoder):
-                best = self.rollouts.greedy(memory, batch)
+                best = self.rollouts.greedy(memory, batch, prefix)
             return per_row(self.rollouts.reward(best, batch), len(rewards)), {}
         if self.critic is not None:
             summed = (memory.vectors * memory.valid[..., None]).sum(1) / memory.valid.sum(1, keepdim=True)
@@ -125,7 +128,7 @@ class ReinforceConfig(RewardSettings):
     def build(self, rollouts: Rollouts | None = None) -> Reinforce:
         """Make the objective."""
         given = needed(rollouts)
-        return Reinforce(given, self.samples, self.likelihood, self.entropy, self.baseline, self.decay)
+        return Reinforce(given, self.samples, self.likelihood, self.entropy, self.baseline, self.decay, self.guard)
 
 
 class SelfCriticalConfig(ReinforceConfig):

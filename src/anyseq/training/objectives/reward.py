@@ -21,6 +21,7 @@ from anyseq.training.objectives.cross_entropy import CrossEntropy
 from anyseq.training.rollouts import Rollouts
 
 _WATCHED = ("loss", "length_ratio", "distinct_bigrams", "entropy")
+_LEAST_RISE = 0.1  # nats: below it, twice nothing is nothing
 _KEPT = 0.95  # of the mean entropy, from update to update
 
 
@@ -35,19 +36,20 @@ class FromReward(Objective):
         samples: Drawn for each source.
         likelihood: Weight of the target's cross-entropy per symbol, which keeps a model near what it has learnt.
         entropy: Weight of the mean entropy of what the model says at a symbol, which is to stay high.
-
-    Raises:
-        UsageError: the decoder gives no symbols, or a whole output at once.
+        guard: Whether `watch` may stop training.
     """
 
-    def __init__(self, rollouts: Rollouts, samples: int, likelihood: float, entropy: float) -> None:
+    def __init__(
+        self, rollouts: Rollouts, samples: int, likelihood: float, entropy: float, guard: bool = True
+    ) -> None:
         super().__init__()
         self.rollouts, self.samples, self.likelihood, self.entropy = rollouts, samples, likelihood, entropy
+        self.guard = guard
         self.plain = CrossEntropy(0.0)
         self.first: Tensor
         self.mean_entropy: Tensor
-        self.register_buffer("first", torch.full((len(_WATCHED),), math.nan, dtype=torch.float64))
-        self.register_buffer("mean_entropy", torch.tensor(math.nan, dtype=torch.float64))
+        self.register_buffer("first", torch.full((len(_WATCHED),), math.nan))
+        self.register_buffer("mean_entropy", torch.tensor(math.nan))
 
     def forward(self, model: Model, batch: Batch, noise: Noise) -> Loss:
         """Draw, judge, score."""
@@ -82,9 +84,10 @@ class FromReward(Objective):
         """Outputs of the model, `samples` for each source."""
         with at_rest(decoder):
             values, log_prob = self.rollouts.draw(memory, batch, self.samples, _seed(noise), prefix)
-        mean = -(log_prob.sum() / values.valid.sum()).to(self.mean_entropy)
-        kept = torch.where(self.mean_entropy.isnan(), mean, _KEPT * self.mean_entropy + (1 - _KEPT) * mean)
-        self.mean_entropy.copy_(kept)
+        if prefix is None:  # else much of it was not drawn
+            mean = -(log_prob.sum() / values.valid.sum()).to(self.mean_entropy)
+            kept = torch.where(self.mean_entropy.isnan(), mean, _KEPT * self.mean_entropy + (1 - _KEPT) * mean)
+            self.mean_entropy.copy_(kept)
         return values
 
     def with_entropy(self, parts: dict[str, LossPart], emission: Emission) -> dict[str, LossPart]:
@@ -99,24 +102,32 @@ class FromReward(Objective):
     def watch(self, figures: Mapping[str, float]) -> str | None:
         """Whether the model has learnt to please the metric and forgotten the rest.
 
-        Against the first validation: the loss of dev has more than doubled; outputs have less than half, or more than
-        twice its length; fewer than half as many of their pairs of words are different ones; or what the model says has
-        a twentieth of the entropy.
+        Against the first validation: the loss of dev has doubled, and risen by a tenth of a nat at least, or half as
+        much while what the model says has lost all but a twentieth of its entropy; outputs have less than half, or more
+        than twice its length; or half of their different pairs of words are gone.
         """
         found = {**figures, "entropy": float(self.mean_entropy)}
-        now = torch.tensor([found.get(name, math.nan) for name in _WATCHED], dtype=torch.float64)
-        self.first.copy_(torch.where(self.first.isnan(), now, self.first))
-        loss, length, distinct, entropy = (now / self.first).tolist()
-        before, after = dict(zip(_WATCHED, self.first.tolist(), strict=True)), found
+        now = torch.tensor([found.get(name, math.nan) for name in _WATCHED])
+        self.first.copy_(torch.where(self.first.isnan(), now.to(self.first), self.first))
+        if not self.guard:
+            return None
+        before = dict(zip(_WATCHED, self.first.tolist(), strict=True))
+        of_first = {name: found.get(name, math.nan) / before[name] if before[name] else 1.0 for name in _WATCHED}
+        worse = found["loss"] > before["loss"] + _LEAST_RISE
         told = {
-            "loss": loss > 2, "length_ratio": length < 0.5 or length > 2, "distinct_bigrams": distinct < 0.5,
-            "entropy": entropy < 0.05,
-        }  # fmt: skip
-        gone = [f"{name} {before[name]:.3g} -> {after[name]:.3g}" for name, wrong in told.items() if wrong]
+            "loss": worse and of_first["loss"] > 2,
+            "length_ratio": not 0.5 <= of_first["length_ratio"] <= 2 if "length_ratio" in found else False,
+            "distinct_bigrams": of_first["distinct_bigrams"] < 0.5,
+            "entropy": worse and of_first["loss"] > 1.5 and of_first["entropy"] < 0.05,
+        }
+        gone = [f"{name} {before[name]:.3g} -> {found[name]:.3g}" for name, wrong in told.items() if wrong]
         if not gone:
             return None
-        remedy = "give objective.likelihood more weight, or training.learning_rate less"
-        return f"the reward is being gamed ({'; '.join(gone)}): {remedy}"
+        return (
+            f"the reward is being gamed ({'; '.join(gone)}): begin again --from the model it began with, with more "
+            "objective.likelihood or less training.learning_rate; --more-steps goes on all the same, objective.guard="
+            "false never stops"
+        )
 
 
 class RewardSettings(ObjectiveConfig):
@@ -132,6 +143,7 @@ class RewardSettings(ObjectiveConfig):
         0.1, ge=0, description="weight of the target's cross-entropy per symbol: keeps what the model has learnt"
     )
     entropy: float = Field(0.0, ge=0, description="weight of the mean entropy per symbol, which is to stay high")
+    guard: bool = Field(True, description="stop where the metric is pleased and the rest forgotten")
 
     @property
     def rewarded_by(self) -> MetricConfig:

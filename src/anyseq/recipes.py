@@ -283,7 +283,7 @@ RECIPES: dict[str, Recipe] = {
         "anyseq.tasks.forecast:repeat_vector.yaml",
         "series → its next rows",
         "a lecture's Keras model: GRU, RepeatVector, GRU, batch normalisation",
-        "monthly sales, generated",
+        "hourly sales, generated",
     ),
 }
 

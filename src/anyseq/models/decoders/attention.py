@@ -27,7 +27,7 @@ from anyseq.nn.attention_scores import (
 )
 from anyseq.nn.cells import AffineCell
 from anyseq.nn.dropout import Dropout
-from anyseq.nn.embeddings import FedBack
+from anyseq.nn.embeddings import FedBack, SymbolEmbedding
 from anyseq.nn.recurrent import Causal, Connected, RecurrentStack
 
 
@@ -189,14 +189,7 @@ class AttentionDecoderConfig(VectorSettings, StartSettings, DecoderConfig):
 
     def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> RnnAttentionDecoder:
         """Make a decoder that looks at such a memory and emits this stream."""
-        own: nn.Module
-        head: SoftmaxHead | VectorHead
-        if isinstance(target, Vectors):
-            own, head = nn.Linear(target.dim, self.embed_dim), self.vector_head(self.embed_dim, target, self.dropout)
-        else:
-            self.refuse_emission()
-            own = target_embedding(target, embed, self.embed_dim)
-            head = self.head(own, self.embed_dim)
+        own = self._fed_back(target, embed)
         kind = RnnInputFeedingDecoder if self.input_feeding else RnnAttentionDecoder
         stack = RecurrentStack(self.make_layers(self.embed_dim * 2 if self.input_feeding else self.embed_dim))
         return kind(
@@ -204,9 +197,23 @@ class AttentionDecoderConfig(VectorSettings, StartSettings, DecoderConfig):
             stack=stack,
             first=self.make_first(memory, stack),
             reader=Reader(self._scores(memory.vectors_dim), self._focus(), self.embed_dim),
-            head=head,
+            head=self._head(target, own),
             known=KnownAhead(memory.future_dim, self.embed_dim),
         )
+
+    def _fed_back(self, target: Stream, embed: nn.Module | None) -> nn.Module:
+        """The input layer."""
+        if isinstance(target, Vectors):
+            return nn.Linear(target.dim, self.embed_dim)
+        self.refuse_emission()
+        return target_embedding(target, embed, self.embed_dim)
+
+    def _head(self, target: Stream, own: nn.Module) -> SoftmaxHead | VectorHead:
+        """What says the distribution, of symbols by their embedding where tied."""
+        if isinstance(target, Vectors):
+            return self.vector_head(self.embed_dim, target, self.dropout)
+        assert isinstance(own, SymbolEmbedding)
+        return self.head(own, self.embed_dim)
 
     def _focus(self) -> Focus:
         return Everywhere() if self.local_window is None else AroundPredicted(self.hidden_dim, self.local_window)

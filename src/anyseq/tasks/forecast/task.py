@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction
 
 _FILE = "interval.json"
+_DOUBT = 8  # windows of dev below which its coverage is trusted less than the model's own
 
 
 class ForecastData(SeriesData):
@@ -45,8 +46,8 @@ class IntervalConfig(PartConfig):
                          "is below it")  # fmt: skip
     samples: int = Field(100, ge=2, description="draws it is made of where a model feeds its outputs back")
     calibrate: bool = Field(
-        True, description="when training has ended, make intervals wider or narrower, all by one factor, so that they "
-        "hold that share of dev",
+        True, description="when training has ended, make intervals wider or narrower, all by one factor, towards that "
+        "share of dev",
     )  # fmt: skip
 
 
@@ -155,7 +156,10 @@ class Forecast(SeriesTask):
         return Said(*(torch.cat(each)[back] for each in zip(*found, strict=True)))
 
     def settle(self, items: Sequence[Item], folder: Path) -> Sequence[str]:
-        """Bring intervals to the share of dev that they are to hold: split conformal prediction.
+        """Bring intervals towards the share of dev that they are to hold: split conformal prediction.
+
+        Of a short dev, whose windows overlap, little can be told: the factor f that would bring them there is taken as
+        f^(n / (n + 8)), where n windows of dev do not overlap.
 
         Source:
             Romano et al. 2019, arXiv:1905.03222; theirs adds where here is a factor.
@@ -166,10 +170,13 @@ class Forecast(SeriesTask):
         said, actual = self.forecasts(items, self._config.search), torch.from_numpy(self.actual(items))
         off = actual - said.values
         width = torch.where(off < 0, said.values - said.lower, said.upper - said.values)
-        self._factor = float(np.quantile((off.abs() / width.clamp(min=1e-6)).numpy(), self.level))
+        factor = float(np.quantile((off.abs() / width.clamp(min=1e-6)).numpy(), self.level))
+        targets = [item.raw["target"] for item in items]
+        apart = len({(each.series, row) for each in targets for row in range(each.first, each.last)}) / self.length
+        self._factor = max(factor, 1e-3) ** (apart / (apart + _DOUBT))
         write_atomically(folder / _FILE, json.dumps({"factor": self._factor}))
-        share = f"{self.level:.0%}"
-        return [f"intervals are {self._factor:.2f} times as wide as the model says, so that they hold {share} of dev"]
+        wanted = f"{self.level:.0%} of dev needs"
+        return [f"intervals are {self._factor:.2f} times as wide as the model says, by what {wanted}"]
 
     def load_codecs(self, folder: Path) -> None:
         """Read what `save_codecs` and `settle` wrote."""

@@ -78,8 +78,8 @@ class RnnEncoderConfig(RecurrentSettings, EncoderConfig):
         """Make an encoder that reads this stream."""
         if not self.embed_dim and not isinstance(source, Vectors):
             raise ConfigError("model.encoder.embed_dim=0 reads vectors as they come, and the source's are symbols")
-        embed = input_layer(source, self.embed_dim) if self.embed_dim else nn.Identity()
         layers = self.make_layers(self.embed_dim or source.dim, self.bidirectional)  # type: ignore[union-attr]
+        embed = input_layer(source, self.embed_dim) if self.embed_dim else nn.Identity()
         kept = int(isinstance(source, Symbols))  # the end symbol
         return RnnEncoder(
             embed=embed,

@@ -240,13 +240,13 @@ RECIPES: dict[str, Recipe] = {
     "music/chorales": Recipe(
         "anyseq.tasks.music:chorales.yaml",
         "nothing → music",
-        "pieces of several voices as piano rolls, from nothing or a beginning on, MIDI (extra: examples) or texts; LSTM",
+        "pieces of several voices as piano rolls, from nothing or from a beginning on; MIDI (extra: examples), texts; LSTM",
         "generated progressions in four voices, of four styles",
     ),
     "music/collection": Recipe(
         "anyseq.tasks.music:collection.yaml",
         "music → label",
-        "which collection a piece is from, after any number of frames; MIDI (extra: examples) or texts; GRU",
+        "which collection a piece is from, after any number of frames; MIDI (extra: examples), texts; GRU",
         "generated progressions in four voices, of four styles",
     ),
     "autoencode/pictures": Recipe(

@@ -240,20 +240,20 @@ RECIPES: dict[str, Recipe] = {
     "music/chorales": Recipe(
         "anyseq.tasks.music:chorales.yaml",
         "nothing → music",
-        "pieces of several voices as piano rolls, from nothing or from a beginning on, MIDI in and out; LSTM",
+        "pieces of several voices as piano rolls, from nothing or from a beginning on; MIDI (extra: examples), texts; LSTM",
         "generated progressions in four voices, of four styles",
     ),
     "music/collection": Recipe(
         "anyseq.tasks.music:collection.yaml",
         "music → label",
-        "which collection a piece is from, after any number of frames; GRU",
+        "which collection a piece is from, after any number of frames; MIDI (extra: examples), texts; GRU",
         "generated progressions in four voices, of four styles",
     ),
     "autoencode/pictures": Recipe(
         "anyseq.tasks.autoencode:pictures.yaml",
         "picture → itself",
         "in one vector of a few numbers and back, row by row: fingerprints, what is odd; GRU",
-        "scikit-learn's handwritten digits",
+        "scikit-learn's handwritten digits (extra: examples)",
     ),
     "autoencode/series": Recipe(
         "anyseq.tasks.autoencode:series.yaml",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 
 import anyseq
 from anyseq.core import Padded, Symbols, Vectors
@@ -88,6 +89,8 @@ def test_frames_tell_where_the_sound_is() -> None:
     assert len(whole) == 1 + (2000 - 200) // 80
     torch.testing.assert_close(codec.frames(samples[80 * 5 :]), whole[5:])
     assert codec.encode(np.zeros(10, dtype=np.int16)).shape == (1, 20)
+    with pytest.raises(ValidationError, match="hop_ms=30 is above window_ms=25"):
+        SoundConfig(hop_ms=30.0)
 
 
 @pytest.mark.parametrize(("width", "channels"), [(1, 1), (2, 2), (3, 1), (4, 1)])
@@ -134,8 +137,10 @@ def test_pictures_in_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     model = tmp_path / "model"
     command = ["train", "classify/linear", "--output", str(model), f"data.train={tmp_path / 'train'}", *QUICK]
     command += ["training.learning_rate=0.02"]
+    notes = write(tmp_path / "train" / "dark" / "notes.txt", "x")
     assert main(command) == 0
-    capsys.readouterr()
+    assert "note: train: 1 files of" in capsys.readouterr().err
+    notes.unlink()
     assert main(["predict", str(model), "--input", str(tmp_path / "train" / "light")]) == 0
     folder = tmp_path / "train" / "light"
     assert capsys.readouterr().out.splitlines() == [f"{file}\tlight" for file in sorted(map(str, folder.iterdir()))]
@@ -200,9 +205,11 @@ def test_what_cannot_be_read_is_told_before_training(tmp_path: Path, capsys: pyt
                 Image.new("L", size, 9 * number).save(tmp_path / split / label / f"{number}.png")
     model = tmp_path / "model"
     data = [f"data.train={tmp_path / 'train'}", f"data.test={tmp_path / 'test'}"]
-    assert main(["train", "classify/linear", "--output", str(model), *data, *QUICK]) == 2
-    said = capsys.readouterr().err
-    assert "2 errors" in said and "5 x 4 is given, the model's have 4 x 4" in said and not model.exists()
+    for more in ([], ["data.check=tell"]):
+        assert main(["train", "classify/linear", "--output", str(model), *data, *QUICK, *more]) == 2
+        said = capsys.readouterr().err
+        assert "2 errors" in said and "5 x 4 is given, the model's have 4 x 4" in said and not model.exists()
+        assert "data.check" not in said
     Image.fromarray(np.arange(16, dtype=np.uint16).reshape(4, 4) * 4000).save(tmp_path / "deep.png")
     with pytest.raises(DataError, match="more than 8 bits"):
         PicturesConfig().fit([str(tmp_path / "deep.png")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import anyseq
 from anyseq import api
@@ -224,12 +226,58 @@ def test_files_out_and_files_in(
     found = json.loads(capsys.readouterr().out)
     assert found["input"] == "begin.mid" and found["output"].startswith(piece(0)) and len(found["output"].split()) == 9
     assert [each.name for each in Path("on").iterdir()] == ["1.mid"]
+    assert main(["predict", model, "--samples", "2", "--max-length", "3", "--files", "out", "--overwrite"]) == 0
+    assert sorted(each.name for each in Path("out").iterdir()) == ["1-1.mid", "1-2.mid"]
+    capsys.readouterr()
     prompts = write(tmp_path / "prompts.txt", "begin.mid", "C3+H4")
     assert main(["predict", model, "--input", str(prompts)]) == 2
     assert "line 2: frame 1: 'H4' is none of" in capsys.readouterr().err
     assert main(["evaluate", model, "--data", "out"]) == 0
     assert "nats_per_frame" in capsys.readouterr().out
     assert main(["score", model, "--data", "begin.mid"]) == 0
+
+
+def test_a_beginning_that_leaves_no_room_is_told(
+    trained: api.Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompts = write(tmp_path / "prompts.txt", piece(0), "C4")
+    ask = ["predict", str(trained.folder), "--input", str(prompts), "--max-length"]
+    assert main([*ask, "8"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == piece(0) and len(said.out.splitlines()[1].split()) == 8
+    assert "line 1 has 8 symbols (of music: frames), which search.max_length counts, too" in said.err
+    assert main([*ask, "9", "--format", "jsonl"]) == 0
+    said = capsys.readouterr()
+    assert not said.err and "full" not in said.out
+    assert [each.full for each in trained.predictor.predict([piece(0), "C4"], max_length=4)] == [8, None]
+
+
+def test_what_cannot_be_written_is_told_before_there_is_anything(
+    trained: api.Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mido", None)
+    assert main(["predict", str(trained.folder), "--files", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr()
+    assert not said.out and "mido" in said.err
+
+
+def test_settings_of_training_stay_the_recipes(
+    trained: api.Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*SMALL, "training.max_steps=2", "training.validate_every=2", "training.warmup_steps=1"]
+    pieces = [piece(n % 4) for n in range(8)]
+    given = dict(word.split("=") for word in words)
+    settings = {key: json.loads(value) if value[-1].isdigit() else value for key, value in given.items()}
+    begun = anyseq.train(
+        "music/chorales", tmp_path / "m", start_from=trained.folder, device="cpu", threads=1,
+        overrides={**settings, "data.train": pieces, "data.dev": pieces[:2], "codec.target.transpose": 3,
+            "codec.target.least_frames": 2},
+    )  # fmt: skip
+    for task in (begun.predictor.task, anyseq.load(begun.folder).task):
+        codec = task.codecs["target"]
+        assert isinstance(codec, PianoRoll) and (codec.transpose, codec.least_frames) == (3, 2)
+    with pytest.raises(ValidationError, match="least_frames=4 is above most_frames=2"):
+        PianoRollConfig(least_frames=4, most_frames=2)
 
 
 def test_what_music_has_not_is_refused(
@@ -256,8 +304,10 @@ def test_faults_are_told_by_file_and_line_before_training(tmp_path: Path, capsys
     assert main([*train, f"data.train={texts}", f"data.dev={tmp_path}/good.mid"]) == 2
     said = capsys.readouterr().err
     assert "2 errors" in said and f"({texts}:3)" in said and f"({texts}:4)" in said and "frame 2: 'X'" in said
-    assert main([*train, f"data.train={tmp_path}", f"data.dev={tmp_path}/good.mid"]) == 2
-    assert "bad.mid: this is no MIDI file" in capsys.readouterr().err
+    assert "data.check=tell" not in said and "mend what cannot be read" in said
+    for more in ([], ["data.check=tell"]):
+        assert main([*train, f"data.train={tmp_path}", f"data.dev={tmp_path}/good.mid", *more]) == 2
+        assert "bad.mid: this is no MIDI file" in capsys.readouterr().err
     write(texts, piece(0), "none.mid")
     assert main([*train, f"data.train={texts}"]) == 2
     assert f"{texts}:2: there is no file" in capsys.readouterr().err

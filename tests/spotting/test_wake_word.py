@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 import anyseq
+from anyseq.config import load_recipe
+from anyseq.data.codecs.sound import Sound
 from anyseq.data.synthetic.tones import TonesConfig
 from anyseq.errors import DataError, UsageError
 from spotting.test_listening import TINY
@@ -172,6 +175,12 @@ def test_judged_by_folders_and_by_annotated_streams(model: Path, words: Path, ru
     write(table, "s.wav\t1.0-1.5", "s.wav\t2-1")
     code, _, err = run("evaluate", model, "--data", table)
     assert code == 2 and "streams.tsv:2: '2-1' is no span of time" in err
+    write(table, "s.wav\t", "s.wav\t1.0-1.5", "s.wav\t1.0-1,5 2-3")
+    code, _, err = run("evaluate", model, "--data", table)
+    assert code == 2 and "streams.tsv:3: '1.0-1,5' is no span of time" in err
+    write(table, "s.wav\t9.5-10.05", "s.wav\t1-2 500-900")
+    code, _, err = run("evaluate", model, "--data", table)
+    assert code == 2 and "streams.tsv:2: 500-900 ends behind the recording, which has 10.00 s" in err
     write(table, "s.wav\t3", "t.wav\t2")
     assert "streams.tsv:2: there is no file" in run("evaluate", model, "--data", table)[2]
 
@@ -223,6 +232,33 @@ def test_recorded_noise_and_streams_to_learn_from(words: Path, tmp_path: Path) -
     assert not trained.predictor.task.augments and trained.dev.metrics["said"] == 4
 
 
+def test_the_same_recordings_are_the_same_streams_whoever_judges(words: Path, tmp_path: Path) -> None:
+    """Babble is of the judged recordings; noise that is not asked for is not read."""
+    given = [f"data.train={words}", f"data.dev={words}", "data.keyword=3", "data.noise=nowhere"]
+    task = load_recipe("tag/wake_word", [*given, *FILES]).build()
+    dev = [item.raw for item in task.read().dev]
+    again = [item.raw for item in load_recipe("tag/wake_word", [*given, *FILES]).build().read_pairs(str(words))]
+    assert all(
+        np.array_equal(one["source"], two["source"]) and one["target"] == two["target"]
+        for one, two in zip(dev, again, strict=True)
+    )
+
+
+def test_what_is_no_recording_of_a_word_is_left_alone(words: Path, tmp_path: Path) -> None:
+    """As Speech Commands comes: with a folder of noise, which has a text in it."""
+    folder = tmp_path / "words"
+    shutil.copytree(words, folder)
+    write(folder / "3" / "notes.txt", "x")
+    write_wave(folder / "_background_noise_" / "hum.wav", np.ones(4000, np.int16))
+    write(folder / "_background_noise_" / "README.md", "x")
+    noise = f"data.noise={folder / '_background_noise_'}"
+    recipe = [f"data.train={folder}", "data.keyword=3", noise, "data.streams.noises=[recorded]", *FILES]
+    splits = load_recipe("tag/wake_word", recipe).build().read()
+    notes = "; ".join(splits.notes)
+    assert "train: 1 files of" in notes and "do not end in .wav and are left alone" in notes
+    assert "no labels are left alone: _background_noise_; noise to be heard" in notes and "data.noise=FOLDER" in notes
+
+
 def test_others_do_not_listen(tmp_path: Path) -> None:
     from tiny_runs import train
 
@@ -231,3 +267,18 @@ def test_others_do_not_listen(tmp_path: Path) -> None:
         predictor.listener()
     with pytest.raises(UsageError, match="is for a model that listens"):
         predictor.settings(threshold=0.5)
+
+
+def test_a_classifier_begins_with_what_listens(model: Path, words: Path, tmp_path: Path) -> None:
+    """And hears recordings as loud as its own recipe says."""
+    short = ["training.max_steps=2", "training.validate_every=2", "training.warmup_steps=1"]
+    own = [*short, f"data.train={words}", "codec.source.loudness_db=9"]
+    given = {"start_from": model, "device": "cpu", "threads": 1, "overrides": own}
+    classifier = anyseq.train("classify/sounds", tmp_path / "c", **given)  # type: ignore[arg-type]
+    sound = anyseq.load(classifier.folder).task.codecs["source"]
+    there = anyseq.load(model).task.codecs["source"]
+    assert isinstance(sound, Sound) and isinstance(there, Sound)
+    assert sound.loudness_db == 9 and sound.augments and (sound.hop, sound.window) == (there.hop, there.window)
+    with pytest.raises(UsageError, match=r"of another task .classify.*makes? texts or labels") as fault:
+        anyseq.train("tag/wake_word", tmp_path / "w", start_from=classifier.folder, overrides=list(SHORT))
+    assert "joint" not in str(fault.value)

@@ -37,8 +37,8 @@ class CheckReport:
     @property
     def usable(self) -> bool:
         """Whether `train` would train: no finding is an error, or errors are tolerated."""
-        faultless = all(finding.severity != "error" for finding in self.findings)
-        return self.estimate is not None and (faultless or self.tolerated)
+        errors = [finding for finding in self.findings if finding.severity == "error"]
+        return self.estimate is not None and all(self.tolerated and not error.fatal for error in errors)
 
 
 def check(

@@ -40,7 +40,7 @@ def prepare(start: Start, tell: Tell, at_faults: AtFaults = "stop") -> Prepared:
     Args:
         start: The recipe, and where codecs come from.
         tell: Is told of each finding, and of how the splits came to be.
-        at_faults: What to do about errors in the data; the recipe may be milder.
+        at_faults: What to do about errors in the data; the recipe may be milder, but cannot allow what is fatal.
 
     Raises:
         ConfigError: `training.metric` names none.
@@ -51,23 +51,22 @@ def prepare(start: Start, tell: Tell, at_faults: AtFaults = "stop") -> Prepared:
     splits, test = task.read(), task.read_test()
     for note in splits.notes:
         tell(note, "note")
-    at_faults = max(at_faults, task.at_faults, key=MILDER.index)
-    findings, errors = [], []
-    for finding in _in_data(task, splits, test or ()) if at_faults != "off" else ():
-        findings.append(finding)
-        if finding.severity == "error" and at_faults == "stop":
-            errors.append(finding)
-        else:
-            tell(str(finding), finding.severity)
-    _refuse(errors)
+    refuses, at_faults = at_faults == "stop", max(at_faults, task.at_faults, key=MILDER.index)
+    findings: list[Finding] = []
+
+    def look(found: Iterator[Finding]) -> None:
+        errors = []
+        for finding in found if at_faults != "off" else ():
+            findings.append(finding)
+            if finding.severity == "error" and (at_faults == "stop" or (finding.fatal and refuses)):
+                errors.append(finding)
+            else:
+                tell(str(finding), finding.severity)
+        _refuse(errors)
+
+    look(_in_data(task, splits, test or ()))
     start.make_codecs(task, splits.train)
-    for finding in _in_codecs(task, splits, test or ()) if at_faults != "off" else ():
-        findings.append(finding)
-        if finding.severity == "error" and at_faults == "stop":
-            errors.append(finding)
-        else:
-            tell(str(finding), finding.severity)
-    _refuse(errors)
+    look(_in_codecs(task, splits, test or ()))
     return Prepared(task, splits, test, findings)
 
 
@@ -89,11 +88,14 @@ def _unreadable(task: Task, name: str, items: Sequence[Item]) -> Iterator[Findin
         try:
             task.encode_source(item)
         except DataError as fault:
-            yield Finding("error", f"{name}: {fault}", (item.place,))
+            yield Finding("error", f"{name}: {fault}", (item.place,), fatal=True)
 
 
 def _refuse(errors: Sequence[Finding]) -> None:
     if errors:
         head = "" if len(errors) == 1 else f"{len(errors)} errors in the data:\n  "
         listed = "\n  ".join(map(str, errors))
-        raise DataError(f"{head}{listed}; to train on the data as they are: data.check=tell")
+        fatal = any(error.fatal for error in errors)
+        allowed = "to train on the data as they are: data.check=tell"
+        remedy = "mend what cannot be read, or leave it out" if fatal else allowed
+        raise DataError(f"{head}{listed}; {remedy}")

@@ -75,8 +75,8 @@ def train(
         recipe: A name of `anyseq recipes`, or a YAML file.
         output: The model folder to make; by default `runs/` and the recipe's name.
         overwrite: Remove a run that is already there.
-        start_from: A model folder to begin with: of the same task its weights and codecs, of another task the codec of
-            its source, its encoder (or a language model's layers) and their weights; what is taken is noted.
+        start_from: A model folder to begin with: of the same task with its codecs and weights, of another one with its
+            source's codec and what reads it. How training varies sources stays the recipe's; what differs is noted.
         device: `cpu`, `cuda`, `mps` or `auto`.
         threads: Processor threads.
         precision: Of the forward pass.

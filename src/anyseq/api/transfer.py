@@ -12,9 +12,11 @@ from anyseq.catalogue import kind_of
 from anyseq.config import load_resolved, plain, read_section, read_tree
 from anyseq.config.differences import MOST, differences, told
 from anyseq.core import Codec, Item, PartConfig
+from anyseq.data.codecs.base import CodecConfig
 from anyseq.errors import ConfigError, ModelFolderError, UsageError
 from anyseq.models.alone import AloneConfig
 from anyseq.models.encoders.base import EncoderConfig
+from anyseq.models.framewise import FramewiseConfig
 from anyseq.models.seq2seq import Seq2SeqConfig
 from anyseq.tasks.base import Task, TaskConfig
 from anyseq.tasks.text_to_text import TextToTextConfig
@@ -85,35 +87,54 @@ def _all_of(folder: Path, home: Path, config: TaskConfig, trust: Collection[str]
     if CODEC not in type(config).model_fields:
         return Start(config, folder)
     here = plain(config)
-    taken = read_section(home, type(config), CODEC, trust=trust)
+    taken = _varying_as(read_section(home, type(config), CODEC, trust=trust), getattr(config, CODEC))
     config = config.model_copy(update={CODEC: taken})
     found = list(differences({CODEC: plain(config)[CODEC]}, {CODEC: here[CODEC]}))
     notes = [f"the codecs of {folder} are taken over, not those of the recipe: {told(found)}"] if found else []
     return Start(config, folder, notes)
 
 
+def _varying_as(codecs: PartConfig, here: PartConfig) -> PartConfig:
+    """Codecs that are taken over, with what the recipe says of how training varies what they read."""
+    own = {name: getattr(here, name) for name in type(codecs).model_fields}
+    return codecs.model_copy(
+        update={
+            name: there.varying_as(own[name])
+            for name, there in codecs
+            if isinstance(there, CodecConfig) and isinstance(own[name], CodecConfig)
+        }
+    )
+
+
 def _reading_of(folder: Path, there: TaskConfig, config: TaskConfig) -> Start:
     """A fold, or a language model, as the fold of another task."""
-    if not isinstance(config, TextToTextConfig) or config.codec.joint or config.model.share_embeddings:
+    another = f"{folder} is of another task ({kind_of(type(there))})"
+    if not isinstance(config, TextToTextConfig):
         raise UsageError(
-            f"{folder} is of another task ({kind_of(type(there))}): of such a model a source's codec and encoder can "
-            "be taken over, and this recipe has none of its own (codec.joint and model.share_embeddings must be false)"
+            f"{another}: of such a model what reads the source can be taken over by recipes that make texts or labels "
+            f"of a source, and this one (task {kind_of(type(config))}) has none of its own: begin with a model of its "
+            "task, or leave out --from"
+        )
+    if config.codec.joint or config.model.share_embeddings:
+        raise UsageError(
+            f"{another}: of such a model a source's codec and encoder can be taken over, and this recipe has none of "
+            "its own (codec.joint and model.share_embeddings must be false)"
         )
     codecs, model = getattr(there, CODEC), getattr(there, "model", None)
     side = "source" if hasattr(codecs, "source") else "target"
     found: tuple[EncoderConfig, Mapping[str, str]] | None = None
-    if isinstance(model, Seq2SeqConfig):
+    if isinstance(model, Seq2SeqConfig | FramewiseConfig):
         found = (model.encoder, {"encoder.": "encoder."})
     elif isinstance(model, AloneConfig):
         found = model.decoder.as_encoder()
     if found is None:
         raise UsageError(
-            f"{folder} is of another task ({kind_of(type(there))}), and nothing in it can read a source: begin with a "
+            f"{another}, and nothing in it can read a source: begin with a "
             "model that has an encoder, or with a recurrent language model (model.decoder.kind=rnn)"
         )
     encoder = _dropping(found[0], _dropout(config.model.encoder))
     names = {f"_decoder.{name}" if side == "target" else name: own for name, own in found[1].items()}
-    of_source: Any = getattr(codecs, side)
+    of_source: Any = getattr(codecs, side).varying_as(config.codec.source)
     home, _ = home_and_about(folder)
     config = config.model_copy(
         update={

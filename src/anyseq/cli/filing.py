@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,7 @@ class Files:
 
     Args:
         folder: It is made where it is not there; None: nothing is written.
-        overwrite: There may be files in it already.
+        overwrite: There may be files in it already; those that this command wrote before are removed.
 
     Raises:
         UsageError: it is a file.
@@ -32,7 +33,7 @@ class Files:
     """
 
     def __init__(self, folder: Path | None, overwrite: bool) -> None:
-        self._folder = folder
+        self._folder, self._stale = folder, overwrite
         if folder is None:
             return
         if folder.exists() and not folder.is_dir():
@@ -41,21 +42,31 @@ class Files:
             raise OutputExistsError(f"{folder} holds files and was left as it is: choose another, or add --overwrite")
 
     def refuse(self, task: Task) -> None:
-        """Refuse a model whose outputs are texts alone, before anything is predicted.
+        """Refuse a model whose outputs are texts alone, or cannot be written here, before anything is predicted.
 
         Raises:
             UsageError: so it is.
+            MissingExtraError: a library is not installed.
         """
-        if self._folder is not None and not task.writes:
-            raise UsageError("this model's outputs are texts and no files: leave out --files")
+        if self._folder is not None:
+            task.refuse_to_write()
 
     def write(self, task: Task, number: int, prediction: Prediction) -> None:
         """Write the outputs for a line."""
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
+        if self._stale:
+            self._remove_older(self._folder, task.writes)
         several = len(prediction.n_best) > 1
         for rank, found in enumerate(prediction.n_best, 1):
             if found.output:
                 name = f"{number}-{rank}" if several else str(number)
                 task.write(found.output, self._folder / f"{name}{task.writes}")
+
+    def _remove_older(self, folder: Path, ending: str) -> None:
+        """Remove what an earlier call wrote, which may have been more; whatever else is there is left alone."""
+        self._stale = False
+        for file in folder.iterdir():
+            if re.fullmatch(rf"\d+(-\d+)?{re.escape(ending)}", file.name) and file.is_file():
+                file.unlink()

@@ -33,7 +33,13 @@ class Notices:
         """Take in a line that was worked on; `place` is how a person finds it."""
         if prediction.cut:
             self._first("lines were cut", f"{place} is longer than the model's limit{self._limit} and was cut")
-        if prediction.stopped == "budget" and not self._endless:
+        if prediction.full is not None:
+            self._first(
+                "prompts left no room",
+                f"{place} has {prediction.full:,} symbols (of music: frames), which search.max_length counts, too, so "
+                f"that nothing was added: raise it (--max-length {2 * prediction.full})",
+            )
+        elif prediction.stopped == "budget" and not self._endless:
             self._first(
                 "outputs were stopped",
                 f"the output for {place} was stopped at the longest that is allowed (search.max_length, "

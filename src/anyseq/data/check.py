@@ -43,11 +43,13 @@ class Finding:
         severity: `error` (training would learn something else), `warning` (look at it), `note` (for information).
         message: What was found, how much of it, and what to do.
         places: The first few places (`Item.place`), worst first.
+        fatal: An error that cannot be allowed: with it there is no training, or no figure.
     """
 
     severity: Severity
     message: str
     places: tuple[str, ...] = ()
+    fatal: bool = False
 
     def __str__(self) -> str:
         shown = ", ".join(self.places[:_SHOWN]) + (", ..." if len(self.places) > _SHOWN else "")

@@ -58,10 +58,10 @@ def write_midi(roll: np.ndarray, path: Path, frame_beats: float, tempo_bpm: floa
     Raises:
         MissingExtraError: mido is not installed.
     """
-    mido = _mido()
-    file = mido.MidiFile(ticks_per_beat=_TICKS)
+    library = mido()
+    file = library.MidiFile(ticks_per_beat=_TICKS)
     track = file.add_track()
-    track.append(mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo_bpm)))
+    track.append(library.MetaMessage("set_tempo", tempo=library.bpm2tempo(tempo_bpm)))
     silent = np.zeros((1, KEYS), dtype=np.int8)
     changes = np.diff(np.concatenate([silent, roll.astype(np.int8), silent]), axis=0)
     last = 0
@@ -69,9 +69,9 @@ def write_midi(roll: np.ndarray, path: Path, frame_beats: float, tempo_bpm: floa
         now = round(frame * frame_beats * _TICKS)
         for kind, sign in (("note_off", -1), ("note_on", 1)):
             for key in np.flatnonzero(change == sign).tolist():
-                track.append(mido.Message(kind, note=key + LOWEST, velocity=_VELOCITY, time=now - last))
+                track.append(library.Message(kind, note=key + LOWEST, velocity=_VELOCITY, time=now - last))
                 last = now
-    track.append(mido.MetaMessage("end_of_track", time=round(len(roll) * frame_beats * _TICKS) - last))
+    track.append(library.MetaMessage("end_of_track", time=round(len(roll) * frame_beats * _TICKS) - last))
     file.save(path)
 
 
@@ -82,10 +82,10 @@ def _frame_of(tick: int, frame: float) -> int:
 
 def _notes(path: str) -> tuple[list[tuple[int, int, int]], int]:
     """Begin, end (in ticks) and key of each note, and the ticks of a beat."""
-    mido = _mido()
+    library = mido()
     try:
-        file = mido.MidiFile(path)
-        messages = list(mido.merge_tracks(file.tracks))
+        file = library.MidiFile(path)
+        messages = list(library.merge_tracks(file.tracks))
     except FileNotFoundError:
         raise DataError("there is no such file", path) from None
     except Exception as fault:  # whatever mido stumbles over in a damaged file
@@ -110,9 +110,14 @@ def _spans(messages: list[Any]) -> list[tuple[int, int, int]]:
     return [*notes, *((begin, now, note) for (_, note), begin in sounding.items())]
 
 
-def _mido() -> Any:
+def mido() -> Any:
+    """The library that knows MIDI.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
-        import mido
+        import mido as library
     except ImportError as error:
         raise MissingExtraError("mido", "examples") from error
-    return mido
+    return library

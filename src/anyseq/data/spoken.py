@@ -33,8 +33,8 @@ def written(spoken: Iterable[Spoken]) -> str:
 
 
 def holds_spans(text: str) -> bool:
-    """Whether a text is spans, or nothing."""
-    return all(_SPAN.fullmatch(word) for word in text.split())
+    """Whether a text is meant as spans: a word of it is one."""
+    return any(_SPAN.fullmatch(word) for word in text.split())
 
 
 def read_spoken(text: str) -> list[Spoken]:

@@ -43,14 +43,30 @@ def read_wave(path: str) -> Wave:
     return Wave(_floats(frames, width).reshape(-1, channels).mean(1, dtype=np.float32), rate, channels)
 
 
-def read_header(path: str) -> tuple[int, int]:
-    """Samples a second and channels of a WAV file, without its sound.
+@dataclass(frozen=True)
+class Header:
+    """What a WAV file says of itself.
+
+    Attributes:
+        sample_rate_hz: Samples a second.
+        channels: How many there are.
+        seconds: How long it is.
+    """
+
+    sample_rate_hz: int
+    channels: int
+    seconds: float
+
+
+def read_header(path: str) -> Header:
+    """What a WAV file says of itself, without its sound.
 
     Raises:
         DataError: as `read_wave`.
     """
     with _opened(path) as file:
-        return file.getframerate(), file.getnchannels()
+        rate = file.getframerate()
+        return Header(rate, file.getnchannels(), file.getnframes() / max(1, rate))
 
 
 @contextmanager

@@ -309,6 +309,15 @@ class Task(ABC):
     def output(self, values: Tensor, item: Item) -> str:
         """What a person sees of one hypothesis."""
 
+    def refuse_to_write(self) -> None:
+        """Refuse to write outputs as files, before anything is predicted.
+
+        Raises:
+            UsageError: here, where they are texts alone.
+            MissingExtraError: a library is not installed.
+        """
+        raise UsageError("this model's outputs are texts and no files: leave out --files")
+
     def write(self, output: str, path: Path) -> None:
         """Write an output as a file, where `writes` says of what kind.
 

@@ -38,6 +38,7 @@ class Prediction:
         repaired: The model's own was malformed and was mended; None: outputs of this task never are.
         unknown: Characters or words of the input that the model has no symbol for, each once.
         unknown_share: How much of the input that is, in characters, from 0 to 1.
+        full: A prompt left no room for anything behind it: its length, which `search.max_length` counts, too.
     """
 
     input: str
@@ -52,6 +53,7 @@ class Prediction:
     repaired: bool | None = None
     unknown: Sequence[str] = ()
     unknown_share: float = 0.0
+    full: int | None = None
 
     @property
     def mostly_unknown(self) -> bool:
@@ -80,8 +82,8 @@ class Scored:
 
 def _plain(found: Prediction | Alternative, weights: bool) -> dict[str, Any]:
     plain = {name: value for name, value in vars(found).items() if name != "alignment"}
-    for name in ("value", "repaired"):
-        if plain[name] is None:
+    for name in ("value", "repaired", "full"):
+        if plain.get(name, ...) is None:
             del plain[name]
     return plain if found.alignment is None else {**plain, "alignment": found.alignment.as_dict(weights)}
 
@@ -116,17 +118,18 @@ def predict(
     if alignments:
         refuse_without_attention(task)
     sources = [task.encode_source(item) for item in items]
-    full = [i for i, source in enumerate(sources) if not source.empty]
-    fields = [sources[i].fields for i in full]
+    asked = [i for i, source in enumerate(sources) if not source.empty]
+    fields = [sources[i].fields for i in asked]
     found: dict[int, list[Alternative]] = {}
     task.model.eval()
     for rows in batches(fields, settings.batch_tokens):
-        chosen = [full[row] for row in rows.tolist()]
+        chosen = [asked[row] for row in rows.tolist()]
         batch = task.batch([items[i] for i in chosen], [sources[i].fields for i in chosen])
         found.update(zip(chosen, _best(task, batch, settings, chooser, alignments), strict=True))
     nothing = [Alternative("", 0.0, 0.0, "end", alignment=Alignment((), (), ()) if alignments else None)]
+    full = [len(each.values) if task.prompted and len(each.values) >= settings.max_length else None for each in sources]
     return [
-        _prediction(item, found.get(i, nothing), source.cut, task.unknown(item))
+        _prediction(item, found.get(i, nothing), source.cut, task.unknown(item), full[i])
         for i, (item, source) in enumerate(zip(items, sources, strict=True))
     ]
 
@@ -180,10 +183,12 @@ def _shown(raw: Any) -> str:
     return raw if isinstance(raw, str) else f"{type(raw).__name__} {list(getattr(raw, 'shape', ()))}"
 
 
-def _prediction(item: Item, alternatives: Sequence[Alternative], cut: bool, unknown: Unknown) -> Prediction:
+def _prediction(
+    item: Item, alternatives: Sequence[Alternative], cut: bool, unknown: Unknown, full: int | None
+) -> Prediction:
     return Prediction(
         _shown(item.raw.get("source", "")), n_best=alternatives, cut=cut, unknown=tuple(dict.fromkeys(unknown.parts)),
-        unknown_share=unknown.share, **vars(alternatives[0]),
+        unknown_share=unknown.share, full=full, **vars(alternatives[0]),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from anyseq.core import Codec, PartConfig
 from anyseq.data.prefixes import Step
@@ -18,12 +18,14 @@ class CodecConfig(PartConfig):
         reads_files: A raw value may be the name of a file (a picture, a recording), or an array.
         endings: Of files that hold one raw value each.
         steps: What a raw value may be read by, from its beginning on.
+        in_training: Names of settings that only say how training varies raw values: no matter of weights.
     """
 
     section: ClassVar[str] = "codecs"
     reads_files: ClassVar[bool] = False
     endings: ClassVar[tuple[str, ...]] = ()
     steps: ClassVar[tuple[Step, ...]] = ("words", "sentences")
+    in_training: ClassVar[tuple[str, ...]] = ()
 
     def names_file(self, raw: str) -> bool:
         """Whether a text is the name of a file that holds the value, and not the value itself."""
@@ -40,6 +42,12 @@ class CodecConfig(PartConfig):
         Raises:
             DataError: there is nothing to learn from.
         """
+
+    def varying_as(self, other: CodecConfig) -> Self:
+        """This, with what another of its kind says of training; as it is where the other is of another kind."""
+        if type(other) is not type(self):
+            return self
+        return self.model_copy(update={name: getattr(other, name) for name in self.in_training})
 
     @abstractmethod
     def load(self, folder: Path) -> Codec:

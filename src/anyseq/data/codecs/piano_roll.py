@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Literal, Self, final
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from anyseq.core import Codec, Item, Vectors
 from anyseq.data.codecs.base import CodecConfig
-from anyseq.data.midi import KEYS, LOWEST, read_midi, write_midi
+from anyseq.data.midi import KEYS, LOWEST, mido, read_midi, write_midi
 from anyseq.data.prefixes import Step
 from anyseq.errors import DataError, ModelFolderError
 
@@ -105,6 +105,14 @@ class PianoRoll(Codec):
     def _written(self, number: int) -> str:
         return str(number) if self.notation == "numbers" else f"{_NAMES[number % 12]}{number // 12 - 1}"
 
+    def refuse_to_write(self) -> None:
+        """Refuse to write files where that will not do, before there is anything to write.
+
+        Raises:
+            MissingExtraError: mido is not installed.
+        """
+        mido()
+
     def write(self, text: str, path: Path) -> None:
         """Write a piece that `decode` gave as a MIDI file.
 
@@ -140,6 +148,7 @@ class PianoRollConfig(CodecConfig):
     reads_files: ClassVar[bool] = True
     endings: ClassVar[tuple[str, ...]] = _MIDI
     steps: ClassVar[tuple[Step, ...]] = ("frames",)
+    in_training: ClassVar[tuple[str, ...]] = ("transpose", "least_frames", "most_frames")
 
     frame_beats: float = Field(1.0, gt=0, description="length of a frame in beats (quarters), for MIDI files")
     tempo_bpm: float = Field(100.0, ge=1, le=1000, description="beats a minute of the MIDI files that are written")
@@ -154,6 +163,12 @@ class PianoRollConfig(CodecConfig):
     )
     most_frames: int | None = Field(None, ge=1, description="and of at most so many; null: up to all of each")
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.least_frames is not None and self.most_frames is not None and self.least_frames > self.most_frames:
+            raise ValueError(f"least_frames={self.least_frames} is above most_frames={self.most_frames}: swap them")
+        return self
+
     def names_file(self, raw: str) -> bool:
         """Anything else is a text."""
         return names_midi(raw)
@@ -163,8 +178,11 @@ class PianoRollConfig(CodecConfig):
         return PianoRoll(**self.model_dump(include=set(type(self).model_fields)))
 
     def load(self, folder: Path) -> PianoRoll:
-        """Read a codec of this kind that `PianoRoll.save` wrote."""
-        return PianoRoll.load(folder)
+        """Read a codec of this kind that `PianoRoll.save` wrote; training hears as these settings say."""
+        codec = PianoRoll.load(folder)
+        for name in self.in_training:
+            setattr(codec, name, getattr(self, name))
+        return codec
 
 
 def names_midi(raw: str) -> bool:

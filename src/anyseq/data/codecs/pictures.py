@@ -105,6 +105,7 @@ class PicturesConfig(CodecConfig):
     reads_files: ClassVar[bool] = True
     endings: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp")
     steps: ClassVar[tuple[Step, ...]] = ()
+    in_training: ClassVar[tuple[str, ...]] = ("shift",)
 
     by: Literal["whole", "rows"] = Field("whole", description="what an element is: all of the picture, or each row")
     colour: Literal["grey", "rgb"] = Field("grey", description="read files as grey, or as red, green and blue")
@@ -136,8 +137,10 @@ class PicturesConfig(CodecConfig):
         return Pictures(height, width, channels, self.by == "rows", measured, self.shift)
 
     def load(self, folder: Path) -> Pictures:
-        """Read a codec of this kind that `Pictures.save` wrote."""
-        return Pictures.load(folder)
+        """Read a codec of this kind that `Pictures.save` wrote; training sees as these settings say."""
+        codec = Pictures.load(folder)
+        codec.shift = self.shift
+        return codec
 
 
 def read_picture(raw: Any, channels: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, final
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from anyseq.core import Codec, Item, Vectors
@@ -156,6 +156,7 @@ class SoundConfig(CodecConfig):
     reads_files: ClassVar[bool] = True
     endings: ClassVar[tuple[str, ...]] = (".wav",)
     steps: ClassVar[tuple[Step, ...]] = ()
+    in_training: ClassVar[tuple[str, ...]] = ("loudness_db",)
 
     sample_rate_hz: int = Field(8000, ge=1000, description="samples a second; other recordings are resampled")
     window_ms: float = Field(25.0, gt=0, description="length of a frame")
@@ -164,6 +165,15 @@ class SoundConfig(CodecConfig):
     loudness_db: float = Field(
         0.0, ge=0, description="training hears recordings louder or softer by up to so much, begun up to a hop later"
     )
+
+    @model_validator(mode="after")
+    def _all_is_heard(self) -> Self:
+        if self.hop_ms > self.window_ms:
+            raise ValueError(
+                f"hop_ms={self.hop_ms:g} is above window_ms={self.window_ms:g}, and what lies between two frames would "
+                "not be heard: give at most the window"
+            )
+        return self
 
     def fit(self, raws: Iterable[Any]) -> Sound:
         """Learn each band's mean and standard deviation.
@@ -190,15 +200,17 @@ class SoundConfig(CodecConfig):
     def remarks(self, raws: Iterable[Any]) -> Iterator[str]:
         """How many recordings are brought to another rate, or to one channel."""
         heads = [read_header(raw) for raw in raws if isinstance(raw, str)]
-        if other := Counter(rate for rate, _ in heads if rate != self.sample_rate_hz):
+        if other := Counter(each.sample_rate_hz for each in heads if each.sample_rate_hz != self.sample_rate_hz):
             rates = ", ".join(f"{count:,} of {rate} Hz" for rate, count in sorted(other.items()))
             yield f"recordings resampled to codec.source.sample_rate_hz={self.sample_rate_hz}: {rates}"
-        if several := sum(channels > 1 for _, channels in heads):
+        if several := sum(each.channels > 1 for each in heads):
             yield f"{several:,} recordings have several channels, of which the mean is taken"
 
     def load(self, folder: Path) -> Sound:
-        """Read a codec of this kind that `Sound.save` wrote."""
-        return Sound.load(folder)
+        """Read a codec of this kind that `Sound.save` wrote; training hears as these settings say."""
+        codec = Sound.load(folder)
+        codec.loudness_db = self.loudness_db
+        return codec
 
 
 def _mel(frequency_hz: float) -> float:

@@ -83,7 +83,7 @@ class AutoencodePictures(TextToText):
         """Pictures: files of a folder (or of the folders in it), a table of names, arrays."""
         config = self._config.codec.source
         if isinstance(data, str | Path) and Path(data).is_dir() and any(each.is_dir() for each in Path(data).iterdir()):
-            return _doubled(read_labelled(data))
+            return _doubled(read_labelled(data, endings=config.endings))
         items = read_alone(data, config.endings, lambda raw: True)
         return [replace(item, raw={"source": item.raw["target"], "target": item.raw["target"]}) for item in items]
 

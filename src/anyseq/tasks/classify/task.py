@@ -16,7 +16,7 @@ from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.label_set import LabelSet, LabelSetConfig, joined, labels_of
 from anyseq.data.codecs.labels import Labels, LabelsConfig
 from anyseq.data.files import SIDES, read_items
-from anyseq.data.media import read_labelled
+from anyseq.data.media import left_alone, read_labelled
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
@@ -94,7 +94,9 @@ class Classify(TextToText):
         """As all pairs of texts, or with the label first; or files in folders, where the codec reads files."""
         fields = SIDES[::-1] if self._config.data.label_first else SIDES
         source = self._config.codec.source
-        return read_labelled(data, fields, source.names_file) if source.reads_files else read_items(data, fields)
+        if not source.reads_files:
+            return read_items(data, fields)
+        return read_labelled(data, fields, source.names_file, endings=source.endings)
 
     @cached_property
     def model_limits(self) -> Constraint | None:
@@ -134,8 +136,10 @@ class Classify(TextToText):
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Count the labels; look for such as train hardly has, and for texts of train with two labels."""
+        source = self._config.codec.source
         for name, items in (("train", splits.train), ("dev", splits.dev), ("test", test)):
-            for remark in self._config.codec.source.remarks(item.raw["source"] for item in items):
+            others = left_alone(getattr(self._config.data, name), source.endings) if source.reads_files else ()
+            for remark in (*others, *source.remarks(item.raw["source"] for item in items)):
                 yield Finding("note", f"{name}: {remark}")
         counts = self._counts(splits.train)
         listed = ", ".join(f"{label!r} {count:,}" for label, count in list(counts.items())[:_NAMED])

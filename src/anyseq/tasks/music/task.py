@@ -112,7 +112,7 @@ class Music(LanguageModel):
                 try:
                     roll = codec.encode(item.raw["target"])
                 except DataError as fault:
-                    yield Finding("error", f"{name}: {fault}", (item.place,))
+                    yield Finding("error", f"{name}: {fault}", (item.place,), fatal=True)
                     continue
                 frames, keys = frames + len(roll), keys + roll.sum(0)
                 heard = content(roll.bool().numpy())
@@ -158,6 +158,10 @@ class Music(LanguageModel):
         total = sum((_pairs(roll) * costs).sum().item() for roll in rolls)
         name = "each key by whether it sounded in the frame before, as often as in train"
         return Trivial(name, metrics={"nats_per_frame": total / max(1, sum(len(roll) - 1 for roll in rolls))})
+
+    def refuse_to_write(self) -> None:
+        """Refuse where mido is not installed."""
+        self._codec.refuse_to_write()
 
     def write(self, output: str, path: Path) -> None:
         """Write an output as a MIDI file."""

@@ -52,6 +52,7 @@ PARTS: dict[str, dict[str, str]] = {
         "tree": "anyseq.models.decoders.tree:TreeDecoderConfig",
         "label": "anyseq.models.decoders.aligned:LabelDecoderConfig",
         "vector": "anyseq.models.decoders.vector:VectorDecoderConfig",
+        "pointer": "anyseq.models.decoders.pointer:PointerDecoderConfig",
     },
     "emissions": {
         "normal": "anyseq.models.emissions.normal:NormalConfig",

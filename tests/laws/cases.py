@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree, TreeSymbols
+from anyseq.core import Decoder, Emission, Memory, Padded, PartConfig, Pointers, State, Symbols, Tree, TreeSymbols
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.factored import FactoredConfig
 from anyseq.data.codecs.label_set import LabelSetConfig
@@ -60,6 +60,7 @@ from anyseq.models.decoders.base import NOTHING_FOLDED, DecoderConfig, MemorySha
 from anyseq.models.decoders.context import ContextDecoderConfig
 from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
+from anyseq.models.decoders.pointer import PointerDecoder, PointerDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.decoders.tree import TreeDecoderConfig
@@ -99,6 +100,8 @@ NO_FACTORS = {"texts": "its tokens have factors: tests/tagging"}
 NO_TEXTS = {"texts": "it reads trees, pictures, sound, music, or labels: tests/parsing, media, music, classifying"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 ONE_OF_NUMBERS = {"symbols": "it emits vectors: tests/classifying"}
+POINTERS = {"symbols": "its symbols are the source's elements: `pointing` gives every source as many"}
+A_SET = {"order": "a set has no order"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
 
@@ -137,6 +140,11 @@ KERNELS = [
     {"embed_dim": 4, "hidden_dim": 6, "num_layers": 1, "kernel_width": 7, "positions": "sinusoidal"},
 ]
 
+POINTING = [
+    {**STACK, "attention_dim": 8},
+    {**STACK, "cell": "lstm", "glimpses": 1, "clip": 8.0, "attention_dim": 8},
+]
+
 PARTS: dict[str, dict[str, list[Variant]]] = {
     "encoders": {
         "rnn": [
@@ -157,7 +165,10 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
                 embed_dim=4, hidden_dim=8, num_layers=2, bidirectional=False,
             ),
         ],
-        "transformer": [Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS],
+        "transformer": [
+            *(Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS),
+            Variant(TransformerEncoderConfig(positions="none", **BLOCKS), BOTH_WAYS | A_SET),
+        ],
         "conv": [Variant(ConvEncoderConfig(**own), BOTH_WAYS) for own in KERNELS],
         "dense": [Variant(DenseEncoderConfig(hidden_dim=8, num_layers=n, dropout=0.0), PLACEWISE) for n in (2, 3)],
         "picture": [Variant(PictureEncoderConfig(), NO_SYMBOLS)],
@@ -205,6 +216,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK | ONE_SYMBOL)
             for pooling in ("max", "mean", "attention")
         ],
+        "pointer": [Variant(PointerDecoderConfig(**own), POINTERS) for own in POINTING],
         "vector": [Variant(VectorDecoderConfig(emission=NormalConfig()), ONE_OF_NUMBERS)],
         "tree": variants(TreeDecoderConfig, {"cell": "lstm"}, {"levels": 1, "tied": False}, **STACK),
         "copying": variants(
@@ -407,6 +419,37 @@ def in_brackets(config: TreeDecoderConfig) -> Callable[[MemoryShape, Symbols], D
     return build
 
 
+class PointingAtSymbols(Decoder):
+    """Every source has as many places to point at as there are symbols besides the end, all made of its memory."""
+
+    def __init__(self, decoder: PointerDecoder, places: int) -> None:
+        super().__init__()
+        self.decoder, self.places = decoder, places
+
+    def prepare(self, memory: Memory) -> Memory:
+        real = memory.vectors.masked_fill(~memory.valid[:, :, None], 0)
+        mean = real.sum(1, keepdim=True) / memory.valid.sum(1)[:, None, None]
+        apart = torch.arange(self.places * mean.shape[2]).view(self.places, -1).to(mean).sin()
+        valid = torch.ones(memory.rows, self.places, dtype=torch.bool, device=mean.device)
+        prepared = self.decoder.prepare(memory.replace(vectors=mean + apart, valid=valid))
+        return prepared.replace(vectors=memory.vectors, valid=memory.valid)
+
+    def start(self, memory: Memory) -> State:
+        return self.decoder.start(memory)
+
+    def step(self, memory: Memory, state: State, previous: Tensor) -> tuple[Emission, State]:
+        return self.decoder.step(memory, state, previous)
+
+    def unroll(
+        self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
+    ) -> tuple[Emission, State]:
+        return self.decoder.unroll(memory, target, state, previous)
+
+
+def pointing(config: PointerDecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+    return lambda memory, target: PointingAtSymbols(config.build(memory, Pointers()), target.vocab_size - 1)
+
+
 # The catalogue's decoders, and what can be built of them.
 DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     **{name: each.config.build for name, each in named("decoders").items() if "symbols" not in each.exceptions},
@@ -416,6 +459,8 @@ DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     "ensemble": ensemble(AttentionDecoderConfig(cell="lstm", **STACK), TransformerDecoderConfig(**BLOCKS)),
     "ensemble that does not attend": ensemble(TransformerDecoderConfig(**BLOCKS), RnnDecoderConfig(**STACK)),
     "tree in brackets": in_brackets(TreeDecoderConfig(cell="lstm", **STACK)),
+    "pointing": pointing(PointerDecoderConfig(**POINTING[0])),
+    "pointing after a glimpse, clipped": pointing(PointerDecoderConfig(**POINTING[1])),
     "constrained copying": constrained(CopyingDecoderConfig(decoder=AttentionDecoderConfig(**STACK))),
     "copying own symbols, attention": copying_own(AttentionDecoderConfig(input_feeding=True, **STACK)),
     # One head: two that look at different places for good are a dead end that law 17 meets now and then.

@@ -203,7 +203,7 @@ class RnnSettings(RecurrentSettings):
         return SoftmaxHead(output_layer(embed, dim, self.tied), self.dropout)
 
 
-class StartSettings(RnnSettings):
+class FirstSettings(RecurrentSettings):
     """Where the first state comes from."""
 
     start: Literal["summary", "states"] = Field(
@@ -217,6 +217,10 @@ class StartSettings(RnnSettings):
         if self.start == "states":
             return Handover(memory.state_dims, stack)
         return Learnt(stack) if memory.empty else Bridge(memory.summary_dim, stack)
+
+
+class StartSettings(RnnSettings, FirstSettings):
+    """What recurrent decoders of symbols share that start from what the fold ended with."""
 
 
 class RnnDecoderConfig(StartSettings, DecoderConfig):

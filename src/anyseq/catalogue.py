@@ -30,6 +30,8 @@ PARTS: dict[str, dict[str, str]] = {
         "sound": "anyseq.data.codecs.sound:SoundConfig",
         "sentences": "anyseq.data.codecs.sentences:SentencesConfig",
         "piano_roll": "anyseq.data.codecs.piano_roll:PianoRollConfig",
+        "points": "anyseq.data.codecs.points:PointsConfig",
+        "pointers": "anyseq.data.codecs.pointers:PointersConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
@@ -80,6 +82,10 @@ PARTS: dict[str, dict[str, str]] = {
         "label_accuracy": "anyseq.metrics.tags:LabelAccuracyConfig",
         "label_f1": "anyseq.metrics.sets:LabelF1Config",
         "f1": "anyseq.metrics.tags:SpanF1Config",
+        "pointers_right": "anyseq.metrics.pointing:PointersRightConfig",
+        "outline": "anyseq.metrics.pointing:OutlineConfig",
+        "triangles": "anyseq.metrics.pointing:TrianglesConfig",
+        "tour": "anyseq.metrics.pointing:TourConfig",
     },
     "constraints": {},
     "generators": {
@@ -105,6 +111,7 @@ PARTS: dict[str, dict[str, str]] = {
         "dialogues": "anyseq.data.synthetic.dialogues:DialoguesConfig",
         "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
         "cadences": "anyseq.data.synthetic.cadences:CadencesConfig",
+        "points": "anyseq.data.synthetic.points:PointsConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
@@ -118,6 +125,7 @@ PARTS: dict[str, dict[str, str]] = {
         "answer": "anyseq.tasks.answer.task:AnswerConfig",
         "music": "anyseq.tasks.music.task:MusicConfig",
         "spot": "anyseq.tasks.spot.settings:SpotConfig",
+        "point": "anyseq.tasks.point.task:PointConfig",
     },
 }
 
@@ -349,6 +357,30 @@ RECIPES: dict[str, Recipe] = {
         "characters and features → characters",
         "a lemma and features to the inflected form; LSTM with attention",
         "generated nouns and verbs with vowel harmony and consonant gradation",
+    ),
+    "point/hull": Recipe(
+        "anyseq.tasks.point:hull.yaml",
+        "points → some of them",
+        "the convex hull of points, of any number; Transformer, pointer decoder (Ptr-Net)",
+        "points and their hulls, drawn anew for every epoch",
+    ),
+    "point/delaunay": Recipe(
+        "anyseq.tasks.point:delaunay.yaml",
+        "points → some of them",
+        "the Delaunay triangulation of points; the same",
+        "points and their triangulations, drawn anew for every epoch (extra: examples)",
+    ),
+    "point/tsp": Recipe(
+        "anyseq.tasks.point:tsp.yaml",
+        "points → some of them",
+        "the shortest round trip through cities; the same, every tour valid",
+        "cities and their exact shortest tours, drawn anew for every epoch",
+    ),
+    "point/sort": Recipe(
+        "anyseq.tasks.point:sort.yaml",
+        "numbers → some of them",
+        "numbers in increasing order, by their places; LSTM, pointer decoder",
+        "numbers, drawn anew for every epoch",
     ),
     "music/chorales": Recipe(
         "anyseq.tasks.music:chorales.yaml",

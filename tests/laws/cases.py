@@ -21,6 +21,8 @@ from anyseq.data.codecs.label_set import LabelSetConfig
 from anyseq.data.codecs.labels import LabelsConfig
 from anyseq.data.codecs.piano_roll import PianoRollConfig
 from anyseq.data.codecs.pictures import PicturesConfig
+from anyseq.data.codecs.pointers import PointersConfig
+from anyseq.data.codecs.points import PointsConfig
 from anyseq.data.codecs.sentences import SentencesConfig
 from anyseq.data.codecs.sound import SoundConfig
 from anyseq.data.codecs.spelt import SpeltConfig
@@ -42,6 +44,7 @@ from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.places import PlacesConfig
+from anyseq.data.synthetic.points import PointsConfig as GeneratedPointsConfig
 from anyseq.data.synthetic.sentences import SentencesConfig as TreesOfSentencesConfig
 from anyseq.data.synthetic.spellings import SpellingsConfig
 from anyseq.data.synthetic.stories import StoriesConfig
@@ -51,6 +54,7 @@ from anyseq.errors import ConfigError
 from anyseq.metrics.brackets import BracketScoreConfig
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, PhonemeErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
+from anyseq.metrics.pointing import OutlineConfig, PointersRightConfig, TourConfig, TrianglesConfig
 from anyseq.metrics.sets import LabelF1Config
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.metrics.tags import LabelAccuracyConfig, SpanF1Config, TagAccuracyConfig
@@ -97,7 +101,10 @@ PLACEWISE = {"order": "each place is transformed by itself"}
 NO_LABEL_SETS = {"texts": "it compares sets of labels: tests/classifying"}
 NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
 NO_FACTORS = {"texts": "its tokens have factors: tests/tagging"}
-NO_TEXTS = {"texts": "it reads trees, pictures, sound, music, or labels: tests/parsing, media, music, classifying"}
+NO_TEXTS = {
+    "texts": "it reads trees, pictures, sound, music, labels or points, or writes pointers: see the tests of these uses"
+}
+POINTERS_INTO = {"texts": "it compares pointers into points: tests/pointing"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 ONE_OF_NUMBERS = {"symbols": "it emits vectors: tests/classifying"}
 POINTERS = {"symbols": "its symbols are the source's elements: `pointing` gives every source as many"}
@@ -273,6 +280,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         ],
         "factored": [Variant(FactoredConfig(base=TokensConfig()), NO_FACTORS)],
         "piano_roll": [Variant(PianoRollConfig(), NO_TEXTS)],
+        "points": [Variant(PointsConfig(), NO_TEXTS)],
+        "pointers": [Variant(PointersConfig(), NO_TEXTS)],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -288,6 +297,10 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             BracketScoreConfig, *({"measured": measured} for measured in ("f1", "precision", "recall", "complete"))
         ),
         "f1": variants(SpanF1Config, {}),
+        "pointers_right": [Variant(PointersRightConfig(), POINTERS_INTO)],
+        "outline": [Variant(OutlineConfig(measured=each), POINTERS_INTO) for each in ("accuracy", "area", "simple")],
+        "triangles": [Variant(TrianglesConfig(measured=each), POINTERS_INTO) for each in ("accuracy", "coverage")],
+        "tour": [Variant(TourConfig(measured=each), POINTERS_INTO) for each in ("gap", "length", "valid")],
         "label_f1": [Variant(LabelF1Config(), NO_LABEL_SETS)],
         "label_accuracy": [Variant(LabelAccuracyConfig(), NO_LABELS)],
     },
@@ -314,6 +327,10 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "spellings": variants(SpellingsConfig, {}),
         "inflections": variants(InflectionsConfig, {}),
         "cadences": variants(CadencesConfig, {}),
+        "points": variants(
+            GeneratedPointsConfig, {}, {"problem": "delaunay"}, {"problem": "tour", "least": 3, "most": 8},
+            {"problem": "sort", "least": 1}, {"problem": "tour", "exact": False},
+        ),
     },
 }  # fmt: skip
 

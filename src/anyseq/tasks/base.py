@@ -18,6 +18,7 @@ from anyseq.data.check import Finding
 from anyseq.data.files import read_items
 from anyseq.data.pairs import pairs
 from anyseq.data.prefixes import Step, prefixes
+from anyseq.data.synthetic.base import Epochs
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
@@ -172,6 +173,10 @@ class Task(ABC):
             DataError: a file, or a line of it, cannot be used.
         """
         return read_items(data)
+
+    def epochs(self) -> Epochs | None:
+        """Gives other items to train on for each epoch, where the data are drawn anew; None: they are what was read."""
+        return None
 
     @abstractmethod
     def read_test(self) -> Sequence[Item] | None:

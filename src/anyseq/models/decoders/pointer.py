@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -103,7 +103,7 @@ class PointerDecoder(Decoder):
         end = self.end.expand(memory.rows, 1, -1)
         elements = torch.cat([end.to(memory.vectors), memory.vectors], 1)
         real = F.pad(memory.valid, (1, 0), value=True)
-        looks = [glimpse.prepare(elements) for glimpse in self.glimpses]
+        looks = [glimpse.prepare(elements) for glimpse in cast(Iterable[Glimpse], self.glimpses)]
         return memory.replace(
             pointed=self.pointed(elements),
             pointer_keys=self.scores.keys(elements),

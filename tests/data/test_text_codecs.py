@@ -21,7 +21,7 @@ TEXTS = [
     "The dogs play in the snow. The man plays in the snow.",
 ] * 3
 # Law 8 over all of the table; what is spelt, labels, trees, sentences, pictures, sound, music have their own tests.
-NO_TEXTS = ("spelt", "label", "trees", "sentences", "pictures", "sound", "piano_roll")
+NO_TEXTS = ("spelt", "label", "trees", "sentences", "pictures", "sound", "piano_roll", "point")
 CONFIGS = {name: variant.config for name, variant in named("codecs").items() if not name.startswith(NO_TEXTS)}
 CODECS = {name: config.fit(TEXTS) for name, config in CONFIGS.items()}
 every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)

@@ -134,6 +134,8 @@ def test_outputs_are_always_valid(recipe: str, tmp_path: Path, capsys: pytest.Ca
         assert named[0] == named[-1] and len(set(named)) == len(named) - 1 >= 3
     found = anyseq.load(tmp_path / "m").predict([numbers], beam_size=3, n_best=3)[0]
     assert len({each.output for each in found.n_best}) == 3
+    with pytest.raises(AnyseqError, match="about words"):
+        anyseq.load(tmp_path / "m").predict([numbers], prefix="1 2")
     with pytest.raises(AnyseqError, match=r"item 1.*numbers are expected"):
         anyseq.load(tmp_path / "m").predict([numbers, "not a number"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 from typing import Literal, Self
@@ -22,6 +23,7 @@ from anyseq.data.synthetic.geometry import (
     nearest_neighbour_tour,
     shortest_tours,
 )
+from anyseq.errors import UsageError
 
 Problem = Literal["hull", "delaunay", "tour", "sort"]
 _CHUNK = 2000  # problems drawn from one seed
@@ -95,7 +97,13 @@ class PointsEpochs(Epochs):
                 future.cancel()
         ahead = [self._pool.submit(draw, *own) for own in seeds(epoch + 1)] if split == "train" else []
         self._ahead = {epoch + 1: ahead} if ahead else {}
-        return _items(future.result() for future in now)
+        try:
+            return _items(future.result() for future in now)
+        except BrokenProcessPool:
+            raise UsageError(
+                "data.generator.workers: no process was started; a script needs `if __name__ == '__main__':` around"
+                " what it does, or set workers=0"
+            ) from None
 
 
 def _items(parts: Iterator[list[tuple[np.ndarray, str]]]) -> list[Item]:

@@ -135,6 +135,14 @@ class Point(TextToText):
         points = isinstance(self.codecs["target"].stream, Pointers)
         return limits.get(self._config.answer) if self._config.valid and points else None
 
+    def refuse(self, settings: SearchConfig) -> None:
+        """Refuse what is said in words, of which outputs have none."""
+        if settings.prefix is not None or settings.forbid or settings.replace_unknown:
+            raise UsageError(
+                "search.prefix, search.forbid and search.replace_unknown are about words, and this model points at "
+                "elements of the source: leave them out"
+            )
+
     def search_limits(self, settings: SearchConfig) -> Sequence[Constraint]:
         """None: pointers know no unknown symbol."""
         return ()

@@ -29,6 +29,8 @@ PARTS: dict[str, dict[str, str]] = {
         "sentences": "anyseq.data.codecs.sentences:SentencesConfig",
         "piano_roll": "anyseq.data.codecs.piano_roll:PianoRollConfig",
         "series": "anyseq.data.codecs.series:SeriesConfig",
+        "points": "anyseq.data.codecs.points:PointsConfig",
+        "pointers": "anyseq.data.codecs.pointers:PointersConfig",
     },
     "encoders": {
         "rnn": "anyseq.models.encoders.rnn:RnnEncoderConfig",
@@ -54,6 +56,7 @@ PARTS: dict[str, dict[str, str]] = {
         "vector": "anyseq.models.decoders.vector:VectorDecoderConfig",
         "direct": "anyseq.models.decoders.direct:SegmentsDecoderConfig",
         "repeat": "anyseq.models.decoders.direct:RepeatDecoderConfig",
+        "pointer": "anyseq.models.decoders.pointer:PointerDecoderConfig",
     },
     "emissions": {
         "normal": "anyseq.models.emissions.normal:NormalConfig",
@@ -84,6 +87,10 @@ PARTS: dict[str, dict[str, str]] = {
         "label_accuracy": "anyseq.metrics.tags:LabelAccuracyConfig",
         "label_f1": "anyseq.metrics.sets:LabelF1Config",
         "f1": "anyseq.metrics.tags:SpanF1Config",
+        "pointers_right": "anyseq.metrics.pointing:PointersRightConfig",
+        "outline": "anyseq.metrics.pointing:OutlineConfig",
+        "triangles": "anyseq.metrics.pointing:TrianglesConfig",
+        "tour": "anyseq.metrics.pointing:TourConfig",
     },
     "constraints": {},
     "generators": {
@@ -110,6 +117,7 @@ PARTS: dict[str, dict[str, str]] = {
         "entities": "anyseq.data.synthetic.introductions:EntitiesConfig",
         "cadences": "anyseq.data.synthetic.cadences:CadencesConfig",
         "seasons": "anyseq.data.synthetic.seasons:SeasonsConfig",
+        "points": "anyseq.data.synthetic.points:PointsConfig",
     },
     "tasks": {
         "translate": "anyseq.tasks.translate.task:TranslateConfig",
@@ -126,6 +134,7 @@ PARTS: dict[str, dict[str, str]] = {
         "forecast": "anyseq.tasks.forecast.task:ForecastConfig",
         "autoencode_pictures": "anyseq.tasks.autoencode.pictures:AutoencodePicturesConfig",
         "autoencode_series": "anyseq.tasks.autoencode.series:AutoencodeSeriesConfig",
+        "point": "anyseq.tasks.point.task:PointConfig",
     },
 }
 

@@ -237,10 +237,34 @@ RECIPES: dict[str, Recipe] = {
         "a lemma and features to the inflected form; LSTM with attention",
         "generated nouns and verbs with vowel harmony and consonant gradation",
     ),
+    "point/hull": Recipe(
+        "anyseq.tasks.point:hull.yaml",
+        "points → some of them",
+        "the convex hull of points, of any number; Transformer, pointer decoder (Ptr-Net)",
+        "points and their hulls, drawn anew for every epoch",
+    ),
+    "point/delaunay": Recipe(
+        "anyseq.tasks.point:delaunay.yaml",
+        "points → some of them",
+        "the Delaunay triangulation of points; the same",
+        "points and their triangulations, drawn anew for every epoch (extra: examples)",
+    ),
+    "point/tsp": Recipe(
+        "anyseq.tasks.point:tsp.yaml",
+        "points → some of them",
+        "the shortest round trip through cities; the same, every tour valid",
+        "cities and their exact shortest tours, drawn anew for every epoch",
+    ),
+    "point/sort": Recipe(
+        "anyseq.tasks.point:sort.yaml",
+        "numbers → some of them",
+        "numbers in increasing order, by their places; LSTM, pointer decoder",
+        "numbers, drawn anew for every epoch",
+    ),
     "music/chorales": Recipe(
         "anyseq.tasks.music:chorales.yaml",
         "nothing → music",
-        "pieces of several voices as piano rolls, from nothing or from a beginning on; MIDI (extra: examples), texts; LSTM",
+        "pieces of several voices as piano rolls, from nothing or a beginning on, MIDI (extra: examples) or text; LSTM",
         "generated progressions in four voices, of four styles",
     ),
     "music/collection": Recipe(

@@ -21,7 +21,7 @@ TEXTS = [
     "The dogs play in the snow. The man plays in the snow.",
 ] * 3
 # Law 8 over all of the table; what is no plain text has tests of its own.
-NO_TEXTS = ("spelt", "factored", "label", "trees", "sentences", "pictures", "sound", "piano_roll", "series")
+NO_TEXTS = ("spelt", "factored", "label", "trees", "sentences", "pictures", "sound", "piano_roll", "series", "point")
 CONFIGS = {name: variant.config for name, variant in named("codecs").items() if not name.startswith(NO_TEXTS)}
 CODECS = {name: config.fit(TEXTS) for name, config in CONFIGS.items()}
 every_codec = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS)

@@ -14,13 +14,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Memory, Padded, PartConfig, Symbols, Tree, TreeSymbols
+from anyseq.core import Decoder, Emission, Memory, Padded, PartConfig, Pointers, State, Symbols, Tree, TreeSymbols
 from anyseq.data.codecs.characters import CharactersConfig
 from anyseq.data.codecs.factored import FactoredConfig
 from anyseq.data.codecs.label_set import LabelSetConfig
 from anyseq.data.codecs.labels import LabelsConfig
 from anyseq.data.codecs.piano_roll import PianoRollConfig
 from anyseq.data.codecs.pictures import PicturesConfig
+from anyseq.data.codecs.pointers import PointersConfig
+from anyseq.data.codecs.points import PointsConfig
 from anyseq.data.codecs.sentences import SentencesConfig
 from anyseq.data.codecs.series import SeriesConfig
 from anyseq.data.codecs.sound import SoundConfig
@@ -43,6 +45,7 @@ from anyseq.data.synthetic.opinions import OpinionsConfig
 from anyseq.data.synthetic.origins import OriginsConfig
 from anyseq.data.synthetic.phrases import PhrasesConfig
 from anyseq.data.synthetic.places import PlacesConfig
+from anyseq.data.synthetic.points import PointsConfig as GeneratedPointsConfig
 from anyseq.data.synthetic.seasons import SeasonsConfig
 from anyseq.data.synthetic.sentences import SentencesConfig as TreesOfSentencesConfig
 from anyseq.data.synthetic.spellings import SpellingsConfig
@@ -53,6 +56,7 @@ from anyseq.errors import ConfigError
 from anyseq.metrics.brackets import BracketScoreConfig
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, PhonemeErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
+from anyseq.metrics.pointing import OutlineConfig, PointersRightConfig, TourConfig, TrianglesConfig
 from anyseq.metrics.sets import LabelF1Config
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.metrics.tags import LabelAccuracyConfig, SpanF1Config, TagAccuracyConfig
@@ -63,6 +67,7 @@ from anyseq.models.decoders.context import ContextDecoderConfig
 from anyseq.models.decoders.conv import ConvDecoderConfig
 from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.direct import RepeatDecoderConfig, SegmentsDecoderConfig
+from anyseq.models.decoders.pointer import PointerDecoder, PointerDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.decoders.tree import TreeDecoderConfig
@@ -102,9 +107,12 @@ PLACEWISE = {"order": "each place is transformed by itself"}
 NO_LABEL_SETS = {"texts": "it compares sets of labels: tests/classifying"}
 NO_LABELS = {"texts": "it compares what stands in brackets before a text: tests/tagging"}
 NO_FACTORS = {"texts": "its tokens have factors: tests/tagging"}
-NO_TEXTS = {"texts": "it reads trees, pictures, sound, music, series, or labels: tests of their uses"}
+NO_TEXTS = {"texts": "it reads trees, pictures, sound, music, series, points, or labels: tests of their uses"}
+POINTERS_INTO = {"texts": "it compares pointers into points: tests/pointing"}
 ONE_VECTOR = {"symbols": "its memory has one place, however long the source: tests/autoencoding"}
 ONE_OF_NUMBERS = {"symbols": "it emits vectors: tests/classifying"}
+POINTERS = {"symbols": "its symbols are the source's elements: `pointing` gives every source as many"}
+A_SET = {"order": "a set has no order"}
 NO_SYMBOLS = {"symbols": "it reads pictures: tests/media"}
 OF_SERIES = {"symbols": "it reads, or says, vectors: tests/forecasting"}
 NARROW = {"reach": "places outside the window have no influence: that is what it is for"}
@@ -144,6 +152,11 @@ KERNELS = [
     {"embed_dim": 4, "hidden_dim": 6, "num_layers": 1, "kernel_width": 7, "positions": "sinusoidal"},
 ]
 
+POINTING = [
+    {**STACK, "attention_dim": 8},
+    {**STACK, "cell": "lstm", "glimpses": 1, "clip": 8.0, "attention_dim": 8},
+]
+
 PARTS: dict[str, dict[str, list[Variant]]] = {
     "encoders": {
         "rnn": [
@@ -164,7 +177,10 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
                 embed_dim=4, hidden_dim=8, num_layers=2, bidirectional=False,
             ),
         ],
-        "transformer": [Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS],
+        "transformer": [
+            *(Variant(TransformerEncoderConfig(**BLOCKS, **own), BOTH_WAYS) for own in NORMS_AND_POSITIONS),
+            Variant(TransformerEncoderConfig(positions="none", **BLOCKS), BOTH_WAYS | A_SET),
+        ],
         "conv": [Variant(ConvEncoderConfig(**own), BOTH_WAYS) for own in KERNELS],
         "dense": [Variant(DenseEncoderConfig(hidden_dim=8, num_layers=n, dropout=0.0), PLACEWISE) for n in (2, 3)],
         "picture": [Variant(PictureEncoderConfig(), NO_SYMBOLS)],
@@ -213,6 +229,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             Variant(LabelDecoderConfig(pooling=pooling), ONE_BACK | ONE_SYMBOL)
             for pooling in ("max", "mean", "attention")
         ],
+        "pointer": [Variant(PointerDecoderConfig(**own), POINTERS) for own in POINTING],
         "vector": [Variant(VectorDecoderConfig(emission=NormalConfig()), ONE_OF_NUMBERS)],
         "direct": [Variant(SegmentsDecoderConfig(emission=NormalConfig()), OF_SERIES)],
         "repeat": [Variant(RepeatDecoderConfig(emission=NormalConfig()), OF_SERIES)],
@@ -278,6 +295,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "factored": [Variant(FactoredConfig(base=TokensConfig()), NO_FACTORS)],
         "piano_roll": [Variant(PianoRollConfig(), NO_TEXTS)],
         "series": [Variant(SeriesConfig(), NO_TEXTS)],
+        "points": [Variant(PointsConfig(), NO_TEXTS)],
+        "pointers": [Variant(PointersConfig(), NO_TEXTS)],
         "spelt": variants(SpeltConfig, {}, {"min_count": 1, "longest": 3, "case": "lower"}),
     },
     "metrics": {
@@ -293,6 +312,10 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             BracketScoreConfig, *({"measured": measured} for measured in ("f1", "precision", "recall", "complete"))
         ),
         "f1": variants(SpanF1Config, {}),
+        "pointers_right": [Variant(PointersRightConfig(), POINTERS_INTO)],
+        "outline": [Variant(OutlineConfig(measured=each), POINTERS_INTO) for each in ("accuracy", "area", "simple")],
+        "triangles": [Variant(TrianglesConfig(measured=each), POINTERS_INTO) for each in ("accuracy", "coverage")],
+        "tour": [Variant(TourConfig(measured=each), POINTERS_INTO) for each in ("gap", "length", "valid")],
         "label_f1": [Variant(LabelF1Config(), NO_LABEL_SETS)],
         "label_accuracy": [Variant(LabelAccuracyConfig(), NO_LABELS)],
     },
@@ -320,6 +343,10 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "inflections": variants(InflectionsConfig, {}),
         "cadences": variants(CadencesConfig, {}),
         "seasons": variants(SeasonsConfig, {}, {"variables": 2}, {"every": "hour"}),
+        "points": variants(
+            GeneratedPointsConfig, {}, {"problem": "delaunay"}, {"problem": "tour", "least": 3, "most": 8},
+            {"problem": "sort", "least": 1}, {"problem": "tour", "exact": False},
+        ),
     },
 }  # fmt: skip
 
@@ -425,6 +452,37 @@ def in_brackets(config: TreeDecoderConfig) -> Callable[[MemoryShape, Symbols], D
     return build
 
 
+class PointingAtSymbols(Decoder):
+    """Every source has as many places to point at as there are symbols besides the end, all made of its memory."""
+
+    def __init__(self, decoder: PointerDecoder, places: int) -> None:
+        super().__init__()
+        self.decoder, self.places = decoder, places
+
+    def prepare(self, memory: Memory) -> Memory:
+        real = memory.vectors.masked_fill(~memory.valid[:, :, None], 0)
+        mean = real.sum(1, keepdim=True) / memory.valid.sum(1)[:, None, None]
+        apart = torch.arange(self.places * mean.shape[2]).view(self.places, -1).to(mean).sin()
+        valid = torch.ones(memory.rows, self.places, dtype=torch.bool, device=mean.device)
+        prepared = self.decoder.prepare(memory.replace(vectors=mean + apart, valid=valid))
+        return prepared.replace(vectors=memory.vectors, valid=memory.valid)
+
+    def start(self, memory: Memory) -> State:
+        return self.decoder.start(memory)
+
+    def step(self, memory: Memory, state: State, previous: Tensor) -> tuple[Emission, State]:
+        return self.decoder.step(memory, state, previous)
+
+    def unroll(
+        self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
+    ) -> tuple[Emission, State]:
+        return self.decoder.unroll(memory, target, state, previous)
+
+
+def pointing(config: PointerDecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+    return lambda memory, target: PointingAtSymbols(config.build(memory, Pointers()), target.vocab_size - 1)
+
+
 # The catalogue's decoders, and what can be built of them.
 DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     **{name: each.config.build for name, each in named("decoders").items() if "symbols" not in each.exceptions},
@@ -434,6 +492,8 @@ DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     "ensemble": ensemble(AttentionDecoderConfig(cell="lstm", **STACK), TransformerDecoderConfig(**BLOCKS)),
     "ensemble that does not attend": ensemble(TransformerDecoderConfig(**BLOCKS), RnnDecoderConfig(**STACK)),
     "tree in brackets": in_brackets(TreeDecoderConfig(cell="lstm", **STACK)),
+    "pointing": pointing(PointerDecoderConfig(**POINTING[0])),
+    "pointing after a glimpse, clipped": pointing(PointerDecoderConfig(**POINTING[1])),
     "constrained copying": constrained(CopyingDecoderConfig(decoder=AttentionDecoderConfig(**STACK))),
     "copying own symbols, attention": copying_own(AttentionDecoderConfig(input_feeding=True, **STACK)),
     # One head: two that look at different places for good are a dead end that law 17 meets now and then.

@@ -15,7 +15,7 @@ from anyseq.models.decoders.copying import CopyingDecoder
 from anyseq.models.ensemble import EnsembleDecoder
 from anyseq.search import Constrained
 from laws import decoder_laws as laws
-from laws.cases import ALONE, DECODERS, named, unlike_new
+from laws.cases import ALONE, DECODERS, PointingAtSymbols, named, unlike_new
 
 torch.set_num_threads(1)
 VOCAB = 7
@@ -39,7 +39,7 @@ def make(name: str, dtype: torch.dtype = torch.float64) -> laws.Case:
 def embedding(decoder: Decoder) -> nn.Module:
     if isinstance(decoder, EnsembleDecoder):
         return embedding(decoder.members[0])
-    inside = isinstance(decoder, (Constrained, CopyingDecoder))
+    inside = isinstance(decoder, (Constrained, CopyingDecoder, PointingAtSymbols))
     return embedding(decoder.decoder) if inside else decoder.fed_back.embed
 
 

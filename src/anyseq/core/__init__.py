@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from anyseq.core.parts import PartConfig
     from anyseq.core.roles import Codec, Constraint, Decoder, Encoder, Loss, LossPart, Model, Objective, Stop
     from anyseq.core.spelling import Spelling, Unknown
-    from anyseq.core.streams import Factored, Grouped, Spelt, Stream, Symbols, TreeSymbols, Vectors
+    from anyseq.core.streams import Factored, Grouped, Pointers, Spelt, Stream, Symbols, TreeSymbols, Vectors
     from anyseq.core.tree import Memory, State, Tree, width
     from anyseq.core.units import Alignment, Units
 else:
@@ -31,7 +31,7 @@ else:
             "anyseq.core.parts": "PartConfig",
             "anyseq.core.roles": "Codec Constraint Decoder Encoder Loss LossPart Model Objective Stop",
             "anyseq.core.spelling": "Spelling Unknown",
-            "anyseq.core.streams": "Factored Grouped Spelt Stream Symbols TreeSymbols Vectors",
+            "anyseq.core.streams": "Factored Grouped Pointers Spelt Stream Symbols TreeSymbols Vectors",
             "anyseq.core.tree": "Memory State Tree width",
             "anyseq.core.units": "Alignment Units",
         },
@@ -58,6 +58,7 @@ __all__ = [
     "Objective",
     "Padded",
     "PartConfig",
+    "Pointers",
     "Spelling",
     "Spelt",
     "State",

@@ -17,7 +17,7 @@ from anyseq.core.emission import Emission
 from anyseq.core.items import Item
 from anyseq.core.noise import Noise
 from anyseq.core.spelling import Spelling, Unknown
-from anyseq.core.streams import Stream, Symbols
+from anyseq.core.streams import Pointers, Stream, Symbols
 from anyseq.core.tree import Memory, State, width
 from anyseq.core.units import Units
 
@@ -50,7 +50,7 @@ class Codec(ABC):
     def units(self, values: Shaped[Tensor, "time *value"]) -> Units:
         """What a person sees of encoded values as one thing: here every element up to the end; in a text its words."""
         elements = len(values)
-        if isinstance(self.stream, Symbols) and (ends := (values == self.stream.end).nonzero()).numel():
+        if isinstance(self.stream, Symbols | Pointers) and (ends := (values == self.stream.end).nonzero()).numel():
             elements = int(ends[0])
         shown = [str(self.decode(values[place : place + 1])) for place in range(elements)]
         of = [range(place, place + 1) if place < elements else range(0) for place in range(len(values))]

@@ -100,4 +100,15 @@ class Factored:
         return [1 + stream.longest if isinstance(stream, Spelt) else 1 for stream in self.streams]
 
 
-Stream = Symbols | Vectors | Spelt | Grouped | Factored
+@dataclass(frozen=True)
+class Pointers:
+    """A stream of elements of the source: symbol 0 is the end, 1 + i the source's element i.
+
+    So the number of symbols differs by source: 1 and its elements. In a batch there are as many as the longest source
+    needs, of which a shorter one has the first.
+    """
+
+    end: int = 0
+
+
+Stream = Symbols | Vectors | Spelt | Grouped | Factored | Pointers

@@ -331,12 +331,23 @@ def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number
 
 
 def _text(value: Any, name: str, file: str | None = None, line: int | None = None) -> Any:
-    """A text, or an array, of which a codec knows what to make."""
+    """A text, or an array (or lists of numbers, which become one), of which a codec knows what to make."""
+    if isinstance(value, list | tuple) and value:
+        value = _array(value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return value
     if not isinstance(value, str):
         raise DataError(f"{name} is {value!r:.40}, expected is a text", file, line)
     return str(value)  # numpy has its own kind of str
+
+
+def _array(value: Sequence[Any]) -> Any:
+    """Lists of numbers as an array; anything else as it is."""
+    try:
+        found = np.array(value)
+    except ValueError:  # of unequal lengths
+        return value
+    return found if found.dtype.kind in "biuf" else value
 
 
 def _require_equal(counts: Mapping[str, int]) -> None:

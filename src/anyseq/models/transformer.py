@@ -24,8 +24,8 @@ class TransformerSettings(PartConfig):
     num_layers: int = Field(3, ge=1, description="layers in the stack")
     num_heads: int = Field(4, ge=1, description="attention heads; must divide model_dim")
     norm: Literal["pre", "post"] = Field("pre", description="layer norm before each sublayer, or after it")
-    positions: Literal["sinusoidal", "learned", "rotary"] = Field(
-        "sinusoidal", description="how a place is known: sinusoidal, learned or rotary"
+    positions: Literal["sinusoidal", "learned", "rotary", "none"] = Field(
+        "sinusoidal", description="how a place is known: sinusoidal, learned or rotary; none: the source is a set"
     )
     max_positions: int = Field(1024, ge=1, description="learned positions; places beyond share the last one")
     activation: Literal["relu", "gelu"] = Field("relu", description="inside the feed-forward layers: relu or gelu")
@@ -65,7 +65,7 @@ class TransformerSettings(PartConfig):
         return nn.LayerNorm(self.model_dim) if self.norm == "pre" else nn.Identity()
 
     def position_layer(self) -> nn.Module | None:
-        """What is added to the input for its positions; nothing where queries and keys are rotated instead."""
+        """What is added to the input for its positions; nothing in a set, or where queries and keys are rotated."""
         if self.positions == "sinusoidal":
             return Sinusoidal(self.model_dim)
         return Learned(self.model_dim, self.max_positions) if self.positions == "learned" else None

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from anyseq.core import Factored, Grouped, Padded, Spelt, Stream, Symbols
+from anyseq.core import Factored, Grouped, Padded, Pointers, Spelt, Stream, Symbols
+from anyseq.errors import ConfigError
 from anyseq.nn.dropout import Dropout
 
 
@@ -146,13 +147,19 @@ def distinct_rows(
 
 
 def input_layer(stream: Stream, dim: int) -> nn.Module:
-    """The layer that turns a stream's values into vectors of `dim`: a table for symbols, a linear map for vectors."""
+    """The layer that turns a stream's values into vectors of `dim`: a table for symbols, a linear map for vectors.
+
+    Raises:
+        ConfigError: its values are pointers, which say nothing without what they point into.
+    """
     if isinstance(stream, Spelt):
         return SpeltEmbedding(stream, dim)
     if isinstance(stream, Grouped):
         return GroupedEmbedding(stream, dim)
     if isinstance(stream, Factored):
         return FactoredEmbedding(stream, dim)
+    if isinstance(stream, Pointers):
+        raise ConfigError("a source of pointers says nothing by itself: codec.source must be of another kind")
     return SymbolEmbedding(stream.vocab_size, dim) if isinstance(stream, Symbols) else nn.Linear(stream.dim, dim)
 
 
@@ -162,6 +169,8 @@ class FedBack(nn.Module):
     Args:
         embed: Turns values into vectors (an embedding, a linear layer); shared with the output where tied.
         dim: Their width.
+
+    A `context` is what the embedding reads besides the values.
     """
 
     def __init__(self, embed: nn.Module, dim: int) -> None:
@@ -170,16 +179,17 @@ class FedBack(nn.Module):
         self.start = nn.Parameter(torch.randn(dim) * dim**-0.5)
 
     def forward(
-        self, previous: Shaped[Tensor, "row *value"], steps: Int[Tensor, " row"]
+        self, previous: Shaped[Tensor, "row *value"], steps: Int[Tensor, " row"], *context: Tensor
     ) -> Float[Tensor, "row dim"]:
         """One step's input. Rows with `steps` 0 get the start vector, whatever `previous` says."""
-        return torch.where(steps[:, None] == 0, self.start, self.embed(previous))
+        return torch.where(steps[:, None] == 0, self.start, self.embed(previous, *context))
 
     def shifted(
-        self, target: Padded, previous: Shaped[Tensor, "row *value"], steps: Int[Tensor, " row"]
+        self, target: Padded, previous: Shaped[Tensor, "row *value"], steps: Int[Tensor, " row"], *context: Tensor
     ) -> Float[Tensor, "row time dim"]:
         """The inputs of a whole target: `previous`, then all of the target but its last."""
-        inputs = self.embed(torch.cat([previous[:, None], target.values[:, :-1]], 1)[:, : target.values.shape[1]])
+        values = torch.cat([previous[:, None], target.values[:, :-1]], 1)[:, : target.values.shape[1]]
+        inputs = self.embed(values, *context)
         if not inputs.shape[1]:
             return inputs
         first = torch.where(steps[:, None] == 0, self.start, inputs[:, 0])

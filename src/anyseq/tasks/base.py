@@ -18,6 +18,7 @@ from anyseq.data.check import Finding
 from anyseq.data.files import read_items
 from anyseq.data.pairs import pairs
 from anyseq.data.prefixes import Step, prefixes
+from anyseq.data.synthetic.base import Epochs
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
@@ -144,6 +145,10 @@ class Task(ABC):
         """
         raws = [raws] if isinstance(raws, str) else raws
         return [Item({"source": raw}, key) for key, raw in enumerate(raws)]
+
+    def epochs(self) -> Epochs | None:
+        """Gives other items to train on for each epoch, where the data are drawn anew; None: they are what was read."""
+        return None
 
     @abstractmethod
     def read_test(self) -> Sequence[Item] | None:

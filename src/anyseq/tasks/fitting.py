@@ -26,7 +26,7 @@ from anyseq.training.progress import Listener
 
 
 class Examples:
-    """Training items, encoded once; or anew each epoch where a codec varies its output.
+    """Training items, encoded once; or anew each epoch where a codec varies its output, or the items are others.
 
     Args:
         task: With codecs and model.
@@ -38,10 +38,15 @@ class Examples:
             raise DataError("no training item is left")
         self.task, self.items = task, splits.train
         self.packed = splits.encoded or pack(map(task.encode, self.items))
+        self.epochs, self.epoch = task.epochs(), 0
         self.lengths = torch.stack([field.lengths for field in self.packed.values()]).amax(0)
 
     def batch(self, rows: Tensor, epoch: int) -> Batch:
         """The batch of some items, as an epoch sees them."""
+        if self.epochs is not None and epoch != self.epoch:
+            drawn = self.epochs.items("train", epoch)
+            self.items, self.epoch = [drawn[item.key] for item in self.items], epoch
+            self.packed = pack(map(self.task.encode, self.items))
         items = [self.items[row] for row in rows.tolist()]
         if self.task.augments:
             seed = (self.task.config.training.seed << 64) + (epoch << 32)

@@ -22,6 +22,7 @@ from anyseq.core import (
     Memory,
     Padded,
     PartConfig,
+    Pointers,
     Symbols,
     Units,
     Unknown,
@@ -35,7 +36,7 @@ from anyseq.data.codecs.copying import CopyCodec
 from anyseq.data.files import SIDES
 from anyseq.data.prefixes import Step, prefixes
 from anyseq.data.selection import select_trainable
-from anyseq.data.synthetic.base import GeneratorConfig
+from anyseq.data.synthetic.base import Epochs, GeneratorConfig
 from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.constraints import Constrained, Never
@@ -127,6 +128,11 @@ class TextToText(Task):
         if data.dev is not None:
             return Splits(train, self.read_pairs(data.dev))
         return hold_out(train, data.held_out)
+
+    def epochs(self) -> Epochs | None:
+        """As the generator draws them, where nothing else is learnt from."""
+        data = self._config.data
+        return data.generator.epochs() if data.train is None and data.generator is not None else None
 
     def read_test(self) -> list[Item] | None:
         """Read the test pairs, None where there are none."""
@@ -328,13 +334,16 @@ class TextToText(Task):
     ) -> Hypotheses:
         """Search outputs from what sources were folded into."""
         target, keys = self.codecs["target"].stream, list[int]()
+        vocab_size = target.vocab_size if isinstance(target, Symbols) else 0
+        if isinstance(target, Pointers):
+            vocab_size = 1 + memory.valid.shape[1]
         if self._copying is not None:
             found, numbers = memory.own.values.unique(return_inverse=True)
             memory, keys = memory.replace(own=Padded(numbers, memory.own.valid)), found.tolist()
         found = settings.run(
             self.model.decoder,
             memory,
-            vocab_size=target.vocab_size if isinstance(target, Symbols) else 0,
+            vocab_size=vocab_size,
             forbidden=self._limits.forbidden_among(settings.forbid, batch.items, keys),
             prefix=prefix,
             own=len(keys),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import ClassVar
@@ -14,6 +14,17 @@ from anyseq.errors import UsageError
 
 # Draws in a row without a new item after which there are taken to be no more.
 _PATIENCE = 5000
+
+
+class Epochs(ABC):
+    """Items to train on that are drawn anew for every epoch, from the seed and the epoch's number alone.
+
+    In each there are as many as in the first, and item n is as long in each.
+    """
+
+    @abstractmethod
+    def items(self, split: str = "train", epoch: int = 0) -> list[Item]:
+        """Those of a split, in an epoch."""
 
 
 class GeneratorConfig(PartConfig):
@@ -28,6 +39,11 @@ class GeneratorConfig(PartConfig):
         Raises:
             UsageError: there is no such split, or it cannot be filled with these settings.
         """
+
+
+    def epochs(self) -> Epochs | None:
+        """Gives other items of train for each epoch; None: they are always the same."""
+        return None
 
 
 class SizedGeneratorConfig(GeneratorConfig):

@@ -231,7 +231,7 @@ class RnnSettings(RecurrentSettings):
         return SoftmaxHead(output_layer(embed, dim, self.tied), self.dropout)
 
 
-class StartSettings(RnnSettings):
+class FirstSettings(RecurrentSettings):
     """Where the first state comes from."""
 
     start: Start = Field(
@@ -250,6 +250,10 @@ def first_state(start: Start, memory: MemoryShape, stack: RecurrentStack) -> Fir
     if start == "states":
         return Handover(memory.state_dims, stack)
     return Learnt(stack) if memory.empty else Bridge(memory.summary_dim, stack)
+
+
+class StartSettings(RnnSettings, FirstSettings):
+    """What recurrent decoders of symbols share that start from what the fold ended with."""
 
 
 class VectorSettings(PartConfig):

@@ -1,0 +1,1 @@
+"""Pointing at elements of the source."""

@@ -1,0 +1,296 @@
+"""Pointing: outputs are elements of the source, by their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+
+import numpy as np
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from anyseq.core import Constraint, Item, Pointers, content
+from anyseq.core.pointed import (
+    as_line,
+    as_numbers,
+    as_pointers,
+    elements_of,
+    is_line,
+    pointers_of,
+    source_of,
+    target_of,
+)
+from anyseq.data.check import Finding
+from anyseq.data.codecs.base import CodecConfig
+from anyseq.data.codecs.pointers import PointersConfig
+from anyseq.data.codecs.points import Points, PointsConfig
+from anyseq.data.files import read_items
+from anyseq.data.ptrnet import read_points
+from anyseq.data.synthetic.geometry import nearest_neighbour_tour
+from anyseq.errors import DataError, UsageError
+from anyseq.inspection.points import Picture, draw
+from anyseq.metrics.base import MetricConfig
+from anyseq.metrics.pointing import PointersRightConfig
+from anyseq.search.pointing import Closing, EachOnce, Triples
+from anyseq.search.settings import SearchConfig
+from anyseq.tasks.base import EncodedSource, Splits, Trivial
+from anyseq.tasks.text_to_text import TextCodecs, TextToText, TextToTextConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from anyseq.tasks.decoding import Prediction
+
+Answer = Literal["order", "tour", "outline", "triangles", "any"]
+
+_PICTURED = 20
+_NAMED = 10
+
+
+class PointCodecs(TextCodecs):
+    """How elements and pointers become tensors."""
+
+    source: CodecConfig = Field(PointsConfig(), description="codec of the elements")
+    target: CodecConfig | None = Field(PointersConfig(), description="codec of the pointers")
+
+    @model_validator(mode="after")
+    def _elements(self) -> Self:
+        if not isinstance(self.source, PointsConfig) or not isinstance(self.target, PointersConfig):
+            raise ValueError("what is pointed at are elements of numbers: source.kind=points, target.kind=pointers")
+        return self
+
+
+class PointConfig(TextToTextConfig):
+    """Elements of the source, pointed at one after the other."""
+
+    codec: PointCodecs = Field(default_factory=PointCodecs, description="how elements and pointers become tensors")
+    answer: Answer = Field(
+        "any", description="what an output is. order: every element once; tour: the same, as a round trip; outline: no "
+        "element twice but the first, again at the end; triangles: three elements at a time, increasing; any: any "
+        "elements",
+    )  # fmt: skip
+    valid: bool = Field(
+        True, description="a constraint of the model: every output is such a one, and training, scoring and search all "
+        "know; false: it has to learn that, too",
+    )  # fmt: skip
+    metrics: tuple[MetricConfig, ...] = Field(
+        (PointersRightConfig(),), min_length=1, description="how good an output is; the first decides"
+    )
+
+    @model_validator(mode="after")
+    def _tours_close(self) -> Self:
+        target = self.codec.target
+        if self.answer == "tour" and isinstance(target, PointersConfig) and not target.round_trip:
+            raise ValueError("answer=tour: an output ends with its first city: set codec.target.round_trip=true")
+        return self
+
+    def build(self) -> Point:
+        """Make the task."""
+        return Point(self)
+
+
+class Point(TextToText):
+    """Sources of elements, targets that name some of them, counted from 1, and a model that points.
+
+    What outputs are compared with (`reference`) are whole lines, `x1 y1 x2 y2 ... output 1 4 2 1`, for a metric may
+    need the points. A source that is given as such a line, with or without an answer, gets one for an output.
+
+    Args:
+        config: The recipe.
+    """
+
+    plots = ("predictions", "judged")
+
+    _config: PointConfig
+
+    def read_pairs(self, data: Any) -> list[Item]:
+        """Files of published lines (.txt), besides what all pairs are read from."""
+        return [self._tidied(item) for item in read_items(data, read_file=read_points)]
+
+    def _tidied(self, item: Item) -> Item:
+        """Targets as text, whatever they were; of elements that there are."""
+        try:
+            pointers = pointers_of(item.raw["target"])
+            elements = len(elements_of(item.raw["source"], self._columns))
+        except DataError as fault:
+            raise _at(item, str(fault)) from None
+        if max(pointers, default=0) > elements:
+            message = f"element {max(pointers)} is pointed at, and there are {elements}; mend the line"
+            raise _at(item, message)
+        return replace(item, raw={**item.raw, "target": as_pointers(pointers)})
+
+    @property
+    def _points(self) -> Points:
+        return cast(Points, self.codecs["source"])
+
+    @cached_property
+    def model_limits(self) -> Constraint | None:
+        """What an output may be; of symbols of a vocabulary, which all sources share, there is no limit."""
+        limits: Mapping[Answer, Constraint] = {
+            "order": EachOnce(), "tour": EachOnce(), "outline": Closing(), "triangles": Triples()
+        }  # fmt: skip
+        points = isinstance(self.codecs["target"].stream, Pointers)
+        return limits.get(self._config.answer) if self._config.valid and points else None
+
+    def refuse(self, settings: SearchConfig) -> None:
+        """Refuse what is said in words, of which outputs have none."""
+        if settings.prefix is not None or settings.forbid or settings.replace_unknown:
+            raise UsageError(
+                "search.prefix, search.forbid and search.replace_unknown are about words, and this model points at "
+                "elements of the source: leave them out"
+            )
+
+    def search_limits(self, settings: SearchConfig) -> Sequence[Constraint]:
+        """None: pointers know no unknown symbol."""
+        return ()
+
+    def encode_source(self, item: Item) -> EncodedSource:
+        """The elements; nothing for an empty line."""
+        raw = item.raw["source"]
+        if isinstance(raw, str) and not source_of(raw).strip():
+            return EncodedSource(self._points.encode([]), empty=True, cut=False)
+        try:
+            return super().encode_source(item)
+        except DataError as fault:
+            raise _at(item, str(fault)) from None
+
+    def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
+        """Elements and pointers.
+
+        Raises:
+            DataError: a pointer points beyond the last element.
+        """
+        fields = super().encode(item, seed)
+        elements = len(fields["source"])
+        if elements and int(fields["target"].max()) > elements:
+            raise _at(item, f"element {int(fields['target'].max())} is pointed at, and there are {elements}")
+        return fields
+
+    def output(self, values: Tensor, item: Item) -> str:
+        """The numbers of the elements; a whole line where the source was given so."""
+        pointers, raw = super().output(values, item), item.raw["source"]
+        return as_line(source_of(raw), pointers) if is_line(raw) else pointers
+
+    def _line(self, item: Item, target: str) -> str:
+        """A source and a target as one line."""
+        raw = item.raw["source"]
+        return as_line(source_of(raw) if isinstance(raw, str) else as_numbers(raw), target)
+
+    def reference(self, item: Item) -> str:
+        """The whole line."""
+        return self._line(item, str(item.raw["target"]))
+
+    def judged(
+        self, items: Sequence[Item], references: Sequence[Sequence[str]]
+    ) -> tuple[Sequence[Item], Sequence[Sequence[str]]]:
+        """Every item by itself, references as whole lines."""
+        pairs = zip(items, references, strict=True)
+        return items, [[text if is_line(text) else self._line(item, text) for text in given] for item, given in pairs]
+
+    def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+        """Look for targets that no output of the model could be, and for sources with two; nothing in generated ones.
+        """
+        data = self._config.data
+        given = {"train": data.train is not None, "dev": data.train is not None or data.dev is not None,
+                 "test": data.test is not None}  # fmt: skip
+        seen: set[Any] = set()
+        for name, items in (("train", splits.train), ("dev", splits.dev), ("test", test)):
+            if not given[name]:
+                continue
+            faults = [(item, fault) for item in items if (fault := self._fault(item))]
+            if faults:
+                yield Finding(
+                    "error",
+                    f"{name}: {len(faults):,} of {len(items):,} targets cannot be learnt (the first: {faults[0][1]}); "
+                    "mend them, or set answer=any",
+                    tuple(item.place for item, _ in faults[:_NAMED]),
+                )
+            known = [item for item in items if content(item.raw["source"]) in seen]
+            if name == "train":
+                seen.update(content(item.raw["source"]) for item in items)
+            elif known:
+                message = f"{name}: {len(known):,} of {len(items):,} sources stand in train, too"
+                yield Finding("warning", message, tuple(item.place for item in known[:_NAMED]))
+
+    def _fault(self, item: Item) -> str:
+        """Why a target is none; empty: it is one."""
+        elements = len(elements_of(item.raw["source"], self._columns))
+        return _wrong(pointers_of(item.raw["target"]), elements, self._config.answer) if self._config.valid else ""
+
+    @property
+    def _columns(self) -> int:
+        return cast(PointsConfig, self._config.codec.source).columns
+
+    def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
+        """What needs no learning: always to the nearest city that is left; all points around their middle; a fan of
+        triangles from the first; all elements as they stand.
+        """
+        named = {
+            "tour": "always to the nearest city that is left", "outline": "all points, around their middle",
+            "triangles": "a fan of triangles around the first point",
+        }  # fmt: skip
+        points = (elements_of(item.raw["source"], self._columns) for item in items)
+        outputs = [as_pointers(_easy(own, self._config.answer)) for own in points]
+        return Trivial(named.get(self._config.answer, "all elements as they stand"), outputs)
+
+    def plot(self, items: Sequence[Item], predictions: Sequence[Prediction], path: Any) -> None:
+        """Draw the points, what is wanted and what was found."""
+        pictures = []
+        for item, prediction in zip(items, predictions, strict=True):
+            points = elements_of(item.raw["source"], self._columns)
+            source = item.raw["source"]
+            wanted = item.raw.get("target", target_of(source) if is_line(source) else "")
+            if len(points):
+                pictures.append(
+                    Picture(points, pointers_of(prediction.output), pointers_of(wanted) or None, item.place)
+                )
+        if not pictures:
+            raise UsageError("there is no output to be drawn: leave out --plot")
+        form: Literal["path", "triangles"] = "triangles" if self._config.answer == "triangles" else "path"
+        draw(pictures[:_PICTURED], form, len(pictures), path)
+
+
+def _at(item: Item, fault: str) -> DataError:
+    """A fault of an item, with its place."""
+    return DataError(f"{item.place}: {fault}") if item.file is None else DataError(fault, item.file, item.line)
+
+
+def _wrong(pointers: Sequence[int], elements: int, answer: Answer) -> str:
+    """Why some pointers are no such answer; empty: they are one."""
+    opened = list(pointers[:-1] if len(pointers) > 1 and pointers[0] == pointers[-1] else pointers)
+    if answer in ("order", "tour"):
+        named = opened if answer == "tour" else list(pointers)
+        if sorted(named) != list(range(1, elements + 1)):
+            return f"every one of {elements} elements once is wanted, here is {as_pointers(pointers)!r:.40}"
+    elif answer == "outline":
+        enough = len(opened) >= min(3, elements) and len(opened) < len(pointers)
+        if not enough or len(set(opened)) < len(opened):
+            return (
+                "at least three elements, none twice, and the first again are wanted, here is "
+                f"{as_pointers(pointers)!r:.40}"
+            )
+    elif answer == "triangles":
+        triples = [pointers[at : at + 3] for at in range(0, len(pointers), 3)]
+        if not all(len(each) == 3 and all(a < b for a, b in pairwise(each)) for each in triples) or (
+            not pointers and elements >= 3
+        ):
+            return f"triples of increasing numbers are wanted, here is {as_pointers(pointers)!r:.40}"
+    return ""
+
+
+def _easy(points: np.ndarray, answer: Answer) -> list[int]:
+    """The trivial answer for some points."""
+    everything = list(range(1, len(points) + 1))
+    if answer == "tour":
+        tour = nearest_neighbour_tour(points)
+        return [*tour, *tour[:1]]
+    if answer == "outline" and points.shape[1] == 2:
+        x, y = (points - points.mean(0)).T
+        around = (np.arctan2(y, x).argsort() + 1).tolist()
+        return [*around, *around[:1]]
+    if answer == "triangles":
+        return [number for last in everything[2:] for number in (1, last - 1, last)]
+    return everything

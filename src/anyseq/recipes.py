@@ -240,7 +240,7 @@ RECIPES: dict[str, Recipe] = {
     "music/chorales": Recipe(
         "anyseq.tasks.music:chorales.yaml",
         "nothing → music",
-        "pieces of several voices as piano rolls, from nothing or from a beginning on; MIDI (extra: examples), texts; LSTM",
+        "pieces of several voices as piano rolls, from nothing or a beginning on; MIDI (extra: examples), texts; LSTM",
         "generated progressions in four voices, of four styles",
     ),
     "music/collection": Recipe(

@@ -16,6 +16,7 @@ import anyseq
 from anyseq import api
 from anyseq.config import load_recipe
 from anyseq.core import Item
+from anyseq.data.batching import pack
 from anyseq.data.series import Series, Stretch
 from anyseq.data.synthetic.seasons import SeasonsConfig
 from anyseq.errors import DataError, UsageError
@@ -261,6 +262,24 @@ def test_what_was_filled_in_is_no_target(tmp_path: Path, capsys: pytest.CaptureF
     apart = load_recipe("forecast/series", [f"data.train={path}", *words, "data.horizon=45"]).build()
     with pytest.raises(DataError, match="hold no window"):
         apart.read()
+
+
+@pytest.mark.parametrize("recipe", ["forecast/direct", "forecast/series", "autoencode/series"])
+def test_windows_share_their_rows(recipe: str) -> None:
+    """Batches of them are what encoding each would give."""
+    series = [SeasonsConfig(rows=rows, variables=2, seed=rows).series() for rows in (200, 300)]
+    changes = {"data.train": series, "data.look_back": 24, "data.split": [0.6, 0.4, 0]}
+    task: Any = load_recipe(recipe, {**changes, **({} if "auto" in recipe else {"data.horizon": 6})}).build()
+    splits = task.read()
+    task.fit_codecs(splits.train)
+    packed = task.select(splits).encoded
+    expected = pack(map(task.encode, splits.train))
+    rows = torch.randperm(len(splits.train))[:50]
+    assert list(packed) == list(expected)
+    for name, field in expected.items():
+        torch.testing.assert_close(packed[name].rows(rows).values, field.rows(rows).values, rtol=0, atol=0)
+        assert torch.equal(packed[name].lengths, field.lengths)
+    assert packed["source"].values.numel() < expected["source"].values.numel() / 10
 
 
 def test_series_without_a_window_are_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from anyseq.core import Codec, Hypotheses, Item, Memory, Padded, PartConfig
-from anyseq.data.batching import pack
+from anyseq.data.batching import Overlapping
 from anyseq.data.check import Finding
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.series import SeriesCodec, SeriesConfig
@@ -300,16 +300,38 @@ class SeriesTask(Task):
         self.model: Seq2Seq = self._config.model.build(self.codec.stream.dim, self.codec.features_dim, self.length)
 
     def select(self, splits: Splits) -> Splits:
-        """All windows; they are encoded here."""
-        return replace(splits, encoded=pack(map(self.encode, splits.train)))
+        """All windows; each series is encoded here, once."""
+        return replace(splits, encoded=self._overlapping(splits.train))
+
+    def _overlapping(self, items: Sequence[Item]) -> dict[str, Overlapping]:
+        """The fields of windows that have come, as `encode` gives them, but not a copy of each row for each window."""
+        tables: list[Tensor] = []
+        begins: dict[tuple[Series, int | None], int] = {}
+        rows = 0
+        for source in (item.raw["source"] for item in items):
+            if (source.series, source.variable) not in begins:
+                begins[source.series, source.variable] = rows
+                tables.append(self._described(replace(source, first=0, last=len(source.series))))
+                rows += len(tables[-1])
+        table, dim = torch.cat(tables), self.codec.stream.dim
+        columns = {"source": table, "future": table[:, dim:], "target": table[:, :dim]}
+        fields = {}
+        for name in columns if self.codec.features_dim else ("source", "target"):
+            own = [self._output_rows(item.raw["source"]) if name == "future" else item.raw[name] for item in items]
+            firsts = torch.tensor([begins[each.series, each.variable] + each.first for each in own])
+            fields[name] = Overlapping(columns[name], firsts, torch.tensor([len(each) for each in own]))
+        return fields
+
+    def _described(self, stretch: Stretch) -> Tensor:
+        """Values that came, and what is known of their rows."""
+        return torch.cat([self.codec.encode(stretch), self.codec.features(stretch)], 1)
 
     def encode_source(self, item: Item) -> EncodedSource:
         """The values of the window that is read, and what is known of its rows and of those of the output."""
         source: Stretch = item.raw["source"]
         codec, future = self.codec, self._output_rows(source)
-        values = torch.cat([codec.encode(source), codec.features(source)], 1)
         others = {"future": codec.features(future)} if codec.features_dim else {}
-        return EncodedSource(values, False, False, others)
+        return EncodedSource(self._described(source), False, False, others)
 
     @abstractmethod
     def _output_rows(self, source: Stretch) -> Stretch:

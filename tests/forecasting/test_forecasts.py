@@ -343,3 +343,10 @@ def test_intervals_are_brought_to_dev(trained: api.Trained) -> None:
     own = task.forecasts(items, task.config.search)
     task._factor = factor
     torch.testing.assert_close(said.upper - said.values, factor * (own.upper - own.values), rtol=1e-4, atol=1e-5)
+
+
+def test_check_refuses_a_figure_that_dev_does_not_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "a.csv", "a", *(str(row % 7) for row in range(120)))
+    words = [f"data.train={path}", "data.look_back=12", "data.horizon=4", "training.metric=mape"]
+    assert main(["check", "forecast/series", *words]) == 2
+    assert "training.metric=mape cannot be found of dev" in capsys.readouterr().err

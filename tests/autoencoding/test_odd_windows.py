@@ -11,6 +11,8 @@ import pytest
 
 import anyseq
 from anyseq import api
+from anyseq.config import load_recipe
+from anyseq.data.series import Series
 from anyseq.data.synthetic.seasons import SeasonsConfig
 from anyseq.metrics.anomalies import auc
 from tiny_runs import main, write
@@ -49,6 +51,25 @@ def test_what_is_planted_is_found(trained: api.Trained) -> None:
     assert {"mse", "mae", "auc_spike", "auc_shift", "auc_phase"} <= set(figures)
     assert figures["auc_shift"] > 0.9 and figures["auc_phase"] > 0.95
     assert "24 rows before" in trained.trivial[0] and set(trained.trivial[1]) >= {"mse", "auc_spike"}
+
+
+def test_windows_without_a_season_before_or_another_phase() -> None:
+    values = SeasonsConfig(every="hour", rows=400, cuts=False).series().values
+    train, dev = Series(("a",), values[:300]), Series(("a",), values[300:330])
+    changes = {"data.train": [train], "data.dev": [dev], "data.test": [dev], "data.look_back": 24}
+    task: Any = load_recipe("autoencode/series", {**changes, "codec.target.season": 24}).build()
+    splits = task.read()
+    task.fit_codecs(splits.train)
+    assert len(splits.dev) == 7 and task.trivial([], splits.dev) is None
+    assert "12 rows before it" in task.undefined(splits.dev)["auc_phase"]
+    some = splits.train[:30]
+    found = task.trivial([], some)
+    assert found is not None and set(found.metrics) == set(task.figures) and not task.undefined(some)
+    assert [(task._other_phase(item.raw["source"]).first - item.raw["source"].first) for item in some] == (
+        [12] * 12 + [-12] * 18
+    )
+    task.build_model()
+    assert set(task.measure(splits.dev, task.config.search)) == set(task.figures) - {"auc_phase"}
 
 
 def test_an_anomaly_has_the_size_and_place_it_is_said_to(trained: api.Trained) -> None:

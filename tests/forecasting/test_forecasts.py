@@ -16,6 +16,7 @@ import anyseq
 from anyseq import api
 from anyseq.config import load_recipe
 from anyseq.core import Item
+from anyseq.data.batching import pack
 from anyseq.data.series import Series, Stretch
 from anyseq.data.synthetic.seasons import SeasonsConfig
 from anyseq.errors import DataError, UsageError
@@ -102,7 +103,7 @@ def test_measure_and_the_trivial_answer_by_hand() -> None:
     items = task.read_test()
     task.fit_codecs(task.read().train)
     deviation = values[:6].std()
-    assert task.codec.naive == pytest.approx([1 / deviation], rel=1e-5)
+    assert task.codec.naive == pytest.approx([1], rel=1e-5)
     found = task.trivial([], items)  # 3, 5 for 4, 6
     assert found.name == "seasonal naive, season of 2 rows"
     assert found.metrics["mse"] == pytest.approx(1 / deviation**2, rel=1e-5)
@@ -214,6 +215,7 @@ def test_intervals_of_samples_are_those_of_the_distribution() -> None:
         ({"model.decoder": {"kind": "label"}}, "emits symbols"),
         ({"model.decoder.kind": "rnn", "model.decoder.emission": None}, "say what each value's distribution is"),
         ({"model.affine": True, "model.normalise": "none"}, "set model.normalise=mean"),
+        ({"model.affine": True, "model.normalise": "last"}, "set model.normalise=mean"),
         ({"search.beam_size": 3}, "no beam of them"),
         ({"training.metric": "bleu"}, "it has loss, mse"),
         ({"codec.target": {"kind": "words"}}, "series are read by kind=series"),
@@ -243,6 +245,83 @@ def test_check_says_what_the_series_are(tmp_path: Path, capsys: pytest.CaptureFi
     assert "shorter than a season (7 rows)" in told and "train: 18 windows" in told
 
 
+def test_what_was_filled_in_is_no_target(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    days = [f"2024-{month:02}-{day:02},{day}" for month in (1, 2) for day in range(1, 29) if (month, day) != (1, 10)]
+    path, words = write(tmp_path / "a.csv", "day,a", *days), ["data.look_back=3", "data.horizon=2", "data.gaps=fill"]
+    assert main(["check", "forecast/series", f"data.train={path}", *words]) == 0
+    told = capsys.readouterr().out
+    # 59 rows with the three days that January has more, 41 of train: 37 windows, two of whose hold the 10th, and four
+    # what lacks of the 29th to the 31st.
+    assert "train: 6 of 37 windows are left out, for what they are to give" in told and "train: 31 windows" in told
+    task: Any = load_recipe("forecast/series", ["data.train=" + str(path), *words]).build()
+    splits = task.read()
+    assert len(splits.train) == 31 and len(splits.left_out) == 6
+    assert splits.left_out[0] == (f"{path}: a, 2024-01-09 to 2024-01-10", "values were filled in")
+    sources = [item.raw["source"].values[:, 0].tolist() for item in splits.train]
+    assert [8, 9, 9] in sources  # to look back at them is another thing
+    apart = load_recipe("forecast/series", [f"data.train={path}", *words, "data.horizon=45"]).build()
+    with pytest.raises(DataError, match="hold no window"):
+        apart.read()
+
+
+@pytest.mark.parametrize("recipe", ["forecast/direct", "forecast/series", "autoencode/series"])
+def test_windows_share_their_rows(recipe: str) -> None:
+    """Batches of them are what encoding each would give."""
+    series = [SeasonsConfig(rows=rows, variables=2, seed=rows).series() for rows in (200, 300)]
+    changes = {"data.train": series, "data.look_back": 24, "data.split": [0.6, 0.4, 0]}
+    task: Any = load_recipe(recipe, {**changes, **({} if "auto" in recipe else {"data.horizon": 6})}).build()
+    splits = task.read()
+    task.fit_codecs(splits.train)
+    packed = task.select(splits).encoded
+    expected = pack(map(task.encode, splits.train))
+    rows = torch.randperm(len(splits.train))[:50]
+    assert list(packed) == list(expected)
+    for name, field in expected.items():
+        torch.testing.assert_close(packed[name].rows(rows).values, field.rows(rows).values, rtol=0, atol=0)
+        assert torch.equal(packed[name].lengths, field.lengths)
+    assert packed["source"].values.numel() < expected["source"].values.numel() / 10
+
+
+def test_series_without_a_window_are_named(tmp_path: Path) -> None:
+    long = sales(tmp_path / "long.csv")
+    short = write(tmp_path / "short.csv", *long.read_text().splitlines()[:15])
+    changes = {"data.train": [str(long), str(short)], "data.known": ["cut"], "data.look_back": 12, "data.horizon": 4}
+    task: Any = load_recipe("forecast/series", changes).build()
+    splits = task.read()
+    assert splits.left_out == [(str(short), "10 rows hold no window of data.look_back=12 and data.horizon=4 rows")]
+    told = [str(finding) for finding in task.examine(splits, []) if finding.severity == "warning"]
+    assert len(told) == 2 and "train: too short for a window of" in told[0] and f"{short} (10 rows)" in told[0]
+
+
+def test_a_figure_that_cannot_be_found_decides_nothing(tmp_path: Path) -> None:
+    """And that is told before training."""
+    values = {"mape": [float(row % 7) for row in range(120)], "mase": [5.0] * 120}
+    for metric, told in (("mape", "and some of that is 0"), ("mase", "train holds no two rows that are 7 rows apart")):
+        changes = {"data.train": values[metric], "training.metric": metric, "codec.target.season": 7}
+        with pytest.raises(UsageError, match=f"training.metric={metric} cannot be found of dev: .*{told}"):
+            train(tmp_path, "forecast/series", changes)
+    assert not (tmp_path / "model").exists()
+
+
+def test_mase_of_logarithms_is_of_the_values() -> None:
+    values = np.array([1.0, 2, 4, 2, 4, 2, 4, 8, 4, 8])[:, None]
+    changes = {"data.train": [Series(("a",), values)], "data.look_back": 2, "data.horizon": 2,
+        "data.split": [6, 2, 2], "codec.target.season": 1, "codec.target.log": True}  # fmt: skip
+    task: Any = load_recipe("forecast/series", changes).build()
+    task.fit_codecs(task.read().train)
+    assert task.codec.naive == pytest.approx([9 / 5], rel=1e-5)
+    found = task.trivial([], task.read_test())  # 8, 8 for 4, 8
+    assert found.metrics["mase"] == pytest.approx(2 / 1.8, rel=1e-5)
+
+
+def test_training_goes_on_without_what_was_settled(trained: api.Trained) -> None:
+    task: Any = load_recipe(trained.folder / "config.yaml").build()
+    task.load_codecs(trained.folder / "codecs")
+    assert task._factor == 1.0
+    task.load_settled(trained.folder / "codecs")
+    assert task._factor != 1.0
+
+
 def test_a_stretch_says_which_it_is() -> None:
     """So that a run knows whether its data have changed."""
     one, two = (SeasonsConfig(rows=60, seed=seed).series() for seed in (1, 2))
@@ -254,6 +333,8 @@ def test_a_stretch_says_which_it_is() -> None:
 def test_intervals_are_brought_to_dev(trained: api.Trained) -> None:
     """By one factor, which stays with the model, and is the less the fewer windows there are."""
     task: Any = trained.predictor.task
+    assert "coverage_fitted" in trained.dev.metrics
+    assert trained.test is not None and "coverage" in trained.test.metrics
     loaded: Any = anyseq.load(trained.folder).task
     assert loaded._factor == task._factor != 1.0
     items = task.read().dev
@@ -265,3 +346,10 @@ def test_intervals_are_brought_to_dev(trained: api.Trained) -> None:
     assert coverage(lower.numpy(), upper.numpy(), actual) == pytest.approx(80, abs=3)
     task._factor = factor
     torch.testing.assert_close(said.upper - said.values, factor * (own.upper - own.values), rtol=1e-4, atol=1e-5)
+
+
+def test_check_refuses_a_figure_that_dev_does_not_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "a.csv", "a", *(str(row % 7) for row in range(120)))
+    words = [f"data.train={path}", "data.look_back=12", "data.horizon=4", "training.metric=mape"]
+    assert main(["check", "forecast/series", *words]) == 2
+    assert "training.metric=mape cannot be found of dev" in capsys.readouterr().err

@@ -121,8 +121,22 @@ def test_other_faults(tmp_path: Path) -> None:
 def test_gaps_are_filled_in_where_that_is_asked_for(tmp_path: Path) -> None:
     lines = ("day,a,b", "2024-01-01,1,10", "2024-01-02,,20", "2024-01-05,4,50")
     series = read(write(tmp_path / "a.csv", *lines), fill=True)
-    np.testing.assert_allclose(series.values, [[1, 10], [1.75, 20], [2.5, 30], [3.25, 40], [4, 50]])
-    assert series.show(4) == "2024-01-05"
+    np.testing.assert_allclose(series.values, [[1, 10], [1, 20], [1, 20], [1, 20], [4, 50]])  # none knows what comes
+    assert series.show(4) == "2024-01-05" and series.measured is not None
+    assert series.measured.tolist() == [[True, True], [False, True], [False, False], [False, False], [True, True]]
+    assert Stretch(series, 0, 1).measured and Stretch(series, 0, 2, 1).measured and not Stretch(series, 0, 2).measured
+    late = read(write(tmp_path / "b.csv", "day,a,b", "2024-01-01,,1", "2024-01-02,5,2"), fill=True)
+    assert late.values[:, 0].tolist() == [5, 5]
+    assert [Stretch(late, *rows).begun for rows in ((0, 2), (1, 2), (0, 2, 0), (0, 2, 1))] == [False, True, False, True]
+
+
+def test_what_was_filled_in_is_not_learnt_from() -> None:
+    values, came = np.array([1.0, 2, 3, 3, 3, 6])[:, None], np.array([True, True, True, False, False, True])[:, None]
+    codec = SeriesConfig(season=1).fit([Stretch(Series(("a",), values, measured=came), 0, 6)])
+    assert codec.measured.mean.tolist() == [3] and codec.naive == (1,)
+    assert codec.measured.deviation.item() == pytest.approx(np.array([1, 2, 3, 6]).std(), rel=1e-6)
+    with pytest.raises(DataError, match="a has no number in the rows of train"):
+        SeriesConfig().fit([Stretch(Series(("a",), values, measured=came), 3, 5)])
 
 
 class Frame(UserDict[str, list[Any]]):
@@ -181,8 +195,9 @@ def test_it_is_fitted_to_the_rows_of_train_each_once() -> None:
     np.testing.assert_allclose(codec.measured.mean, rows.mean(0), rtol=1e-5)
     np.testing.assert_allclose(codec.measured.deviation, rows.std(0), rtol=1e-5)
     assert codec.season == 12
-    naive = np.abs(rows[12:] - rows[:-12]).mean(0) / rows.std(0)
-    np.testing.assert_allclose(codec.naive, naive, rtol=1e-5)
+    naive = np.abs(rows[12:] - rows[:-12]).mean(0)
+    for each in (codec, SeriesConfig(log=True).fit(overlapping)):  # in the units given
+        np.testing.assert_allclose(each.naive, naive, rtol=1e-5)
 
 
 def test_features_of_rows_that_have_and_have_not_come() -> None:

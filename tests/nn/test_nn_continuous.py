@@ -81,6 +81,21 @@ def test_quantiles_of_t_are_those_of_the_tables() -> None:
     assert standard_quantile(torch.tensor(0.1), torch.tensor(4.0)).item() == pytest.approx(-1.533206, abs=1e-5)
 
 
+def test_quantiles_of_t_are_those_of_scipy() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    freedom = torch.tensor([2.001, 2.5, 4, 7.3, 39, 41, 1e3, 1e5, 1e6, 1e9], dtype=torch.float64)
+    for share in (0.5, 0.501, 0.8, 0.99, 0.9999, 0.1, 1e-4):
+        found = standard_quantile(torch.tensor(share, dtype=torch.float64), freedom)
+        assert found.tolist() == pytest.approx(stats.t.ppf(share, freedom.numpy()).tolist(), rel=1e-8)
+    assert standard_quantile(torch.tensor(1.0), freedom).isposinf().all()
+
+
+def test_the_density_of_many_degrees_of_freedom_is_the_normal_s() -> None:
+    x = torch.tensor([[0.5, 2.0]])
+    found = StudentT(torch.tensor([[0.0, 0, 1, 1, 1e6, 1e8]])).densities(x)
+    torch.testing.assert_close(found, -(x**2) / 2 - 0.5 * math.log(2 * math.pi), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", [name for name in EACH if "quantiles" not in name])
 def test_temperature_divides_the_logarithm_of_the_density(name: str) -> None:
     emission, x = EACH[name], torch.linspace(-2, 3, 7, dtype=torch.float64)[:, None]

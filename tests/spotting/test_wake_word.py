@@ -11,12 +11,13 @@ import threading
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import anyseq
-from anyseq.config import load_recipe
+from anyseq.config import load_recipe, load_resolved
 from anyseq.data.codecs.sound import Sound
 from anyseq.data.synthetic.tones import TonesConfig
 from anyseq.errors import DataError, UsageError
@@ -89,6 +90,9 @@ def test_the_threshold_is_kept_with_the_model(model: Path, run: Run) -> None:
     assert predictor.task.threshold() == chosen
     assert json.loads((model / "results.json").read_text())["dev"]["metrics"]["threshold"] == chosen
     assert predictor.task.threshold(predictor.settings(threshold=0.3)) == 0.3
+    going_on: Any = load_resolved(model).build()
+    going_on.load_codecs(model / "codecs")
+    assert going_on._threshold is None  # training goes on with another model
     code, told, _ = run("info", model)
     assert code == 0 and "sound" in told
 

@@ -179,6 +179,7 @@ def _load(folder: Path, where: torch.device, precision: Precision, trust: Collec
     home, _ = home_and_about(folder)
     task = load_resolved(home, trust=trust).build()
     task.load_codecs(home / "codecs")
+    task.load_settled(home / "codecs")
     task.build_model()
     refuse_recurrent(precision, task.model)
     load_weights(task, folder)

@@ -50,14 +50,41 @@ class Packed:
         """Values in each sequence; kept, for every batch asks."""
         return self.offsets.diff()
 
+    @property
+    def firsts(self) -> Int[Tensor, " count"]:
+        """Where each begins."""
+        return self.offsets[:-1]
+
     def rows(self, chosen: Int[Tensor, " row"]) -> Padded:
         """The chosen sequences, padded."""
         lengths = self.lengths[chosen]
         places = torch.arange(int(lengths.max()))
         valid: Bool[Tensor, "row time"] = places < lengths[:, None]
-        where = (self.offsets[chosen][:, None] + places).where(valid, 0)
+        where = (self.firsts[chosen][:, None] + places).where(valid, 0)
         values = self.values[where]
         return Padded(values.masked_fill(~valid.view(*valid.shape, *(1,) * (values.dim() - 2)), 0), valid)
+
+
+@dataclass(frozen=True)
+class Overlapping(Packed):
+    """Windows of one array, which stands there once, however many of them hold a place.
+
+    Attributes:
+        offsets: Where each begins.
+        counts: Values in each.
+    """
+
+    counts: Int[Tensor, " count"]
+
+    @cached_property
+    def lengths(self) -> Int[Tensor, " count"]:
+        """The counts."""
+        return self.counts
+
+    @property
+    def firsts(self) -> Int[Tensor, " count"]:
+        """The offsets."""
+        return self.offsets
 
 
 def pack(examples: Iterable[Mapping[str, Tensor]]) -> dict[str, Packed]:

@@ -180,7 +180,7 @@ def rows_of(stamps: Sequence[Stamp], clock: Clock, file: str | None, fill: bool)
         more = f" (and there are {len(gaps) - 1:,} gaps more)" if len(gaps) > 1 else ""
         missing = f"{lost:,} {'is' if lost == 1 else 'are'} missing{more}"
         raise DataError(
-            f"the rows are {clock.step}, and {between} {missing}; add them, or have them filled in on straight "
-            "lines with data.gaps=fill", file, stamp.line,
+            f"the rows are {clock.step}, and {between} {missing}; add them, or have the last values carried "
+            "on with data.gaps=fill", file, stamp.line,
         )  # fmt: skip
     return [int(row) for row in rows]

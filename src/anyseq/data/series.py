@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from anyseq.data.clock import Clock, Stamp, clock_of, parse, rows_of
 from anyseq.data.files import Place, csv_rows
@@ -28,7 +28,7 @@ class Layout:
         date: The column of the dates; None: the first one, where it holds dates.
         variables: The columns to be forecast; none: all others.
         known: Columns that are known in advance (prices, holidays).
-        fill: Fill in what is missing on straight lines.
+        fill: Carry the last value on to where one is missing; what was filled in so is no measurement.
     """
 
     date: str | None = None
@@ -48,6 +48,7 @@ class Series:
         known_names: Of what is known in advance.
         known: The same; it may have rows beyond those of `values`.
         file: Where it was read, None for data from Python.
+        measured: Which values came; the others were filled in. None: all came.
     """
 
     names: tuple[str, ...]
@@ -56,6 +57,7 @@ class Series:
     known_names: tuple[str, ...] = ()
     known: Float64[np.ndarray, "time_and_more column"] | None = None
     file: str | None = None
+    measured: Bool[np.ndarray, "time variable"] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -63,7 +65,7 @@ class Series:
     @cached_property
     def digest(self) -> str:
         """What it holds, in short."""
-        arrays = [self.values.tobytes(), b"" if self.known is None else self.known.tobytes()]
+        arrays = [b"" if each is None else each.tobytes() for each in (self.values, self.known, self.measured)]
         found = blake2b(repr((self.names, self.clock, self.known_names)).encode(), digest_size=12)
         for each in arrays:
             found.update(each)
@@ -122,8 +124,23 @@ class Stretch:
     @property
     def values(self) -> Float64[np.ndarray, "time variable"]:
         """Its numbers."""
-        rows = self.series.values[self.first : self.last]
-        return rows if self.variable is None else rows[:, self.variable : self.variable + 1]
+        return self.series.values[self.first : self.last, self._columns]
+
+    @property
+    def measured(self) -> bool:
+        """Whether all of its numbers came, and none was filled in."""
+        given = self.series.measured
+        return given is None or bool(given[self.first : self.last, self._columns].all())
+
+    @property
+    def begun(self) -> bool:
+        """Whether each of its variables had come once by its first row: before, there is nothing to be carried on."""
+        given = self.series.measured
+        return given is None or bool(given[: self.first + 1, self._columns].any(0).all())
+
+    @property
+    def _columns(self) -> slice:
+        return slice(None) if self.variable is None else slice(self.variable, self.variable + 1)
 
     def after(self, count: int) -> Stretch:
         """So many rows behind it."""
@@ -237,9 +254,9 @@ def _build(header: Sequence[str], rows: Iterable[Place], layout: Layout, file: s
     count = _given(header, table, variables)
     if not count:
         raise DataError(f"the columns {', '.join(variables)} hold no number at all; give some", file, table[0][0])
-    values = _columns(header, table[:count], places[:count], variables, layout.fill, file)
-    known = _columns(header, table, places, layout.known, layout.fill, file) if layout.known else None
-    return Series(variables, values, clock, tuple(layout.known), known, file)
+    values, measured = _columns(header, table[:count], places[:count], variables, layout.fill, file)
+    known = _columns(header, table, places, layout.known, layout.fill, file)[0] if layout.known else None
+    return Series(variables, values, clock, tuple(layout.known), known, file, None if measured.all() else measured)
 
 
 def _date_column(header: Sequence[str], first: Place, layout: Layout, file: str | None) -> str | None:
@@ -279,13 +296,16 @@ def _given(header: Sequence[str], table: Sequence[Place], variables: Sequence[st
 def _columns(
     header: Sequence[str], table: Sequence[Place], places: Sequence[int], names: Sequence[str], fill: bool,
     file: str | None,
-) -> np.ndarray:  # fmt: skip
-    """Numbers of some columns, in rows without gaps."""
-    found = np.empty((places[-1] + 1, len(names)))
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Numbers of some columns, in rows without gaps, and which of them stand there.
+
+    Where none does it is the last one before, for what comes later is not to be known; the first, where none came yet.
+    """
+    found = np.zeros((places[-1] + 1, len(names)))
+    measured = np.zeros(found.shape, dtype=bool)
     every = np.arange(len(found))
     for number, name in enumerate(names):
-        column, there = header.index(name), []
-        numbers = []
+        column = header.index(name)
         for (line, cells), place in zip(table, places, strict=True):
             cell = cells[column].strip()
             value = _number(cell)
@@ -293,13 +313,14 @@ def _columns(
                 raise DataError(f"{cell!r:.40} in the column {name!r} is no number; mend it", file, line)
             if value is None and not fill:
                 raise DataError(
-                    f"the column {name!r} is empty here; give a number, or have it filled in on a straight line with "
+                    f"the column {name!r} is empty here; give a number, or have the last one carried on with "
                     "data.gaps=fill", file, line,
                 )  # fmt: skip
             if value is not None:
-                there.append(place)
-                numbers.append(value)
-        if not there:
+                found[place, number], measured[place, number] = value, True
+        there = measured[:, number]
+        if not there.any():
             raise DataError(f"the column {name!r} holds no number; leave it out (data.variables)", file)
-        found[:, number] = np.interp(every, there, numbers)
-    return found
+        last = np.maximum.accumulate(np.where(there, every, there.argmax()))
+        found[:, number] = found[last, number]
+    return found, measured

@@ -155,7 +155,7 @@ class SeriesModelConfig(PartConfig):
         Raises:
             ConfigError: a part reads or says symbols alone.
         """
-        if self.affine and self.normalise == "none":
+        if self.affine and self.normalise != "mean":
             raise ConfigError("model.affine belongs to reversible normalisation: set model.normalise=mean")
         encoder = Normalised(
             self.encoder.build(Vectors(values_dim + features_dim)), values_dim, self.normalise, self.affine, self.noise

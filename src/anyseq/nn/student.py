@@ -12,13 +12,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from anyseq.core import Noise
+from anyseq.core.precision import doubled
 from anyseq.nn.continuous import Continuous, Kind, spread, uniforms
 from anyseq.nn.emissions import Attention
 
 LEAST_FREEDOM = 2.0
 """With more degrees of freedom than two there is a variance."""
 
-_HALVINGS = 60
+_MOST_STEPS, _LEAST_STEP = 40, 1e-8  # each step about squares what is left
+_LARGE = 40.0  # degrees of freedom
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 
 
@@ -76,27 +78,39 @@ class StudentT(Continuous):
 
 
 def _constant(freedom: Tensor) -> Tensor:
-    """log Γ((ν+1)/2) - log Γ(ν/2) - log sqrt(π)."""
-    return torch.lgamma((freedom + 1) / 2) - torch.lgamma(freedom / 2) - 0.5 * math.log(math.pi)
+    """log Γ((ν+1)/2) - log Γ(ν/2) - log sqrt(π); of many degrees of freedom, where all digits of that difference would
+    cancel, by Stirling's series."""
+    x = (freedom / 2).clamp(min=_LARGE / 2)
+    series = 0.5 * x.log() - (1 - (1 / 24 - 1 / (80 * x**2)) / x**2) / (8 * x)
+    few = freedom.clamp(max=_LARGE)
+    exact = torch.lgamma((few + 1) / 2) - torch.lgamma(few / 2)
+    return torch.where(freedom < _LARGE, exact, series) - 0.5 * math.log(math.pi)
 
 
 def standard_quantile(share: Float[Tensor, "*#shape"], freedom: Float[Tensor, "*#shape"]) -> Float[Tensor, "*#shape"]:
     """The inverse of the cumulative distribution with place 0 and scale 1.
 
-    With x = sqrt(ν) tan θ, P(0 < t < x) = c ∫_0^θ cos^(ν-1), by Gauss and Legendre's rule, halving the interval of θ.
+    With t = sqrt(ν) tan θ, P(0 < t < x) = c ∫_0^θ cos^(ν-1), by Gauss and Legendre's rule. That bends down as θ grows,
+    so that Newton's steps rise to the solution from below; they begin with two terms of Cornish and Fisher's expansion.
     """
     share, freedom = torch.broadcast_tensors(share, freedom)
-    share64, freedom64 = share.double(), freedom.double()
+    share64, freedom64 = doubled(share), doubled(freedom)
     nodes, weights = (torch.from_numpy(each).to(share64) for each in (_NODES, _WEIGHTS))
     wanted, constant = (share64 - 0.5).abs(), _constant(freedom64).exp()
 
-    def mass(angle: Tensor) -> Tensor:
-        at = angle[..., None] * (nodes + 1) / 2
-        return constant * angle / 2 * (weights * torch.cos(at) ** (freedom64[..., None] - 1)).sum(-1)
+    def slope(angle: Tensor, freedom: Tensor) -> Tensor:
+        return torch.exp((freedom - 1) / 2 * torch.log1p(-(torch.sin(angle) ** 2)))
 
-    low, high = torch.zeros_like(wanted), torch.full_like(wanted, math.pi / 2)
-    for _ in range(_HALVINGS):
-        half = (low + high) / 2
-        short = mass(half) < wanted
-        low, high = torch.where(short, half, low), torch.where(short, high, half)
-    return (torch.sign(share64 - 0.5) * freedom64.sqrt() * torch.tan((low + high) / 2)).to(freedom)
+    z = torch.special.ndtri(0.5 + wanted)
+    angle = torch.atan((z + (z**3 + z) / (4 * freedom64)) / freedom64.sqrt())
+    for _ in range(_MOST_STEPS):
+        at = angle[..., None] * (nodes + 1) / 2
+        mass = angle / 2 * (weights * slope(at, freedom64[..., None])).sum(-1)
+        step = (wanted / constant - mass) / slope(angle, freedom64)
+        following = torch.minimum((angle + step).clamp(min=0), (angle + math.pi / 2) / 2)
+        done = not bool(((following - angle).abs() > _LEAST_STEP * angle).any())
+        angle = following
+        if done:
+            break
+    found = torch.where(wanted < 0.5, freedom64.sqrt() * torch.tan(angle), math.inf)
+    return (torch.sign(share64 - 0.5) * found).to(freedom)

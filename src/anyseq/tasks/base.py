@@ -254,12 +254,15 @@ class Task(ABC):
 
         Args:
             items: Dev.
-            folder: Where the codecs are, from which `load_codecs` will read it.
+            folder: Where the codecs are, from which `load_settled` will read it.
 
         Returns:
             Notes for a person.
         """
         return []
+
+    def load_settled(self, folder: Path) -> None:  # noqa: B027  most settle nothing
+        """Read what `settle` wrote, for use; training does not, for its model is another one."""
 
     def listener(self, settings: SearchConfig | None = None) -> Listener:
         """What hears a stream piece by piece, where `hears` says that there is something to be heard.
@@ -376,6 +379,10 @@ class Task(ABC):
             items: With targets; at least one.
             settings: How to search.
         """
+        return {}
+
+    def undefined(self, items: Sequence[Item]) -> Mapping[str, str]:
+        """Those of `figures` that `measure` cannot find of these items, each with the reason."""
         return {}
 
     @property

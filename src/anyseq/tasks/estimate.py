@@ -18,7 +18,7 @@ from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.devices import Autocast
 from anyseq.tasks.evaluation import evaluate
-from anyseq.tasks.fitting import Examples, deciding_metric, quick
+from anyseq.tasks.fitting import Examples, quick, validator
 from anyseq.tasks.splits import Splits
 from anyseq.training.gradients import backward
 from anyseq.training.loop import noise_of
@@ -63,10 +63,10 @@ def estimate(
         autocast: Lower precision for the forward pass of the updates, or nothing.
 
     Raises:
-        ConfigError: the metric that decides is none of the recipe's.
+        ConfigError: the metric that decides is none of the recipe's, or cannot be found of dev.
     """
     settings = task.config.training
-    deciding_metric(task)
+    validator(task, splits.dev)  # refuses what it could not judge by
     examples = Examples(task, splits)
     batches = task.batches(examples.lengths)
     plan = batches.epoch(0)

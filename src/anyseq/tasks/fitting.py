@@ -79,12 +79,19 @@ def deciding_metric(task: Task) -> tuple[str, bool]:
 
 def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
     """Judge by greedy outputs for a fixed part of dev, by the same scorer as everywhere; the loss decides among equals.
+
+    Raises:
+        ConfigError: the metric that decides cannot be found of that part.
     """
     settings = task.config.training
     decides, higher_is_better = deciding_metric(task)
     order = torch.randperm(len(dev), generator=torch.Generator().manual_seed(0))[: settings.validate_items]
     part = [dev[i] for i in sorted(order.tolist())]
     judged, references = task.judged_by_targets(part)
+    if reason := task.undefined(judged).get(decides):
+        raise ConfigError(
+            f"training.metric={decides} cannot be found of dev: {reason}. Choose another one, or other rows for dev"
+        )
 
     rewarded = task.config.objective.rewarded_by is not None
 

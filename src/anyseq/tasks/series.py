@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from anyseq.core import Codec, Hypotheses, Item, Memory, Padded, PartConfig
-from anyseq.data.batching import pack
+from anyseq.data.batching import Overlapping
 from anyseq.data.check import Finding
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.series import SeriesCodec, SeriesConfig
@@ -30,6 +30,7 @@ from anyseq.tasks.base import AtFaults, Task, TaskConfig
 from anyseq.tasks.splits import EncodedSource, Splits
 
 Share = Annotated[float, Field(ge=0)]
+_NAMED = 10  # series, in a warning
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 
 
@@ -49,7 +50,8 @@ class SeriesData(PartConfig):
     date: str | None = Field(None, description="column of the dates; null: the first one, where it holds dates")
     variables: Names = Field((), description="columns to be learnt; []: all that are not dates or known in advance")
     known: Names = Field((), description="columns that are known in advance: prices, holidays, plans")
-    gaps: Literal["stop", "fill"] = Field("stop", description="rows or numbers that are missing: stop, or fill them in")
+    gaps: Literal["stop", "fill"] = Field("stop", description="rows or numbers that are missing: stop; or fill in "
+        "the last one before, and leave out windows whose target would hold such")  # fmt: skip
     check: AtFaults = Field(
         "stop", description="errors found in the data: stop (train nothing), tell (and train), off (look for none)"
     )
@@ -85,6 +87,38 @@ class SeriesTaskConfig(TaskConfig):
     metrics: tuple[MetricConfig, ...] = Field((), max_length=0, description="none: outputs are numbers, no texts")
 
 
+class Cut(NamedTuple):
+    """Windows of some series.
+
+    Attributes:
+        items: The windows.
+        short: Series of which rows were given, but not enough for one, and how many were.
+        filled: Targets that hold what was filled in, or whose source begins before anything came: they are no items.
+    """
+
+    items: list[Item]
+    short: list[tuple[Series, int]]
+    filled: list[Stretch]
+
+    def notes(self, name: str, needs: str) -> Iterator[str]:
+        """What is left out of a part of this name, whose windows need something."""
+        if self.short:
+            rows = [f"{each.file or 'series'} ({count:,} rows)" for each, count in self.short]
+            more = f" and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
+            yield f"{name}: too short for a window of {needs}, and left out: {', '.join(rows[:_NAMED])}{more}"
+        if self.filled:
+            given = f"{len(self.filled):,} of {len(self.filled) + len(self.items):,} windows are left out"
+            yield f"{name}: {given}, for what they are to give, or all before it, was filled in (data.gaps=fill)"
+
+    def left_out(self, needs: str) -> Iterator[tuple[str, str]]:
+        """Place and reason of each."""
+        for series, count in self.short:
+            yield series.file or "series", f"{count:,} rows hold no window of {needs}"
+        for each in self.filled:
+            series, ends = each.series, f"{each.series.show(each.first)} to {each.series.show(each.last - 1)}"
+            yield f"{series.file or 'series'}: {', '.join(each.names)}, {ends}", "values were filled in"
+
+
 class SeriesTask(Task):
     """Windows, a codec, an encoder-decoder of vectors.
 
@@ -98,6 +132,7 @@ class SeriesTask(Task):
         if not isinstance(config.codec.target, SeriesConfig):
             raise ConfigError("codec.target: series are read by kind=series")
         self._config, self._apart = config, config.codec.target.apart
+        self._left_out: list[str] = []  # when data were read
         self.metrics = []
 
     @property
@@ -121,15 +156,25 @@ class SeriesTask(Task):
     def windows(self, series: Series, first: int, last: int, stride: int = 1) -> Iterator[Mapping[str, Stretch]]:
         """Source and target of each window whose target lies in these rows."""
 
-    def items(self, parts: Sequence[tuple[Series, int, int]], stride: int) -> list[Item]:
+    def cut(self, parts: Sequence[tuple[Series, int, int]], stride: int) -> Cut:
         """The windows of some rows of series; where each variable stands apart, one for each."""
-        items: list[Item] = []
+        cut = Cut([], [], [])
         for series, first, last in parts:
+            before = len(cut.items) + len(cut.filled)
             for window in self.windows(series, first, last, stride):
                 for variable in range(len(series.names)) if self._apart else [None]:
                     raw = {side: replace(stretch, variable=variable) for side, stretch in window.items()}
-                    items.append(Item(raw, len(items), series.file))
-        return items
+                    if raw["target"].measured and raw["source"].begun:
+                        cut.items.append(Item(raw, len(cut.items), series.file))
+                    else:
+                        cut.filled.append(raw["target"])
+            if last > first and len(cut.items) + len(cut.filled) == before:
+                cut.short.append((series, last - first))
+        return cut
+
+    def items(self, parts: Sequence[tuple[Series, int, int]], stride: int) -> list[Item]:
+        """Those of them that can be learnt from, and judged by."""
+        return self.cut(parts, stride).items
 
     def _series(self, data: Any) -> list[Series]:
         return read_series(data, self._config.data.layout)
@@ -161,19 +206,22 @@ class SeriesTask(Task):
     def read(self) -> Splits:
         """Read the windows of train and dev, or generate them."""
         data, parts = self._config.data, [(series, self._bounds(series)) for series in self._train_series()]
-        train = self.items([(series, *bounds[0]) for series, bounds in parts], 1)
-        if data.dev is None:
-            dev = self.items([(series, *bounds[1]) for series, bounds in parts], data.stride)
-        else:
-            dev = self.items([(series, 0, len(series)) for series in self._series(data.dev)], data.stride)
-        for name, items, place in (("train", train, 0), ("dev", dev, 1)):
-            if not items:
-                rows = sum(bounds[place][1] - bounds[place][0] for _, bounds in parts)
+        train_rows = [(series, *bounds[0]) for series, bounds in parts]
+        dev_rows = [(series, *bounds[1]) for series, bounds in parts]
+        if data.dev is not None:
+            dev_rows = [(series, 0, len(series)) for series in self._series(data.dev)]
+        train, dev = self.cut(train_rows, 1), self.cut(dev_rows, data.stride)
+        for name, cut, given in (("train", train, train_rows), ("dev", dev, dev_rows)):
+            if not cut.items:
+                rows = sum(last - first for _, first, last in given)
+                whole = " without values that were filled in" if cut.filled else ""
                 raise DataError(
-                    f"{name}: {rows:,} rows hold no window of {self._needs()}: give more rows, shorter windows, or "
-                    "more rows to this part (data.split)", parts[0][0].file,
+                    f"{name}: {rows:,} rows hold no window of {self._needs()}{whole}: give more rows, shorter windows, "
+                    "or more rows to this part (data.split)", given[0][0].file,
                 )  # fmt: skip
-        return Splits(train, dev)
+        self._left_out = [note for name, cut in (("train", train), ("dev", dev))
+                          for note in cut.notes(name, self._needs())]  # fmt: skip
+        return Splits(train.items, dev.items, left_out=list(train.left_out(self._needs())))
 
     def _needs(self) -> str:
         """What a window takes, with the settings that say so."""
@@ -183,9 +231,12 @@ class SeriesTask(Task):
         """Read the windows of test; None where there are none."""
         data = self._config.data
         if data.test is not None:
-            return self.items([(series, 0, len(series)) for series in self._series(data.test)], data.stride)
-        parts = [(series, *self._bounds(series)[2]) for series in self._train_series()]
-        return self.items(parts, data.stride) or None
+            parts = [(series, 0, len(series)) for series in self._series(data.test)]
+        else:
+            parts = [(series, *self._bounds(series)[2]) for series in self._train_series()]
+        cut = self.cut(parts, data.stride)
+        self._left_out += [note for note in cut.notes("test", self._needs()) if note not in self._left_out]
+        return cut.items if data.test is not None else cut.items or None
 
     def read_judged(
         self, source: Path | None, targets: Sequence[Path], data: Path | None
@@ -199,9 +250,11 @@ class SeriesTask(Task):
         if data is None:
             raise UsageError("a model of series is judged by series: give one file, --data FILE.csv")
         series = read_series(data, self._own_layout())
-        items = self.items([(each, 0, len(each)) for each in series], self._config.data.stride)
+        cut = self.cut([(each, 0, len(each)) for each in series], self._config.data.stride)
+        items = cut.items
         if not items:
-            raise DataError(f"{len(series[0]):,} rows hold no window of {self._needs()}: give more", str(data))
+            whole = " without values that were filled in" if cut.filled else ""
+            raise DataError(f"{len(series[0]):,} rows hold no window of {self._needs()}{whole}: give more", str(data))
         return items, [[self.reference(item)] for item in items]
 
     def _own_layout(self) -> Layout:
@@ -210,7 +263,8 @@ class SeriesTask(Task):
         return Layout(data.date, self.codec.names, self.codec.known, data.gaps == "fill")
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
-        """Say what the series are, and count the windows."""
+        """Say what the series are, and what was left out; count the windows."""
+        yield from (Finding("warning", note) for note in self._left_out)
         for series in dict.fromkeys(item.raw["source"].series for item in splits.train):
             yield Finding("note", f"{series.file or 'series'}: {series.outline}")
             for place, name in enumerate(series.names):
@@ -246,16 +300,38 @@ class SeriesTask(Task):
         self.model: Seq2Seq = self._config.model.build(self.codec.stream.dim, self.codec.features_dim, self.length)
 
     def select(self, splits: Splits) -> Splits:
-        """All windows; they are encoded here."""
-        return replace(splits, encoded=pack(map(self.encode, splits.train)))
+        """All windows; each series is encoded here, once."""
+        return replace(splits, encoded=self._overlapping(splits.train))
+
+    def _overlapping(self, items: Sequence[Item]) -> dict[str, Overlapping]:
+        """The fields of windows that have come, as `encode` gives them, but not a copy of each row for each window."""
+        tables: list[Tensor] = []
+        begins: dict[tuple[Series, int | None], int] = {}
+        rows = 0
+        for source in (item.raw["source"] for item in items):
+            if (source.series, source.variable) not in begins:
+                begins[source.series, source.variable] = rows
+                tables.append(self._described(replace(source, first=0, last=len(source.series))))
+                rows += len(tables[-1])
+        table, dim = torch.cat(tables), self.codec.stream.dim
+        columns = {"source": table, "future": table[:, dim:], "target": table[:, :dim]}
+        fields = {}
+        for name in columns if self.codec.features_dim else ("source", "target"):
+            own = [self._output_rows(item.raw["source"]) if name == "future" else item.raw[name] for item in items]
+            firsts = torch.tensor([begins[each.series, each.variable] + each.first for each in own])
+            fields[name] = Overlapping(columns[name], firsts, torch.tensor([len(each) for each in own]))
+        return fields
+
+    def _described(self, stretch: Stretch) -> Tensor:
+        """Values that came, and what is known of their rows."""
+        return torch.cat([self.codec.encode(stretch), self.codec.features(stretch)], 1)
 
     def encode_source(self, item: Item) -> EncodedSource:
         """The values of the window that is read, and what is known of its rows and of those of the output."""
         source: Stretch = item.raw["source"]
         codec, future = self.codec, self._output_rows(source)
-        values = torch.cat([codec.encode(source), codec.features(source)], 1)
         others = {"future": codec.features(future)} if codec.features_dim else {}
-        return EncodedSource(values, False, False, others)
+        return EncodedSource(self._described(source), False, False, others)
 
     @abstractmethod
     def _output_rows(self, source: Stretch) -> Stretch:

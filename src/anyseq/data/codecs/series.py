@@ -70,7 +70,7 @@ class SeriesCodec(Codec):
         names: The variables.
         measured: Mean and deviation of each over train.
         season: Rows after which things are expected to repeat; 1: no season.
-        naive: Of each variable the mean absolute error over train of the value a season before, scaled.
+        naive: Of each variable the mean absolute error over train of the value a season before, in the units given.
         residual: Of each the standard deviation over train around what is usual at that place of the season, scaled.
         calendar: Features of the dates.
         years: Middle and half the length of train, in years, by which the feature `year` is scaled.
@@ -249,13 +249,17 @@ class SeriesConfig(CodecConfig):
         if calendar and one.clock is None:
             raise DataError("codec.target.calendar tells of dates, and there are no dates: set it to []", one.file)
         season = self.season or (1 if step is None else step.season)
-        values = [levels(series, self.log)[first:last] for series, (first, last) in spans.items()]
+        values = [_came(levels(series, self.log), series)[first:last] for series, (first, last) in spans.items()]
         measured, known = _measured(values), None
+        for name, mean in zip(one.names, measured.mean.tolist(), strict=True):
+            if math.isnan(mean):
+                raise DataError(f"{name} has no number in the rows of train: leave it out (data.variables)", one.file)
         if one.known is not None:
             known = _measured([torch.from_numpy(each.known[a:b]) for each, (a, b) in spans.items()])  # type: ignore[index]
-        off = [_seasonal(measured.scaled(each), season) for each in values]
-        naive, residual = torch.cat(off).abs().mean(0), torch.cat([_residual(each, season) for each in values])
-        residual = measured.scaled(residual + measured.mean).std(0, correction=0)
+        off = [_seasonal(each.exp() if self.log else each, season) for each in values]
+        naive = torch.cat(off).abs().nanmean(0)
+        residual = torch.cat([_residual(each, season) for each in values]) / measured.deviation
+        residual = (residual - residual.nanmean(0)).square().nanmean(0).sqrt()
         codec = SeriesCodec(
             one.names, measured, season, naive.tolist(), residual.tolist(), calendar, _years(spans, calendar),
             one.known_names, known, step, self.apart, self.log,
@@ -287,10 +291,16 @@ def levels(series: Series, log: bool) -> Float[Tensor, "time variable"]:
     return values.log()
 
 
+def _came(values: Tensor, series: Series) -> Tensor:
+    """The values, NaN where they were filled in."""
+    return values if series.measured is None else values.where(torch.from_numpy(series.measured), math.nan)
+
+
 def _measured(values: Sequence[Tensor]) -> Measured:
     rows = torch.cat(list(values))
-    mean = rows.mean(0)
-    deviation = rows.std(0, correction=0)  # not from sums of squares: a level far from 0 would drown what varies
+    mean = rows.nanmean(0)
+    # Not from sums of squares: a level far from 0 would drown what varies.
+    deviation = (rows - mean).square().nanmean(0).sqrt()
     return Measured(mean.float(), torch.where(deviation > 1e-12 * mean.abs(), deviation, 1.0).float())
 
 
@@ -300,9 +310,10 @@ def _seasonal(values: Tensor, season: int) -> Tensor:
 
 def _residual(values: Tensor, season: int) -> Tensor:
     """Values less their mean at the same place of the season."""
-    place = torch.arange(len(values)) % season
-    total = torch.zeros(season, values.shape[1], dtype=values.dtype).index_add(0, place, values)
-    return values - (total / place.bincount(minlength=season).clamp(min=1)[:, None])[place]
+    place, nothing = torch.arange(len(values)) % season, torch.zeros(season, values.shape[1], dtype=values.dtype)
+    total = nothing.index_add(0, place, values.nan_to_num(0.0))
+    count = nothing.index_add(0, place, (~values.isnan()).to(values.dtype))
+    return values - (total / count.clamp(min=1))[place]
 
 
 def _years(spans: Mapping[Series, tuple[int, int]], calendar: Sequence[Feature]) -> tuple[float, float]:

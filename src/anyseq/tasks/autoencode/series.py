@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -37,8 +38,9 @@ class AutoencodeSeriesConfig(SeriesTaskConfig):
 class AutoencodeSeries(SeriesTask):
     """Windows, each through one vector and back.
 
-    An output is a row of a table, `first,last,score,worst`: the window's first and last date, how far it is from what
-    comes back (root of the mean square, in standard deviations of train), and the date at which it is furthest.
+    An output is a row of a table, `first,last,variable,score,worst`: the window's first and last date, its variable
+    (where each stands apart; else empty), how far it is from what comes back (root of the mean square, in standard
+    deviations of train, of logarithms where `codec.target.log`), and the date at which it is furthest.
 
     Args:
         config: The recipe.
@@ -86,18 +88,36 @@ class AutoencodeSeries(SeriesTask):
 
         Into a copy of each window something is planted, by a fixed seed: `auc_spike`: one row is off by two standard
         deviations of what is left around the season; `auc_shift`: so are all rows from somewhere in the middle half on;
-        `auc_phase`: the values of half a season later (or before) stand there. The figure is the share of pairs of a
-        window and a planted one of which the planted one has the larger error.
+        `auc_phase`: the values of half a season before (or later, at the beginning of a series) stand there, where
+        there are such. The figure is the share of pairs of a window and a planted one of which the planted one has the
+        larger error.
         """
         fields = [self.encode_source(item).fields for item in items]
-        scores = {kind: self._scores(items, [self._planted(*each, kind) for each in zip(items, fields, strict=True)],
-                                     settings)[1] for kind in KINDS}  # fmt: skip
         values, usual = self._scores(items, fields, settings)
         actual = self.actual(items)
-        return {
-            "mse": forecasts.mse(values, actual), "mae": forecasts.mae(values, actual),
-            **{f"auc_{kind}": auc(usual, scores[kind]) for kind in KINDS},
-        }  # fmt: skip
+        found = {"mse": forecasts.mse(values, actual), "mae": forecasts.mae(values, actual)}
+        for kind, own, planted in self._all_planted(items, fields):
+            found[f"auc_{kind}"] = auc(usual, self._scores(own, planted, settings)[1])
+        return found
+
+    def undefined(self, items: Sequence[Item]) -> Mapping[str, str]:
+        """What is planted of another phase, where nowhere is one."""
+        if any(self._other_phase(item.raw["source"]) for item in items):
+            return {}
+        half = max(1, self.codec.season // 2)
+        return {"auc_phase": f"no window has another {half} rows before it, or behind it"}
+
+    def _all_planted(
+        self, items: Sequence[Item], fields: Sequence[Mapping[str, Tensor]]
+    ) -> Iterator[tuple[str, Sequence[Item], Sequence[Mapping[str, Tensor]]]]:
+        """Of each kind the items that it can be planted into, and their windows with it."""
+        for kind in KINDS:
+            pairs = [
+                (item, own) for item, own in zip(items, fields, strict=True)
+                if kind != "phase" or self._other_phase(item.raw["source"])
+            ]  # fmt: skip
+            if pairs:
+                yield kind, [item for item, _ in pairs], [self._planted(*each, kind) for each in pairs]
 
     def _scores(
         self, items: Sequence[Item], fields: Sequence[Mapping[str, Tensor]], settings: SearchConfig
@@ -125,34 +145,40 @@ class AutoencodeSeries(SeriesTask):
         elif kind == "shift":
             values[draw.integers(len(source) // 4, 3 * len(source) // 4 + 1) :, :dim] += size
         else:
-            values[:, :dim] = self.codec.encode(self._other_phase(source))
+            other = self._other_phase(source)
+            assert other is not None  # `_all_planted` has seen to it
+            values[:, :dim] = self.codec.encode(other)
         return {**fields, "source": values}
 
-    def _other_phase(self, source: Stretch) -> Stretch:
-        """The window half a season later, or before where nothing comes later."""
+    def _other_phase(self, source: Stretch) -> Stretch | None:
+        """The window half a season before, which is past to it; where nothing comes before, half a season later."""
         half = max(1, self.codec.season // 2)
-        away = half if source.last + half <= len(source.series) else -half
-        first = max(0, source.first + away)
-        return Stretch(source.series, first, first + len(source), source.variable)
+        first = source.first - half if source.first >= half else source.first + half
+        other = Stretch(source.series, first, first + len(source), source.variable)
+        return other if other.last <= len(source.series) else None
 
-    def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
-        """What stood there a season before, as what comes back: figures of the same anomalies."""
+    def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial | None:
+        """What stood there a season before, as what comes back: figures of the same anomalies.
+
+        Windows of a series' first season have no such rows and are left out; where there are no others, so is it all.
+        """
+        items = [item for item in items if item.raw["source"].first >= self.codec.season]
+        if not items:
+            return None
         fields = [self.encode_source(item).fields for item in items]
         dim, season = self.codec.stream.dim, self.codec.season
-        before = []
-        for item in items:
-            source: Stretch = item.raw["source"]
-            first = source.first - season if source.first >= season else source.first + season
-            before.append(self.codec.encode(Stretch(source.series, first, first + len(source), source.variable)))
-        values = torch.stack(before)
 
-        def scores(kind: str | None) -> np.ndarray:
-            pairs = zip(items, fields, strict=True)
-            given = [own if kind is None else self._planted(item, own, kind) for item, own in pairs]
-            off = values - torch.stack([each["source"][:, :dim] for each in given])
+        def before(given: Sequence[Item]) -> Tensor:
+            sources = [item.raw["source"] for item in given]
+            earlier = [replace(each, first=each.first - season, last=each.last - season) for each in sources]
+            return torch.stack([self.codec.encode(each) for each in earlier])
+
+        def scores(given: Sequence[Item], planted: Sequence[Mapping[str, Tensor]]) -> np.ndarray:
+            off = before(given) - torch.stack([each["source"][:, :dim] for each in planted])
             return off.square().mean((1, 2)).sqrt().double().numpy()
 
-        actual, usual = self.actual(items), scores(None)
-        metrics = {"mse": forecasts.mse(values.numpy(), actual), "mae": forecasts.mae(values.numpy(), actual)}
-        found = {f"auc_{kind}": auc(usual, scores(kind)) for kind in KINDS}
-        return Trivial(f"what stood there {season} rows before", metrics={**metrics, **found})
+        values, actual, usual = before(items).numpy(), self.actual(items), scores(items, fields)
+        found = {"mse": forecasts.mse(values, actual), "mae": forecasts.mae(values, actual)}
+        for kind, own, planted in self._all_planted(items, fields):
+            found[f"auc_{kind}"] = auc(usual, scores(own, planted))
+        return Trivial(f"what stood there {season} rows before", metrics=found)

@@ -47,7 +47,7 @@ class IntervalConfig(PartConfig):
     samples: int = Field(100, ge=2, description="draws it is made of where a model feeds its outputs back")
     calibrate: bool = Field(
         True, description="when training has ended, make intervals wider or narrower, all by one factor, towards that "
-        "share of dev",
+        "share of dev; of other rows that is no guarantee",
     )  # fmt: skip
 
 
@@ -85,6 +85,7 @@ class Forecast(SeriesTask):
 
     _config: ForecastConfig
     _factor: float = 1.0  # by which intervals are wider than what the model says
+    _fitted: frozenset[str] = frozenset()  # sources of the windows it was fitted to
 
     @property
     def length(self) -> int:
@@ -156,40 +157,45 @@ class Forecast(SeriesTask):
         return Said(*(torch.cat(each)[back] for each in zip(*found, strict=True)))
 
     def settle(self, items: Sequence[Item], folder: Path) -> Sequence[str]:
-        """Bring intervals towards the share of dev that they are to hold: split conformal prediction.
+        """Bring intervals towards the share of dev that they are to hold, by one factor.
 
         Of a short dev, whose windows overlap, little can be told: the factor f that would bring them there is taken as
-        f^(n / (n + 8)), where n windows of dev do not overlap.
+        f^(n / (n + 8)), where n windows of dev do not overlap. This is after split conformal prediction, without its
+        guarantee: dev chose the checkpoint, too, and what comes later may be of another kind.
 
         Source:
-            Romano et al. 2019, arXiv:1905.03222; theirs adds where here is a factor.
+            Romano et al. 2019, arXiv:1905.03222, with their (n + 1) / n; theirs adds where here is a factor.
         """
-        self._factor = 1.0
+        self._factor, self._fitted = 1.0, frozenset()
         if not self._config.interval.calibrate:
             return []
         said, actual = self.forecasts(items, self._config.search), torch.from_numpy(self.actual(items))
         off = actual - said.values
         width = torch.where(off < 0, said.values - said.lower, said.upper - said.values)
-        factor = float(np.quantile((off.abs() / width.clamp(min=1e-6)).numpy(), self.level))
+        off_by = (off.abs() / width.clamp(min=1e-6)).numpy()
+        share = min(1.0, self.level * (off_by.size + 1) / off_by.size)
+        factor = float(np.quantile(off_by, share, method="inverted_cdf"))
         targets = [item.raw["target"] for item in items]
         apart = len({(each.series, row) for each in targets for row in range(each.first, each.last)}) / self.length
         self._factor = max(factor, 1e-3) ** (apart / (apart + _DOUBT))
+        self._fitted = frozenset(repr(item.raw["source"]) for item in items)
         write_atomically(folder / _FILE, json.dumps({"factor": self._factor}))
-        wanted = f"{self.level:.0%} of dev needs"
-        return [f"intervals are {self._factor:.2f} times as wide as the model says, by what {wanted}"]
+        wide = f"intervals are {self._factor:.2f} times as wide as the model says, for {self.level:.0%} of dev"
+        return [f"{wide}; how much of other rows they hold, test tells (coverage)"]
 
-    def load_codecs(self, folder: Path) -> None:
-        """Read what `save_codecs` and `settle` wrote."""
-        super().load_codecs(folder)
+    def load_settled(self, folder: Path) -> None:
+        """Read the factor of intervals."""
         if (folder / _FILE).exists():
             self._factor = float(json.loads((folder / _FILE).read_text(encoding="utf-8"))["factor"])
 
     def measure(self, items: Sequence[Item], settings: SearchConfig) -> Mapping[str, float]:
-        """Errors of forecasts, scaled (but for `mape`), and of their intervals.
+        """Errors of forecasts, and of their intervals.
 
-        `mse`, `mae`: in standard deviations of train; `mape`: in percent of what came, where nothing of it is 0;
-        `mase`: by the error of the seasonal naive forecast over train; `coverage`: of the intervals, in percent;
-        `quantile_loss`: of both ends and the value, the mean of twice the pinball loss.
+        `mse`, `mae`: in standard deviations of train, of logarithms where `codec.target.log`; `mape`: in percent of
+        what came, where nothing of it is 0; `mase`: in the units given, by the error of the seasonal naive forecast
+        over train; `coverage`: of the intervals, in percent, called `coverage_fitted` of the very windows by which
+        their width was set; `quantile_loss`: of both ends and the value, the mean of twice the pinball loss, scaled as
+        `mse`.
         """
         quick = settings.model_copy(update={"samples": 0, "n_best": 1, "beam_size": 1})
         said = self.forecasts(items, quick)
@@ -198,9 +204,19 @@ class Forecast(SeriesTask):
         out = (1 - self.level) / 2
         levels = ((lower, out), (said.values.numpy(), 0.5), (upper, 1 - out))
         losses = [forecasts.quantile_loss(values, actual, level) for values, level in levels]
-        return {
-            **figures, "coverage": forecasts.coverage(lower, upper, actual), "quantile_loss": float(np.mean(losses))
-        }  # fmt: skip
+        fitted = all(repr(item.raw["source"]) in self._fitted for item in items)
+        name = "coverage_fitted" if fitted else "coverage"
+        return {**figures, name: forecasts.coverage(lower, upper, actual), "quantile_loss": float(np.mean(losses))}
+
+    def undefined(self, items: Sequence[Item]) -> Mapping[str, str]:
+        """Errors by what is 0."""
+        found = {}
+        if not all(item.raw["target"].values.all() for item in items):
+            found["mape"] = "it is an error in percent of what came, and some of that is 0"
+        if not any(each > 0 for item in items for each in self.of_variables(item, self.codec.naive)):
+            season = f"{self.codec.season} row{'s'[: self.codec.season > 1]}"
+            found["mase"] = f"train holds no two rows that are {season} apart and differ (codec.target.season)"
+        return found
 
     def _errors(self, items: Sequence[Item], values: Tensor) -> dict[str, float]:
         actual, said = self.actual(items), values.numpy()
@@ -211,7 +227,7 @@ class Forecast(SeriesTask):
             "mse": forecasts.mse(said, actual),
             "mae": forecasts.mae(said, actual),
             "mape": forecasts.mape(units, given),
-            "mase": forecasts.mase(said, actual, naive),
+            "mase": forecasts.mase(units, given, naive),
         }
         return {name: value for name, value in found.items() if value is not None}
 

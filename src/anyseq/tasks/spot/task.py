@@ -112,8 +112,15 @@ class Spot(Task):
         self.codecs["source"].save(folder / "source")
 
     def load_codecs(self, folder: Path) -> None:
-        """Read what `save_codecs` and `settle` wrote."""
+        """Read what `save_codecs` wrote."""
         self._use_codec(self._config.codec.source.load(folder / "source"))
+
+    def load_settled(self, folder: Path) -> None:
+        """Read the threshold.
+
+        Raises:
+            ModelFolderError: the file holds none.
+        """
         path = folder / _CHOSEN
         try:
             self._threshold = float(json.loads(path.read_text(encoding="utf-8"))["threshold"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
@@ -24,6 +23,7 @@ from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.splits import EncodedSource, Splits
+from anyseq.tasks.trivial import Trivial
 from anyseq.training.objectives.base import ObjectiveConfig
 from anyseq.training.settings import TrainingConfig
 
@@ -62,21 +62,6 @@ class TaskConfig(PartConfig):
     @abstractmethod
     def build(self) -> Task:
         """Make the task; its codecs and model come with data (`fit`) or from a folder (`load_codecs`)."""
-
-
-@dataclass(frozen=True)
-class Trivial:
-    """The trivial answer.
-
-    Attributes:
-        name: What it is (`the most frequent label`).
-        outputs: To each item, to be judged by the task's metrics; or
-        metrics: How good it is, where the answer is no text.
-    """
-
-    name: str
-    outputs: Sequence[str] = ()
-    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 class Task(ABC):

@@ -41,9 +41,10 @@ from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.constraints import Constrained, Never
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, Task, TaskConfig, Trivial
+from anyseq.tasks.base import AtFaults, Task, TaskConfig
 from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.text_limits import TextLimits
+from anyseq.tasks.trivial import Trivial
 from anyseq.tasks.unknown_words import replace_unknown
 from anyseq.tasks.word_vectors import start_from
 

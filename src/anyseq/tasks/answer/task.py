@@ -19,9 +19,9 @@ from anyseq.data.turns import Replies, holds_turns, join_turns, read_turns, spli
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.models.encoders.hops import HopsEncoderConfig
-from anyseq.tasks.base import Trivial
 from anyseq.tasks.splits import Splits
 from anyseq.tasks.text_to_text import TextData, TextToText, TextToTextConfig
+from anyseq.tasks.trivial import Trivial
 
 
 class AnswerData(TextData):

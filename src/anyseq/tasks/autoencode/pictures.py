@@ -20,10 +20,10 @@ from anyseq.data.media import read_alone, read_labelled
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import Trivial
 from anyseq.tasks.decoding import batches
 from anyseq.tasks.splits import Splits
 from anyseq.tasks.text_to_text import TextToText, TextToTextConfig
+from anyseq.tasks.trivial import Trivial
 
 if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction

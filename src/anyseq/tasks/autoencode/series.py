@@ -18,9 +18,9 @@ from anyseq.errors import DataError
 from anyseq.metrics import forecasts
 from anyseq.metrics.anomalies import auc
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import Trivial
 from anyseq.tasks.decoding import batches
 from anyseq.tasks.series import SeriesTask, SeriesTaskConfig
+from anyseq.tasks.trivial import Trivial
 
 KINDS = ("spike", "shift", "phase")
 _SIZE = 2.0  # of what is planted, in standard deviations of what is left around the season

@@ -15,9 +15,9 @@ from anyseq.data.files import read_texts
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.error_rate import WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
-from anyseq.tasks.base import Trivial
 from anyseq.tasks.splits import Splits
 from anyseq.tasks.text_to_text import TextToText, TextToTextConfig
+from anyseq.tasks.trivial import Trivial
 
 
 class AutoencodeConfig(TextToTextConfig):

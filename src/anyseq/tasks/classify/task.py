@@ -23,10 +23,10 @@ from anyseq.metrics.exact_match import ExactMatchConfig
 from anyseq.metrics.sets import LabelF1Config
 from anyseq.search.settings import SearchConfig
 from anyseq.search.tagging import Exactly
-from anyseq.tasks.base import Trivial
 from anyseq.tasks.confusion import plot_confusion
 from anyseq.tasks.splits import Splits
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
+from anyseq.tasks.trivial import Trivial
 
 if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction

@@ -20,9 +20,9 @@ from anyseq.data.series import Series, Stretch
 from anyseq.errors import DataError
 from anyseq.metrics import forecasts
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import Trivial
 from anyseq.tasks.decoding import batches
 from anyseq.tasks.series import SeriesData, SeriesTask, SeriesTaskConfig
+from anyseq.tasks.trivial import Trivial
 from anyseq.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:

@@ -20,10 +20,11 @@ from anyseq.data.midi import KEYS
 from anyseq.errors import DataError, UsageError
 from anyseq.inspection.piano_roll import draw
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import Task, Trivial
+from anyseq.tasks.base import Task
 from anyseq.tasks.decoding import Prediction, batches
 from anyseq.tasks.language_model.task import LanguageModel, LanguageModelConfig, TextsCodec, TextsData
 from anyseq.tasks.splits import Splits
+from anyseq.tasks.trivial import Trivial
 
 _PICTURED = 20
 

@@ -24,9 +24,9 @@ from anyseq.metrics.brackets import BracketScoreConfig
 from anyseq.search.constraints import Never
 from anyseq.search.settings import SearchConfig
 from anyseq.search.trees import BRACKETS_A_WORD, BRACKETS_MORE, WellFormed
-from anyseq.tasks.base import Trivial
 from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.text_to_text import TextCodecs, TextToText, TextToTextConfig
+from anyseq.tasks.trivial import Trivial
 
 _NAMED = 10
 

@@ -36,8 +36,9 @@ from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.pointing import PointersRightConfig
 from anyseq.search.pointing import Closing, EachOnce, Triples
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import EncodedSource, Splits, Trivial
+from anyseq.tasks.base import EncodedSource, Splits
 from anyseq.tasks.text_to_text import TextCodecs, TextToText, TextToTextConfig
+from anyseq.tasks.trivial import Trivial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,13 +21,14 @@ from anyseq.errors import ConfigError, ModelFolderError, UsageError
 from anyseq.inspection.traces import Picture, draw_traces
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, Task, Trivial
+from anyseq.tasks.base import AtFaults, Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.spot.detecting import Detector, Tally, Trace, choose, smooth, tally
 from anyseq.tasks.spot.listener import SAID, Listener, probability, said_of
 from anyseq.tasks.spot.reading import Reader
 from anyseq.tasks.spot.settings import SpotConfig
+from anyseq.tasks.trivial import Trivial
 
 if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction

@@ -28,10 +28,10 @@ from anyseq.metrics.tags import SpanF1Config, TagAccuracyConfig, is_label, label
 from anyseq.models.decoders.aligned import CrfDecoder
 from anyseq.search.constraints import All, Constrained
 from anyseq.search.tagging import AsLong, Following
-from anyseq.tasks.base import Trivial
 from anyseq.tasks.confusion import plot_confusion
 from anyseq.tasks.splits import Splits
 from anyseq.tasks.text_to_text import TextCodecs, TextData, TextToText, TextToTextConfig
+from anyseq.tasks.trivial import Trivial
 
 if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction

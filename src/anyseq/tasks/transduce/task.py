@@ -19,9 +19,9 @@ from anyseq.data.files import SIDES, read_items
 from anyseq.metrics.base import MetricConfig
 from anyseq.metrics.error_rate import CharacterErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
-from anyseq.tasks.base import Trivial
 from anyseq.tasks.splits import Splits
 from anyseq.tasks.text_to_text import TextData, TextToText, TextToTextConfig
+from anyseq.tasks.trivial import Trivial
 
 _TARGET = SIDES[1]
 

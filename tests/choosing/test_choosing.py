@@ -21,6 +21,8 @@ TEXTS = ["a small dog runs", "a small dog ran", "", "the dog runs", "a small dog
 ITEM = Item({"source": "x"})
 SAMPLED, BEAM = SearchConfig(samples=7), SearchConfig(beam_size=7)
 
+OF_POINTS = ("pointers_right", "outline", "triangles", "tour")  # they compare pointers into points, not texts
+
 
 def alternatives(texts: Sequence[str], stopped: Sequence[str] = ()) -> list[Alternative]:
     pairs = zip(texts, stopped or ["end"] * len(texts), strict=True)
@@ -28,7 +30,7 @@ def alternatives(texts: Sequence[str], stopped: Sequence[str] = ()) -> list[Alte
 
 
 @pytest.mark.parametrize("settings", [SAMPLED, BEAM], ids=["samples", "beam"])
-@pytest.mark.parametrize("kind", PARTS["metrics"])
+@pytest.mark.parametrize("kind", [kind for kind in PARTS["metrics"] if kind not in OF_POINTS])
 def test_the_value_is_the_expected_metric(kind: str, settings: SearchConfig) -> None:
     metric, found = resolve("metrics", kind)().build(), alternatives(TEXTS)  # type: ignore[attr-defined]
     weights = [1.0 if settings.samples else math.exp(each.log_prob) for each in found]

@@ -9,7 +9,7 @@ import torch
 
 from anyseq.core import Item
 from anyseq.errors import DataError
-from anyseq.tasks.text_to_text import hold_out
+from anyseq.tasks.splits import hold_out
 
 
 def make(*sources: str) -> list[Item]:

@@ -106,11 +106,8 @@ def predict(
     """
     source = STANDARD_INPUT if input_file is None else input_file
     _check_files(source, output_file, overwrite)
-    if interactive and every_step is not None:
-        raise UsageError("--interactive answers whole lines, --every-step parts of them: leave one out")
+    _refuse_together(interactive, every_step is not None, plot is not None or files is not None)
     picture, written = Plot(plot, overwrite), Files(files, overwrite)
-    if (plot is not None or files is not None) and (interactive or every_step is not None):
-        raise UsageError("--plot and --files are for whole inputs: leave out --interactive and --every-step")
     find(models)
     from anyseq.core import Item
 
@@ -200,6 +197,14 @@ def _writer(
         return json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n"
 
     return json_line if form == "jsonl" else ranked if several else text
+
+
+def _refuse_together(interactive: bool, steps: bool, drawn: bool) -> None:
+    """Refuse flags that exclude each other, before anything is loaded."""
+    if interactive and steps:
+        raise UsageError("--interactive answers whole lines, --every-step parts of them: leave one out")
+    if drawn and (interactive or steps):
+        raise UsageError("--plot and --files are for whole inputs: leave out --interactive and --every-step")
 
 
 def _refuse_steps(task: Task, by: Step, several: bool) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -27,7 +26,6 @@ from anyseq.core import (
     Units,
     Unknown,
     Vectors,
-    content,
 )
 from anyseq.data.batching import Packed
 from anyseq.data.check import Finding, examine
@@ -42,7 +40,7 @@ from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.constraints import Constrained, Never
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import AtFaults, Task, TaskConfig
-from anyseq.tasks.splits import EncodedSource, Splits
+from anyseq.tasks.splits import EncodedSource, Splits, hold_out
 from anyseq.tasks.text_limits import TextLimits
 from anyseq.tasks.trivial import Trivial
 from anyseq.tasks.unknown_words import replace_unknown
@@ -378,36 +376,3 @@ class TextToText(Task):
     def augments(self) -> bool:
         """Whether a codec varies its output in training."""
         return any(codec.augments for codec in self.codecs.values())
-
-
-def hold_out(train: Sequence[Item], most: int, by: str = "source") -> Splits:
-    """Hold a part of the items out of training to choose by, with no source in both; the same give the same part.
-
-    Args:
-        train: All items.
-        most: Pairs to hold out; at most a tenth of all. Those of one source stay together, so that a few may be lacking
-            (or there are as many as the rarest source has, where even these are more).
-        by: The field that may not stand in both.
-
-    Raises:
-        DataError: there are fewer than ten pairs, or all have one source.
-    """
-    wanted = min(most, len(train) // 10)
-    if not wanted:
-        raise DataError(f"{len(train)} items are too few to hold some out for choosing: give data.dev or more data")
-    sizes = Counter(content(item.raw[by]) for item in train)
-    if len(sizes) == 1:
-        raise DataError(f"all {len(train)} items have one {by}: give data.dev, which cannot be held out of them")
-    chosen: dict[Hashable, bool] = {}
-    room = max(wanted, min(sizes.values()))
-    for place in torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist():
-        source = content(train[place].raw[by])
-        if source not in chosen:
-            chosen[source] = sizes[source] <= room
-            room -= sizes[source] * chosen[source]
-    parts: tuple[list[Item], list[Item]] = ([], [])
-    for item in train:
-        parts[chosen[content(item.raw[by])]].append(item)
-    rest, dev = parts
-    note = f"no data.dev given: {len(dev)} of {len(train)} training items are held out to choose and stop by"
-    return Splits(rest, dev, [note], held_out=True)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from types import FrameType
 from typing import Any
 
@@ -26,45 +26,11 @@ from anyseq.training.optimiser import build_optimiser, optimiser_tensors, restor
 from anyseq.training.progress import Listener, Report
 from anyseq.training.schedules import Moment, fallen, learning_rate
 from anyseq.training.settings import TrainingConfig
+from anyseq.training.standing import Standing
 
 REPORT_EVERY = 20
 DOUBLE_SECONDS = 1.0
 """A signal that comes again so soon is the same one: keys bounce, and process groups are told twice."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where training stands: all it needs to go on, besides tensors.
-
-    Attributes:
-        step: Updates so far.
-        epoch: Of the next batch.
-        batch: Its number in the epoch.
-        seconds: Spent so far.
-        best: Value of the best validation; None before the first.
-        best_step: Its step.
-        stale: Validations in a row that did not better the metric that decides.
-        decays: How often the learning rate has fallen because of that.
-        validated: Step of the last validation.
-        averaged: Updates the moving average has taken in.
-        reported: Step of the last report.
-        unreported: Sum and count of the loss since then, and the seconds of its updates.
-        given_up: Why the objective saw no use in going on, at the last validation.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    best: tuple[float, ...] | None = None
-    best_step: int = 0
-    stale: int = 0
-    decays: int = 0
-    validated: int = 0
-    averaged: int = 0
-    reported: int = 0
-    unreported: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    given_up: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,20 +50,6 @@ def noise_of(batch: Batch, seed: int, step: int) -> Noise:
     """What an objective draws from: keyed by the items and the update."""
     keys = batch.keys
     return Noise(seed, keys, torch.zeros_like(keys), torch.full_like(keys, step))
-
-
-_LATER = ("given_up",)
-"""What a standing has only since a checkpoint of this format was first written."""
-
-
-def _needed(state: Mapping[str, Any]) -> list[str]:
-    """What a standing is made of; what an older version did not write has a default."""
-    return [field.name for field in fields(Standing) if field.name in state or field.name not in _LATER]
-
-
-def _as_given(value: Any) -> Any:
-    """JSON knows no tuples."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 class Meter:
@@ -333,7 +285,7 @@ class Trainer:
         names = ("optimiser", "random", "objective", *(() if self.average is None else ("unaveraged",)))
         tensors, state = self.checkpoints.read_training(step, names)
         try:
-            self.standing = Standing(**{name: _as_given(state[name]) for name in _needed(state)})
+            self.standing = Standing.read(state)
             total, count, seconds = self.standing.unreported
             self.meter = Meter((total, count), seconds)
             load_into(self.model, self.checkpoints.read(step), folder)

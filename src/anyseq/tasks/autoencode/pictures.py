@@ -20,9 +20,10 @@ from anyseq.data.media import read_alone, read_labelled
 from anyseq.errors import ConfigError
 from anyseq.metrics.base import MetricConfig
 from anyseq.search.settings import SearchConfig
+from anyseq.tasks.autoencode.task import Autoencode, doubled
 from anyseq.tasks.decoding import batches
 from anyseq.tasks.splits import Splits
-from anyseq.tasks.text_to_text import TextToText, TextToTextConfig
+from anyseq.tasks.text_to_text import TextToTextConfig
 from anyseq.tasks.trivial import Trivial
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class AutoencodePicturesConfig(TextToTextConfig):
         return AutoencodePictures(self)
 
 
-class AutoencodePictures(TextToText):
+class AutoencodePictures(Autoencode):
     """Pictures and themselves, row by row.
 
     An output is how far the picture is from what comes back: the root of the mean squared difference, white being 1.
@@ -55,7 +56,7 @@ class AutoencodePictures(TextToText):
     plots = ("predictions",)
     figures: ClassVar[Mapping[str, bool]] = {"mse": False}
 
-    _config: AutoencodePicturesConfig
+    _config: AutoencodePicturesConfig  # type: ignore[assignment]
 
     @property
     def codec(self) -> Pictures:
@@ -69,21 +70,11 @@ class AutoencodePictures(TextToText):
             raise ConfigError("codec.source: here pictures come and go row by row: {kind: pictures, by: rows}, joint")
         return codec
 
-    def read(self) -> Splits:
-        """The pictures of train and dev; of a generator its sources."""
-        splits = super().read()
-        return replace(splits, train=_doubled(splits.train), dev=_doubled(splits.dev))
-
-    def read_test(self) -> list[Item] | None:
-        """The pictures of test, None where there are none."""
-        test = super().read_test()
-        return None if test is None else _doubled(test)
-
     def read_pairs(self, data: Any) -> list[Item]:
         """Pictures: files of a folder (or of the folders in it), a table of names, arrays."""
         config = self._config.codec.source
         if isinstance(data, str | Path) and Path(data).is_dir() and any(each.is_dir() for each in Path(data).iterdir()):
-            return _doubled(read_labelled(data, endings=config.endings))
+            return doubled(read_labelled(data, endings=config.endings))
         items = read_alone(data, config.endings, lambda raw: True)
         return [replace(item, raw={"source": item.raw["target"], "target": item.raw["target"]}) for item in items]
 
@@ -159,8 +150,3 @@ class AutoencodePictures(TextToText):
                 axis.set_yticks([])
             axes[row][0].set_ylabel(name)
         figure.savefig(path)
-
-
-def _doubled(items: Sequence[Item]) -> list[Item]:
-    """The pictures alone, as targets too."""
-    return [replace(item, raw={"source": item.raw["source"], "target": item.raw["source"]}) for item in items]

@@ -19,7 +19,8 @@ from anyseq.metrics import forecasts
 from anyseq.metrics.anomalies import auc
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.decoding import batches
-from anyseq.tasks.series import SeriesTask, SeriesTaskConfig
+from anyseq.tasks.series import SeriesTask
+from anyseq.tasks.series_settings import SeriesTaskConfig
 from anyseq.tasks.trivial import Trivial
 
 KINDS = ("spike", "shift", "phase")

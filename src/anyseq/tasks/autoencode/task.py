@@ -46,12 +46,12 @@ class Autoencode(TextToText):
     def read(self) -> Splits:
         """The texts of train and dev; of a generator its sources."""
         splits = super().read()
-        return replace(splits, train=_doubled(splits.train), dev=_doubled(splits.dev))
+        return replace(splits, train=doubled(splits.train), dev=doubled(splits.dev))
 
     def read_test(self) -> list[Item] | None:
         """The texts of test, None where there are none."""
         test = super().read_test()
-        return None if test is None else _doubled(test)
+        return None if test is None else doubled(test)
 
     def read_pairs(self, data: Any) -> list[Item]:
         """Texts, one a line; each is source and target."""
@@ -67,6 +67,6 @@ class Autoencode(TextToText):
         return Trivial("a text of middle length, whatever comes in", [middle] * len(items))
 
 
-def _doubled(items: Sequence[Item]) -> list[Item]:
+def doubled(items: Sequence[Item]) -> list[Item]:
     """The sources alone, as targets too."""
     return [replace(item, raw={"source": item.raw["source"], "target": item.raw["source"]}) for item in items]

@@ -21,7 +21,8 @@ from anyseq.errors import DataError
 from anyseq.metrics import forecasts
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.decoding import batches
-from anyseq.tasks.series import SeriesData, SeriesTask, SeriesTaskConfig
+from anyseq.tasks.series import SeriesTask
+from anyseq.tasks.series_settings import SeriesData, SeriesTaskConfig
 from anyseq.tasks.trivial import Trivial
 from anyseq.training.checkpoint import write_atomically
 

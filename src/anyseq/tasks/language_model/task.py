@@ -24,9 +24,8 @@ from anyseq.models.alone import Alone, AloneConfig
 from anyseq.search.constraints import Never
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import AtFaults, Task, TaskConfig
-from anyseq.tasks.splits import EncodedSource, Splits
+from anyseq.tasks.splits import EncodedSource, Splits, hold_out
 from anyseq.tasks.text_limits import TextLimits
-from anyseq.tasks.text_to_text import hold_out
 from anyseq.tasks.trivial import Trivial
 
 

@@ -19,9 +19,8 @@ from anyseq.data.spoken import holds_spans, read_spoken, written
 from anyseq.data.synthetic.streams import Composer, Recording, Stream, StreamsConfig
 from anyseq.data.waves import read_header
 from anyseq.errors import ConfigError, DataError
-from anyseq.tasks.splits import Splits
+from anyseq.tasks.splits import Splits, hold_out
 from anyseq.tasks.spot.settings import SpotData
-from anyseq.tasks.text_to_text import hold_out
 
 _HELD_OUT_STREAMS = 500
 _NO_LABELS = (".", "_")  # what folders begin with that hold no words: Speech Commands' _background_noise_

@@ -1,0 +1,56 @@
+"""Where training stands, besides tensors: what a checkpoint keeps as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+_LATER = ("given_up",)  # what was not written from the first version of this format on
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where training stands: all it needs to go on, besides tensors.
+
+    Attributes:
+        step: Updates so far.
+        epoch: Of the next batch.
+        batch: Its number in the epoch.
+        seconds: Spent so far.
+        best: Value of the best validation; None before the first.
+        best_step: Its step.
+        stale: Validations in a row that did not better the metric that decides.
+        decays: How often the learning rate has fallen because of that.
+        validated: Step of the last validation.
+        averaged: Updates the moving average has taken in.
+        reported: Step of the last report.
+        unreported: Sum and count of the loss since then, and the seconds of its updates.
+        given_up: Why the objective saw no use in going on, at the last validation.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    best: tuple[float, ...] | None = None
+    best_step: int = 0
+    stale: int = 0
+    decays: int = 0
+    validated: int = 0
+    averaged: int = 0
+    reported: int = 0
+    unreported: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    given_up: str | None = None
+
+    @classmethod
+    def read(cls, state: Mapping[str, Any]) -> Self:
+        """Take one from a checkpoint's JSON; what an older version did not write has its default.
+
+        Raises:
+            KeyError: something else is missing.
+        """
+        wanted = [each.name for each in fields(cls) if each.name in state or each.name not in _LATER]
+        given: dict[str, Any] = {name: state[name] for name in wanted}
+        # JSON knows no tuples.
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})

@@ -93,3 +93,10 @@ def test_f1_of_labels_by_hand() -> None:
 def test_a_decoder_of_vectors_wants_some() -> None:
     with pytest.raises(ConfigError, match="the target's are symbols"):
         cases.PARTS["decoders"]["vector"][0].config.build(MemoryShape(4, 5), cases.Symbols(5))
+
+
+def test_codec_and_metric_agree_on_what_stands_between_labels() -> None:
+    with pytest.raises(ConfigError, match="labels stand apart by ';'"):
+        anyseq.config.load_recipe("classify/labels", {"codec.target.separator": ";"})
+    metrics = ["exact_match", {"kind": "label_f1", "separator": ";"}]
+    assert anyseq.config.load_recipe("classify/labels", {"codec.target.separator": ";", "metrics": metrics})

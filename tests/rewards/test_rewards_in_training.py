@@ -14,6 +14,7 @@ from anyseq.core import Item
 from anyseq.errors import ConfigError, DataError, UsageError
 from anyseq.metrics.error_rate import ErrorRate
 from anyseq.metrics.exact_match import ExactMatch
+from anyseq.metrics.function import FunctionMetric
 from anyseq.tasks.rewards import TaskRollouts, signs_of_collapse
 from anyseq.training.objectives.reward import FromReward
 from tiny_runs import events, main, steps
@@ -165,3 +166,10 @@ def test_impossible_settings_are_refused(capsys: pytest.CaptureFixture[str], tmp
     assert main(words) == 2 and "objective.reward: missing: the metric" in capsys.readouterr().err
     assert main([*words, "objective.reward=exact_match", "objective.samples=1"]) == 2
     assert "baseline=shared compares a source's samples" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "much"])
+def test_a_reward_that_is_no_number_is_refused(value: object) -> None:
+    metric = FunctionMetric(lambda output, reference: value, "own")  # type: ignore[arg-type, return-value]
+    with pytest.raises(DataError, match=r"own\('a', 'b'\) gives .* not a number"):
+        metric.sentences(["a"], [["b"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from anyseq.core import Factored, Spelt, Symbols
 from anyseq.data.codecs.factored import SEPARATOR, FactoredConfig, FactoredTokens
 from anyseq.data.codecs.spelt import SpeltConfig
 from anyseq.data.codecs.tokens import TokensConfig
-from anyseq.errors import ConfigError, DataError
+from anyseq.errors import ConfigError, DataError, ModelFolderError
 from anyseq.nn.embeddings import FactoredEmbedding, input_layer
 from tiny_runs import main, write
 
@@ -93,3 +94,36 @@ def test_tokens_without_factors_are_named(tmp_path: Path) -> None:
     overrides = {"codec.source": {"kind": "factored", "base": {"kind": "tokens"}}, "data.train": path}
     with pytest.raises(DataError, match=rf"tokens without their 1 factors \(the first: 'b'\).*{SEPARATOR}.*train.tsv"):
         anyseq.train("tag/crf", tmp_path / "model", overrides=overrides)
+
+
+def test_eleven_factors_are_loaded_in_their_order(tmp_path: Path) -> None:
+    text = SEPARATOR.join(["word", *(f"f{number}" for number in range(11))])
+    codec = FactoredConfig(base=TokensConfig(), factors=(TokensConfig(),) * 11).fit([text])
+    codec.save(tmp_path)
+    assert FactoredTokens.load(tmp_path).encode(text).tolist() == codec.encode(text).tolist()
+    shutil.rmtree(tmp_path / "3-tokens")
+    with pytest.raises(ModelFolderError, match="copy the model folder again"):
+        FactoredTokens.load(tmp_path)
+
+
+def test_tokens_without_factors_are_unknown_to_a_model_of_factors() -> None:
+    found = CODECS[0].unknown("the cat￨NN")
+    assert found.parts == ("the",) and not CODECS[0].unknown("the￨DT cat￨NN").parts
+
+
+@pytest.mark.parametrize(
+    ("codec", "columns", "told"),
+    [
+        ({"kind": "spelt"}, [1], "names 1 columns, the codec of the source reads 0"),
+        ({"kind": "factored", "base": {"kind": "spelt"}}, [0, 1], "names 2 columns, the codec of the source reads 1"),
+    ],
+)
+def test_columns_and_factors_agree(codec: dict[str, object], columns: list[int], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        anyseq.config.load_recipe("tag/crf", {"codec.source": codec, "data.factors": columns})
+
+
+def test_a_source_that_does_not_come_token_by_token_is_refused(tmp_path: Path) -> None:
+    data = [(f"the U.S. pays {number}", "O B-x O O") for number in range(20)]
+    with pytest.raises(ConfigError, match=r"codec.source: a tag is said of each token, and words"):
+        anyseq.train("tag/crf", tmp_path / "m", overrides={"codec.source": "words", "data.train": data})

@@ -51,6 +51,9 @@ class Standing:
             KeyError: something else is missing.
         """
         wanted = [each.name for each in fields(cls) if each.name in state or each.name not in _LATER]
-        given: dict[str, Any] = {name: state[name] for name in wanted}
-        # JSON knows no tuples.
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+        return cls(**{name: _as_given(state[name]) for name in wanted})
+
+
+def _as_given(value: Any) -> Any:
+    """JSON knows no tuples."""
+    return tuple(value) if isinstance(value, list) else value

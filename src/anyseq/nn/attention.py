@@ -177,7 +177,7 @@ class CrossAttention(_Heads):
         return Tree(key=key, value=value)
 
     def forward(
-        self, x: Float[Tensor, "row time dim"], prepared: Tree, bias: Float[Tensor, "source head 1 key"]
+        self, x: Float[Tensor, "row time dim"], prepared: Tree, bias: Float[Tensor, "source head #query key"]
     ) -> tuple[Float[Tensor, "row time dim"], Callable[[], Tensor]]:
         """Attend from each row to its source: row r looks at source r // (row / source).
 
@@ -186,7 +186,8 @@ class CrossAttention(_Heads):
         Args:
             x: What looks.
             prepared: What `prepare` made.
-            bias: 0 at real places of the source, -inf elsewhere.
+            bias: 0 where a query (the rows of a source one behind the other, each with its times) may look, -inf
+                elsewhere.
 
         Returns:
             The output, and how to get the weights, mean over heads: Float[row, time, key].

@@ -50,7 +50,9 @@ class Given(Rollouts):
         self.model, self.budget, self.chosen = model, budget, chosen
         self.memory_dim = model.encoder.output_dim
 
-    def draw(self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None) -> Drawn:
+    def draw(
+        self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None, spread: bool = False
+    ) -> Drawn:
         assert not self.model.decoder.training and not torch.is_grad_enabled()
         assert len(self.chosen) == samples * len(batch.items)
         return Drawn(padded(self.chosen), torch.zeros(len(self.chosen)))

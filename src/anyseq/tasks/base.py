@@ -21,7 +21,7 @@ from anyseq.data.synthetic.base import Epochs
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.choosing import DecodingConfig
+from anyseq.tasks.choosing import Chooser, DecodingConfig
 from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.trivial import Trivial
 from anyseq.training.objectives.base import ObjectiveConfig
@@ -265,6 +265,16 @@ class Task(ABC):
         """
         if settings.prefix is not None or settings.forbid:
             raise UsageError("search.prefix and search.forbid are texts, and this task writes none: leave them out")
+
+    def chooser(self, settings: DecodingConfig) -> Chooser | None:
+        """What ranks an item's hypotheses anew; None where the search's order stands.
+
+        Raises:
+            UsageError: the settings are for another use.
+        """
+        if settings.shortest:
+            raise UsageError("search.shortest and search.symmetries are for round trips (point/tsp): leave them out")
+        return settings.chooser()
 
     @property
     def turns(self) -> int:

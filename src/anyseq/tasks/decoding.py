@@ -114,7 +114,7 @@ def predict(
     Raises:
         UsageError: the model cannot do what is asked.
     """
-    chooser = settings.chooser() if chooser is None else chooser
+    chooser = task.chooser(settings) if chooser is None else chooser
     if alignments:
         refuse_without_attention(task)
     sources = [task.encode_source(item) for item in items]

@@ -61,7 +61,8 @@ class Examples:
 
 def quick(settings: DecodingConfig) -> DecodingConfig:
     """The same search, greedy: for judging a model while it trains."""
-    return settings.model_copy(update={"beam_size": 1, "n_best": 1, "samples": 0, "mbr": None})
+    one = {"beam_size": 1, "n_best": 1, "samples": 0, "spread": False}
+    return settings.model_copy(update={**one, "mbr": None, "shortest": False, "symmetries": 1})
 
 
 def deciding_metric(task: Task) -> tuple[str, bool]:

@@ -41,9 +41,11 @@ class TaskRollouts(Rollouts):
         limits = ("max_length", "max_length_ratio", "max_length_extra")
         self._limits = {name: getattr(search, name) for name in limits}
 
-    def draw(self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None) -> Drawn:
+    def draw(
+        self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None, spread: bool = False
+    ) -> Drawn:
         """Draw outputs from the model."""
-        settings = SearchConfig(samples=samples, seed=seed, **self._limits)
+        settings = SearchConfig(samples=samples, seed=seed, spread=spread, **self._limits)
         found = self.task.search_from(memory, batch, settings, prefix)
         return Drawn(_padded(found), found.log_prob.flatten().clone())
 

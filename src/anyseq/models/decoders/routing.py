@@ -41,8 +41,9 @@ class RoutingDecoder(Decoder):
     """
 
     def __init__(
-        self, context: nn.Linear, first: nn.Linear, last: nn.Linear, look: CrossAttention, keys: nn.Linear, clip: float | None
-    ) -> None:
+        self, context: nn.Linear, first: nn.Linear, last: nn.Linear, look: CrossAttention, keys: nn.Linear,
+        clip: float | None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.context, self.first, self.last, self.look, self.keys = context, first, last, look, keys
         self.clip, self.pointed, self.fed_back = clip, Pointed(), FedBack(Pointed(), context.out_features)

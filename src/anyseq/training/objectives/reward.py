@@ -79,11 +79,12 @@ class FromReward(Objective):
         """
 
     def drawn(
-        self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise, prefix: Padded | None = None
-    ) -> Padded:
+        self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise, prefix: Padded | None = None,
+        spread: bool = False,
+    ) -> Padded:  # fmt: skip
         """Outputs of the model, `samples` for each source."""
         with at_rest(decoder):
-            values, log_prob = self.rollouts.draw(memory, batch, self.samples, _seed(noise), prefix)
+            values, log_prob = self.rollouts.draw(memory, batch, self.samples, _seed(noise), prefix, spread)
         if prefix is None:  # else much of it was not drawn
             mean = -(log_prob.sum() / values.valid.sum()).to(self.mean_entropy)
             kept = torch.where(self.mean_entropy.isnan(), mean, _KEPT * self.mean_entropy + (1 - _KEPT) * mean)

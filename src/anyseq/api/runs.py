@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from anyseq.api.preparing import Tell, prepare
 from anyseq.api.transfer import Start
 from anyseq.api.transfer import start_from as begin_with
 from anyseq.api.use import Predictor
+from anyseq.api.watching import draw_curves, facts_to_watch, watched
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item, content
 from anyseq.errors import ModelFolderError, UsageError
-from anyseq.tasks.base import AtFaults, Task
+from anyseq.tasks.base import AtFaults, Task, TaskConfig
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import trainer
@@ -93,19 +94,65 @@ def train(
     """
     folder = default_folder(recipe) if output is None else Path(output)
     refuse_existing(folder, overwrite)
+    config = read_recipe(recipe, overrides, sections)
+    how = How(device, threads, precision, listener or Silent(), trust)
+    return train_as(config, recipe_name(recipe), folder, how, start_from=start_from)
+
+
+def read_recipe(
+    recipe: str | Path, overrides: Sequence[str] | Mapping[str, Any], sections: Mapping[str, Any]
+) -> TaskConfig:
+    """Read a recipe with what `train` takes besides.
+
+    Raises:
+        ConfigError: the recipe or an override is wrong; all faults at once.
+        UsageError: words and sections are mixed.
+    """
     if sections and overrides and not isinstance(overrides, Mapping):
         raise UsageError("give overrides as a mapping where sections are given too: overrides={'training.seed': 2}")
     given = overrides if isinstance(overrides, Mapping) else {}
-    config = load_recipe(recipe, {**given, **sections} if sections else overrides)
-    use_threads(threads)
-    where, listener = resolve_device(device), listener or Silent()
-    cast = autocast(precision, where)
-    start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
+    return load_recipe(recipe, {**given, **sections} if sections else overrides)
+
+
+@dataclass(frozen=True)
+class How:
+    """What is no setting of a run, as `train` takes it."""
+
+    device: str = "auto"
+    threads: int | None = None
+    precision: Precision = "float32"
+    listener: Listener = field(default_factory=Silent)
+    trust: Collection[str] = ()
+
+
+def train_as(
+    config: TaskConfig,
+    name: str,
+    folder: Path,
+    how: How,
+    *,
+    start_from: str | Path | None = None,
+    claim: Callable[[Path], None] = clear,
+) -> Trained:
+    """Train by a configuration that was read.
+
+    Args:
+        config: All settings.
+        name: The recipe's, as the model folder keeps it.
+        folder: The model folder to make.
+        how: The rest.
+        start_from: A model folder to begin with.
+        claim: Is called with the folder when nothing can be refused any more, before anything is written.
+    """
+    use_threads(how.threads)
+    where, listener = resolve_device(how.device), how.listener
+    cast = autocast(how.precision, where)
+    start = Start(config) if start_from is None else begin_with(Path(start_from), config, how.trust)
     run = _prepare(start, listener.noted, "stop")
-    refuse_recurrent(precision, run.task.model)
-    loop = trainer(run.task, run.splits, folder, listener, cast, where)
+    refuse_recurrent(how.precision, run.task.model)
+    loop = trainer(run.task, run.splits, folder, watched(listener, start.config, folder), cast, where)
     # Nothing was written so far: whatever could be refused has been.
-    clear(folder)
+    claim(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "codecs").mkdir()
     run.task.save_codecs(folder / "codecs")
@@ -113,7 +160,7 @@ def train(
         lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
         write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
-    about = {"format": FORMAT, **versions, "recipe": _name(recipe), **run.about_data}
+    about = {"format": FORMAT, **versions, "recipe": name, **run.about_data, **facts_to_watch(run.task)}
     write_atomically(folder / "config.yaml", dump(start.config, about))
     return _finish(run, folder, loop.run(), listener)
 
@@ -151,7 +198,7 @@ def resume(
     config = load_resolved(folder, overrides, trust=trust)
     if more_steps is not None:
         made = step or 0
-        planned = made if _judged(folder) == made else max(made, config.training.max_steps or 0)
+        planned = made if judged(folder) == made else max(made, config.training.max_steps or 0)
         config = load_resolved(folder, _ending_at(overrides, planned + more_steps), trust=trust)
     if step is None:
         raise ModelFolderError(f"{folder} names no checkpoint to go on from; {checkpoints.how_to_name('last')}")
@@ -167,7 +214,7 @@ def resume(
     refuse_recurrent(precision, run.task.model)
     if about.get("data") != _fingerprint(run.splits):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
-    loop = trainer(run.task, run.splits, folder, listener, cast, where)
+    loop = trainer(run.task, run.splits, folder, watched(listener, config, folder, step), cast, where)
     loop.restore(step)
     if more_steps is not None:
         loop.standing = replace(loop.standing, given_up=None)  # whoever asks for more has seen why it stopped
@@ -209,7 +256,7 @@ def _prepare(start: Start, tell: Tell, at_faults: AtFaults) -> _Run:
     return _Run(task, splits, data.test, [*start.notes, *splits.notes, *started])
 
 
-def _name(recipe: str | Path) -> str:
+def recipe_name(recipe: str | Path) -> str:
     """A recipe's name, as a model folder keeps it: of a file its own, for where it lay says nothing elsewhere."""
     return Path(recipe).name if str(recipe).endswith((".yaml", ".yml")) else str(recipe)
 
@@ -250,20 +297,21 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     if trivial is not None:
         about["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
         write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
+    draw_curves(folder, task.config, f"finished: {ended}", listener)
     return Trained(folder, ended, run.notes, dev, test, trivial, Predictor(task))
 
 
 def _trivial(task: Task, train: Sequence[Item], items: Sequence[Item]) -> tuple[str, Mapping[str, float]] | None:
     """Name and metrics of the trivial answer."""
-    judged, references = task.judged_by_targets(items)
-    found = task.trivial(train, judged)
+    posed, references = task.judged_by_targets(items)
+    found = task.trivial(train, posed)
     if found is None or not found.outputs:
         return None if found is None else (found.name, found.metrics)
     measures = [metric.measure(found.outputs, references) for metric in task.metrics]
     return found.name, {measure.name: measure.value for measure in measures}
 
 
-def _judged(folder: Path) -> int | None:
+def judged(folder: Path) -> int | None:
     """The last step of a run when it had ended and was judged; None: it has not come to that."""
     try:
         found: int | None = json.loads((folder / "results.json").read_text(encoding="utf-8"))["step"]
@@ -274,18 +322,23 @@ def _judged(folder: Path) -> int | None:
 
 MAY_CHANGE = (
     *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "min_learning_rate", "validate_every")),
+    "training.tensorboard",
     *("search.", "data.train", "data.dev", "data.test"),
 )
 
 
 def _refuse_other_changes(overrides: Sequence[str] | Mapping[str, Any]) -> None:
-    keys = _keys(overrides) if isinstance(overrides, Mapping) else [word.partition("=")[0] for word in overrides]
-    other = [key for key in keys if not key.startswith(MAY_CHANGE)]
+    other = [key for key in keys_of(overrides) if not key.startswith(MAY_CHANGE)]
     if other:
         raise UsageError(
             f"a resumed run keeps its recipe: {', '.join(other)} cannot change; what may: {', '.join(MAY_CHANGE)}* "
             "(to train on with other values: anyseq train RECIPE --from FOLDER)"
         )
+
+
+def keys_of(overrides: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Dotted names of what overrides set."""
+    return list(_keys(overrides) if isinstance(overrides, Mapping) else (word.partition("=")[0] for word in overrides))
 
 
 def _keys(overrides: Mapping[str, Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from anyseq.training.checkpoint import write_atomically
 from anyseq.training.journal import read_events
-from anyseq.training.plots import BOTTOM, LEFT, RIGHT, TOP, Panel, draw, short
+from anyseq.training.plots import BOTTOM, LEFT, RIGHT, TOP, Panel, Point, draw, short
 
 PAGE = "training.html"
 _ROWS = 200  # of a table of validations or incidents; the newest
@@ -37,7 +37,7 @@ class About:
     title: str
     state: str
     settings: Mapping[str, Any]
-    results: Mapping[str, Mapping[str, float]]
+    results: Mapping[str, Mapping[str, Any]]
     decides: str | None = None
 
 
@@ -89,9 +89,9 @@ def _panels(
         yield Panel(_TRAINING[name], _points(reports, name), from_zero=True)
 
 
-def _points(events: Sequence[Event], name: str) -> list[tuple[float, float]]:
+def _points(events: Sequence[Event], name: str) -> list[Point]:
     return [
-        (event["step"], event[name])
+        (float(event["step"]), float(event[name]))
         for event in events
         if isinstance(event.get(name), (int, float)) and not isinstance(event[name], bool)
     ]
@@ -103,7 +103,7 @@ def _what(incident: Event) -> str:
     return "  ".join((str(incident.get("kind", "incident")), *rest))
 
 
-def _results(results: Mapping[str, Mapping[str, float]]) -> str:
+def _results(results: Mapping[str, Mapping[str, Any]]) -> str:
     names = dict.fromkeys(name for metrics in results.values() for name in metrics)
     rows = [[name, *(_cell(metrics.get(name)) for metrics in results.values())] for name in names]
     return _table("Results, of the best checkpoint by the full search", ["", *results], rows) if rows else ""

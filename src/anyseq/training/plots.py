@@ -13,6 +13,7 @@ WIDTH, HEIGHT = 400, 200
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 14, 26
 MOST_POINTS = 500
 Point = tuple[float, float]
+Axes = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def draw(panel: Panel, number: int) -> str:
         return f'<figure><figcaption id="p{number}">{title}</figcaption><p>no figure yet</p></figure>'
     axes = _axes(points, panel.from_zero)
     last, values = points[-1][1], [value for _, value in points]
-    about = f"{panel.title}: {short(last)} at step {points[-1][0]:g}; from {short(min(values))} to {short(max(values))}"
+    about = f"{panel.title}: {short(last)} at step {points[-1][0]:.0f}; from {short(min(values))} to {short(max(values))}"
     data = json.dumps({"points": [[step, _exact(value)] for step, value in points], "axes": axes})
     return "\n".join(
         (
@@ -91,7 +92,7 @@ def draw(panel: Panel, number: int) -> str:
     )
 
 
-def _axes(points: Sequence[Point], from_zero: bool) -> tuple[float, float, float, float]:
+def _axes(points: Sequence[Point], from_zero: bool) -> Axes:
     """First and last step, lowest and highest value of the picture: all pictures of a run begin with it."""
     values = [value for _, value in points]
     low, high = min(values), max(values)
@@ -101,44 +102,43 @@ def _axes(points: Sequence[Point], from_zero: bool) -> tuple[float, float, float
     return 0.0, max(1.0, points[-1][0]), low, high
 
 
-def _place(point: Point, axes: tuple[float, float, float, float]) -> Point:
+def _place(step: float, value: float, axes: Axes) -> tuple[float, float]:
     first, last, low, high = axes
-    across = LEFT + (point[0] - first) / (last - first) * (WIDTH - LEFT - RIGHT)
-    return across, HEIGHT - BOTTOM - (point[1] - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+    across = LEFT + (step - first) / (last - first) * (WIDTH - LEFT - RIGHT)
+    return across, HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
 
-def _grid(axes: tuple[float, float, float, float]) -> list[str]:
+def _grid(axes: Axes) -> list[str]:
     first, last, low, high = axes
     lines = []
     for value in ticks(low, high):
-        y = _place((first, value), axes)[1]
+        y = _place(first, value, axes)[1]
         lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         lines.append(f'<text x="{LEFT - 5}" y="{y + 4:.1f}" text-anchor="end">{short(value)}</text>')
     whole = [step for step in ticks(first, last) if step == int(step)]
     for step in whole:
-        x = _place((step, low), axes)[0]
+        x = _place(step, low, axes)[0]
         lines.append(f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{short(step)}</text>')
     return lines
 
 
-def _line(points: Sequence[Point], axes: tuple[float, float, float, float]) -> str:
-    places = [_place(point, axes) for point in points]
+def _line(points: Sequence[Point], axes: Axes) -> str:
+    places = [_place(step, value, axes) for step, value in points]
     if len(places) == 1:
         return f'<circle class="curve" cx="{places[0][0]:.1f}" cy="{places[0][1]:.1f}" r="2.5"/>'
     return f'<path class="curve" d="M{" L".join(f"{x:.1f} {y:.1f}" for x, y in places)}"/>'
 
 
-def _marks(panel: Panel, points: Sequence[Point], axes: tuple[float, float, float, float]) -> list[str]:
+def _marks(panel: Panel, points: Sequence[Point], axes: Axes) -> list[str]:
     """The best as a diamond with its word, anything else as a triangle on the axis: shapes, not colours alone."""
     found = []
     for step, words in panel.marks:
         if axes[0] <= step <= axes[1]:
-            x, y = _place((step, axes[2]), axes)
+            x, y = _place(float(step), axes[2], axes)
             said = escape(f"step {step}: {words}")
             found.append(f'<path class="mark" d="M{x:.1f} {y - 9:.1f} l5 9 h-10 z"><title>{said}</title></path>')
-    value = dict(points).get(panel.best) if panel.best is not None else None
-    if value is not None:
-        x, y = _place((float(panel.best or 0), value), axes)
+    for step, value in (point for point in points if point[0] == panel.best):
+        x, y = _place(step, value, axes)
         side, anchor = (-8, "end") if x > WIDTH / 2 else (8, "start")
         below = 18 if y < TOP + 16 else -6
         found.append(f'<path class="best" d="M{x:.1f} {y - 5:.1f} l5 5 l-5 5 l-5 -5 z"/>')

@@ -9,6 +9,7 @@ from anyseq.lazy import attributes
 if TYPE_CHECKING:
     from anyseq.api.about import info
     from anyseq.api.checking import CheckReport, check
+    from anyseq.api.comparing import RunStatus, compare_runs, status
     from anyseq.api.conversation import Conversation
     from anyseq.api.folders import default_folder, holds_seeds, home_and_about, refuse_existing
     from anyseq.api.runs import Trained, resume, train
@@ -30,6 +31,7 @@ else:
             "anyseq.api.folders": "default_folder holds_seeds home_and_about refuse_existing",
             "anyseq.api.runs": "Trained resume train",
             "anyseq.api.seeds": "SeedRuns Spread read_seeds resume_seeds train_seeds",
+            "anyseq.api.comparing": "RunStatus compare_runs status",
             "anyseq.api.use": "Predictor compare load",
             "anyseq.data.pairs": "pairs",
             "anyseq.tasks.decoding": "Prediction",
@@ -43,12 +45,14 @@ __all__ = [
     "Evaluation",
     "Prediction",
     "Predictor",
+    "RunStatus",
     "SeedRuns",
     "Spread",
     "Trained",
     "average",
     "check",
     "compare",
+    "compare_runs",
     "default_folder",
     "holds_seeds",
     "home_and_about",
@@ -59,6 +63,7 @@ __all__ = [
     "refuse_existing",
     "resume",
     "resume_seeds",
+    "status",
     "train",
     "train_seeds",
 ]

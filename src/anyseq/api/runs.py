@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -95,14 +95,14 @@ def train(
     folder = default_folder(recipe) if output is None else Path(output)
     refuse_existing(folder, overwrite)
     config = read_recipe(recipe, overrides, sections)
-    how = How(device, threads, precision, listener or Silent(), trust)
-    return train_as(config, recipe_name(recipe), folder, how, start_from=start_from)
+    how: dict[str, Any] = {"device": device, "threads": threads, "precision": precision, "listener": listener}
+    return train_as(config, recipe_name(recipe), folder, start_from=start_from, trust=trust, **how)
 
 
 def read_recipe(
     recipe: str | Path, overrides: Sequence[str] | Mapping[str, Any], sections: Mapping[str, Any]
 ) -> TaskConfig:
-    """Read a recipe with what `train` takes besides.
+    """Read a recipe with the changes that `train` takes.
 
     Raises:
         ConfigError: the recipe or an override is wrong; all faults at once.
@@ -114,24 +114,17 @@ def read_recipe(
     return load_recipe(recipe, {**given, **sections} if sections else overrides)
 
 
-@dataclass(frozen=True)
-class How:
-    """What is no setting of a run, as `train` takes it."""
-
-    device: str = "auto"
-    threads: int | None = None
-    precision: Precision = "float32"
-    listener: Listener = field(default_factory=Silent)
-    trust: Collection[str] = ()
-
-
 def train_as(
     config: TaskConfig,
     name: str,
     folder: Path,
-    how: How,
     *,
     start_from: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "float32",
+    listener: Listener | None = None,
+    trust: Collection[str] = (),
     claim: Callable[[Path], None] = clear,
 ) -> Trained:
     """Train by a configuration that was read.
@@ -140,16 +133,15 @@ def train_as(
         config: All settings.
         name: The recipe's, as the model folder keeps it.
         folder: The model folder to make.
-        how: The rest.
-        start_from: A model folder to begin with.
+        start_from, device, threads, precision, listener, trust: As for `train`.
         claim: Is called with the folder when nothing can be refused any more, before anything is written.
     """
-    use_threads(how.threads)
-    where, listener = resolve_device(how.device), how.listener
-    cast = autocast(how.precision, where)
-    start = Start(config) if start_from is None else begin_with(Path(start_from), config, how.trust)
+    use_threads(threads)
+    where, listener = resolve_device(device), listener or Silent()
+    cast = autocast(precision, where)
+    start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
     run = _prepare(start, listener.noted, "stop")
-    refuse_recurrent(how.precision, run.task.model)
+    refuse_recurrent(precision, run.task.model)
     loop = trainer(run.task, run.splits, folder, watched(listener, start.config, folder), cast, where)
     # Nothing was written so far: whatever could be refused has been.
     claim(folder)
@@ -198,7 +190,7 @@ def resume(
     config = load_resolved(folder, overrides, trust=trust)
     if more_steps is not None:
         made = step or 0
-        planned = made if judged(folder) == made else max(made, config.training.max_steps or 0)
+        planned = made if _judged(folder) == made else max(made, config.training.max_steps or 0)
         config = load_resolved(folder, _ending_at(overrides, planned + more_steps), trust=trust)
     if step is None:
         raise ModelFolderError(f"{folder} names no checkpoint to go on from; {checkpoints.how_to_name('last')}")
@@ -303,15 +295,15 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
 
 def _trivial(task: Task, train: Sequence[Item], items: Sequence[Item]) -> tuple[str, Mapping[str, float]] | None:
     """Name and metrics of the trivial answer."""
-    posed, references = task.judged_by_targets(items)
-    found = task.trivial(train, posed)
+    judged, references = task.judged_by_targets(items)
+    found = task.trivial(train, judged)
     if found is None or not found.outputs:
         return None if found is None else (found.name, found.metrics)
     measures = [metric.measure(found.outputs, references) for metric in task.metrics]
     return found.name, {measure.name: measure.value for measure in measures}
 
 
-def judged(folder: Path) -> int | None:
+def _judged(folder: Path) -> int | None:
     """The last step of a run when it had ended and was judged; None: it has not come to that."""
     try:
         found: int | None = json.loads((folder / "results.json").read_text(encoding="utf-8"))["step"]
@@ -322,23 +314,18 @@ def judged(folder: Path) -> int | None:
 
 MAY_CHANGE = (
     *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "min_learning_rate", "validate_every")),
-    "training.tensorboard",
-    *("search.", "data.train", "data.dev", "data.test"),
+    *("training.tensorboard", "search.", "data.train", "data.dev", "data.test"),
 )
 
 
 def _refuse_other_changes(overrides: Sequence[str] | Mapping[str, Any]) -> None:
-    other = [key for key in keys_of(overrides) if not key.startswith(MAY_CHANGE)]
+    keys = _keys(overrides) if isinstance(overrides, Mapping) else [word.partition("=")[0] for word in overrides]
+    other = [key for key in keys if not key.startswith(MAY_CHANGE)]
     if other:
         raise UsageError(
             f"a resumed run keeps its recipe: {', '.join(other)} cannot change; what may: {', '.join(MAY_CHANGE)}* "
             "(to train on with other values: anyseq train RECIPE --from FOLDER)"
         )
-
-
-def keys_of(overrides: Sequence[str] | Mapping[str, Any]) -> list[str]:
-    """Dotted names of what overrides set."""
-    return list(_keys(overrides) if isinstance(overrides, Mapping) else (word.partition("=")[0] for word in overrides))
 
 
 def _keys(overrides: Mapping[str, Any]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from anyseq.api.folders import FIGURES, PLAN, clear, default_folder, holds_seeds, refuse_existing
-from anyseq.api.runs import How, judged, keys_of, read_recipe, recipe_name, resume, train_as
+from anyseq.api.runs import read_recipe, recipe_name, resume, train_as
 from anyseq.config import dump, given_from_python, load_recipe, recipe_tree
 from anyseq.core.parts import LARGEST_SEED
 from anyseq.errors import ConfigError, Interrupted, ModelFolderError, RunError, UsageError
@@ -112,14 +112,15 @@ def train_seeds(
         RunError: every seed failed.
     """
     folder = default_folder(recipe) if output is None else Path(output)
-    _refuse_seeds(seeds, [*keys_of(overrides), *keys_of(sections)])
+    _refuse_seeds(seeds, [*_keys(overrides), *_keys(sections)])
     for each in (folder, *(_run(folder, seed) for seed in seeds)):
         refuse_existing(each, overwrite)
     sections = _lasting(sections)
     if isinstance(overrides, Mapping) or not overrides:
         overrides = _lasting(overrides if isinstance(overrides, Mapping) else {})
     configs = {seed: read_recipe(recipe, _with_seed(overrides, seed), sections) for seed in seeds}
-    name, how = recipe_name(recipe), How(device, threads, precision, listener or Silent(), trust)
+    name, listener = recipe_name(recipe), listener or Silent()
+    how: dict[str, Any] = {"device": device, "threads": threads, "precision": precision, "listener": listener}
     about = {"seeds": list(seeds), "recipe": name, "start_from": None if start_from is None else str(start_from)}
 
     def begin(run: Path) -> None:
@@ -130,9 +131,10 @@ def train_seeds(
         clear(run)
 
     def start(seed: int, run: Path) -> None:
-        train_as(configs[seed], name, run, how, start_from=start_from, claim=begin if seed == seeds[0] else clear)
+        claim = begin if seed == seeds[0] else clear
+        train_as(configs[seed], name, run, start_from=start_from, claim=claim, trust=trust, **how)
 
-    return _each(folder, seeds, seeds, start, how.listener)
+    return _each(folder, seeds, seeds, start, listener)
 
 
 def resume_seeds(
@@ -159,15 +161,16 @@ def resume_seeds(
     """
     folder = Path(folder)
     name, seeds, start_from = _plan(folder)
-    if other := [key for key in keys_of(overrides) if not key.startswith("data.")]:
+    if other := [key for key in _keys(overrides) if not key.startswith("data.")]:
         raise UsageError(
             f"{', '.join(other)} cannot change: all seeds are to learn by the same settings; what may: data.*"
         )
-    how = How(device, threads, precision, listener or Silent(), trust)
+    listener = listener or Silent()
+    how: dict[str, Any] = {"device": device, "threads": threads, "precision": precision, "listener": listener}
 
     def start(seed: int, run: Path) -> None:
         if Checkpoints(run, keep=1).named("last") is not None:
-            resume(run, **vars(how), overrides=overrides)
+            resume(run, overrides=overrides, trust=trust, **how)
             return
         config = load_recipe(folder / PLAN, _with_seed(overrides, seed))
         if lost := given_from_python(config):
@@ -175,12 +178,12 @@ def resume_seeds(
                 f"{', '.join(lost)} of {folder} came from Python objects, which no file holds; go on from Python, "
                 "giving the same again: anyseq.resume_seeds(folder, overrides={'data.train': ...})"
             )
-        train_as(config, name, run, how, start_from=start_from)
+        train_as(config, name, run, start_from=start_from, trust=trust, **how)
 
     left = [seed for seed in seeds if _figures(_run(folder, seed)) is None]
     if not left:
-        how.listener.noted(f"nothing is left to train: every seed of {folder} is finished")
-    return _each(folder, seeds, left, start, how.listener)
+        listener.noted(f"nothing is left to train: every seed of {folder} is finished")
+    return _each(folder, seeds, left, start, listener)
 
 
 def read_seeds(folder: Path) -> SeedRuns:
@@ -223,7 +226,7 @@ def _each(
 
 def _found(folder: Path, seeds: Sequence[int], failed: Mapping[int, str]) -> SeedRuns:
     figures = {seed: _figures(_run(folder, seed)) for seed in seeds}
-    return SeedRuns(folder, seeds, {seed: each for seed, each in figures.items() if each is not None}, failed)
+    return SeedRuns(folder, seeds, {seed: each for seed, each in figures.items() if each is not None}, dict(failed))
 
 
 def _run(folder: Path, seed: int) -> Path:
@@ -232,11 +235,11 @@ def _run(folder: Path, seed: int) -> Path:
 
 def _figures(run: Path) -> Mapping[str, Metrics] | None:
     """What a finished run came to; None: it is not finished."""
-    step = judged(run)
-    if step is None or step != Checkpoints(run, keep=1).named("last"):
-        return None
     results, _ = read_mapping(run / "results.json")
-    return {split: results[split]["metrics"] for split in _SPLITS if split in results}
+    if not results or results.get("step") != Checkpoints(run, keep=1).named("last"):
+        return None
+    metrics = {split: results[split]["metrics"] for split in _SPLITS if split in results}
+    return {split: {name: float(value) for name, value in found.items()} for split, found in metrics.items()}
 
 
 def _write(found: SeedRuns) -> None:
@@ -273,6 +276,15 @@ def _refuse_seeds(seeds: Sequence[int], keys: Sequence[str]) -> None:
         raise UsageError(f"{what} {LARGEST_SEED}, as in 1,2,3: {', '.join(faults)}")
     if "training.seed" in keys:
         raise UsageError("training.seed and several seeds contradict each other: leave training.seed out")
+
+
+def _keys(overrides: Sequence[str] | Mapping[str, Any]) -> Iterator[str]:
+    """Dotted names of what overrides set: words, or a nested mapping."""
+    if not isinstance(overrides, Mapping):
+        yield from (word.partition("=")[0] for word in overrides)
+        return
+    for name, value in overrides.items():
+        yield from (f"{name}.{key}" for key in _keys(value)) if isinstance(value, Mapping) else (name,)
 
 
 def _with_seed(overrides: Sequence[str] | Mapping[str, Any], seed: int) -> Sequence[str] | Mapping[str, Any]:

@@ -220,7 +220,7 @@ class Trainer:
     def _validate(self) -> None:
         step = self.standing.step
         if self.standing.reported != step:
-            self._report()
+            self.listener.reported(self._report())
         self.model.eval()
         began = self.standing.seconds
         with self._averaged():

@@ -77,7 +77,7 @@ def draw(panel: Panel, number: int) -> str:
         return f'<figure><figcaption id="p{number}">{title}</figcaption><p>no figure yet</p></figure>'
     axes = _axes(points, panel.from_zero)
     last, values = points[-1][1], [value for _, value in points]
-    about = f"{panel.title}: {short(last)} at step {points[-1][0]:.0f}; from {short(min(values))} to {short(max(values))}"
+    about = f"{panel.title}: from {short(min(values))} to {short(max(values))}, the last {short(last)}"
     data = json.dumps({"points": [[step, _exact(value)] for step, value in points], "axes": axes})
     return "\n".join(
         (
@@ -132,10 +132,10 @@ def _line(points: Sequence[Point], axes: Axes) -> str:
 def _marks(panel: Panel, points: Sequence[Point], axes: Axes) -> list[str]:
     """The best as a diamond with its word, anything else as a triangle on the axis: shapes, not colours alone."""
     found = []
-    for step, words in panel.marks:
-        if axes[0] <= step <= axes[1]:
-            x, y = _place(float(step), axes[2], axes)
-            said = escape(f"step {step}: {words}")
+    for place, words in panel.marks:
+        if axes[0] <= place <= axes[1]:
+            x, y = _place(float(place), axes[2], axes)
+            said = escape(f"step {place}: {words}")
             found.append(f'<path class="mark" d="M{x:.1f} {y - 9:.1f} l5 9 h-10 z"><title>{said}</title></path>')
     for step, value in (point for point in points if point[0] == panel.best):
         x, y = _place(step, value, axes)

@@ -59,6 +59,8 @@ def test_each_run_is_that_of_its_seed_alone(run: Run, tmp_path: Path) -> None:
     [row] = [row for row in rows if row[:2] == ["test", "cer"]]
     assert row[2:4] == [f"{one:.4g}", f"{other:.4g}"] and row[5] == "±"
     assert "training.seed" in out.splitlines()[0], "what they differ in"
+    code, _, err = run("predict", tmp_path / "all")
+    assert code == 2 and f"give one: {tmp_path / 'all' / 'seed_3'}, " in err
 
 
 def test_going_on_trains_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,11 +16,11 @@ from anyseq.config.differences import differences
 from anyseq.errors import ConfigError, ModelFolderError
 from anyseq.training.checkpoint import Checkpoints, read_mapping
 from anyseq.training.journal import read_events
+from anyseq.training.progress import Report
 
 LOCK = ".lock"
-_MEASURED = (
-    *("share", "minutes", "minutes_left", "loss", "learning_rate", "tokens_per_second", "wait_share", "memory_mb"),
-)
+"""In a run's folder while a process is at work there; as JSON it says which (`pid`, `host`, `since`)."""
+_MEASURED = tuple(each.name for each in fields(Report) if each.name != "step")
 _NOT_METRICS = ("kind", "step", "minutes", "best")
 Facts = dict[str, Any]
 

@@ -25,6 +25,8 @@ def home_and_about(folder: Path) -> tuple[Path, dict[str, Any]]:
     if not (folder / "config.yaml").exists() and folder.resolve().parent.name == "checkpoints":
         home = folder.resolve().parent.parent
     if not (home / "config.yaml").is_file():
+        if runs := sorted(map(str, home.glob("seed_*"))) if holds_seeds(home) else []:
+            raise ModelFolderError(f"{folder} holds a model for each of several seeds; give one: {', '.join(runs)}")
         load_resolved(home)  # says that it is no model folder
     about = read_about(home)
     if about.get("format") != FORMAT:

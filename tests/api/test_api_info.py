@@ -24,6 +24,7 @@ NAMES: dict[str, Any] = {
     "model": {"parameters", "parts"},
     "weights": {"step", "best_step", "last_step", "averaged_steps"},
     "training": {"steps", "epochs", "minutes", "ended", "best"},
+    "status": None,
     "results": {"dev", "test"},
     "search": None,
     "versions": {"anyseq", "torch"},

@@ -28,6 +28,7 @@ from anyseq.training.objectives.scheduled_sampling import ScheduledSampling
 from anyseq.training.progress import Silent
 from anyseq.training.settings import TrainingConfig
 from laws.whole_models import EVERY, PLAIN, Pair, batch_of, each_of, make, named, target_of, with_dropout
+from tiny_runs import TIMES
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -83,7 +84,7 @@ class Run:
         load_into(self.model, self.trainer.checkpoints.read(self.trainer.standing.step), self.folder)
         tensors |= {f"{name} kept": weight.detach().clone() for name, weight in self.model.named_parameters()}
         lines = [json.loads(line) for line in (self.folder / "metrics").read_text().splitlines()]
-        return tensors, [{k: v for k, v in line.items() if k not in ("minutes", "tokens_per_second")} for line in lines]
+        return tensors, [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,11 @@ from anyseq.lazy import attributes
 if TYPE_CHECKING:
     from anyseq.api.about import info
     from anyseq.api.checking import CheckReport, check
+    from anyseq.api.comparing import RunStatus, compare_runs, status
     from anyseq.api.conversation import Conversation
-    from anyseq.api.folders import default_folder, home_and_about, refuse_existing
+    from anyseq.api.folders import default_folder, holds_seeds, home_and_about, refuse_existing
     from anyseq.api.runs import Trained, resume, train
+    from anyseq.api.seeds import SeedRuns, Spread, read_seeds, resume_seeds, train_seeds
     from anyseq.api.use import Predictor, compare, load
     from anyseq.api.weights import average
     from anyseq.data.pairs import pairs
@@ -26,8 +28,10 @@ else:
             "anyseq.api.weights": "average",
             "anyseq.api.checking": "CheckReport check",
             "anyseq.api.conversation": "Conversation",
-            "anyseq.api.folders": "default_folder home_and_about refuse_existing",
+            "anyseq.api.folders": "default_folder holds_seeds home_and_about refuse_existing",
             "anyseq.api.runs": "Trained resume train",
+            "anyseq.api.seeds": "SeedRuns Spread read_seeds resume_seeds train_seeds",
+            "anyseq.api.comparing": "RunStatus compare_runs status",
             "anyseq.api.use": "Predictor compare load",
             "anyseq.data.pairs": "pairs",
             "anyseq.tasks.decoding": "Prediction",
@@ -41,16 +45,25 @@ __all__ = [
     "Evaluation",
     "Prediction",
     "Predictor",
+    "RunStatus",
+    "SeedRuns",
+    "Spread",
     "Trained",
     "average",
     "check",
     "compare",
+    "compare_runs",
     "default_folder",
+    "holds_seeds",
     "home_and_about",
     "info",
     "load",
     "pairs",
+    "read_seeds",
     "refuse_existing",
     "resume",
+    "resume_seeds",
+    "status",
     "train",
+    "train_seeds",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from anyseq.api.comparing import status
 from anyseq.api.folders import home_and_about
 from anyseq.api.use import load
 from anyseq.catalogue import kind_of
@@ -35,6 +36,7 @@ def info(folder: str | Path, *, trust: Collection[str] = ()) -> Facts:
         `codecs`: by side `{"kind", "vocab_size", "shared"}`;
         `model`: `parameters`, and `parts`: `{"name", "kind", "sizes", "parameters", "share", "tied_to"}` each;
         `weights`: `step`, `best_step`, `last_step`, `averaged_steps`;
+        `status`: what `status` says of the run; None where no run was made in this folder;
         `training`: `steps`, `epochs`, `minutes`, `ended`, and `best`: `{"metric", "value", "step"}`;
         `results`: for `dev` and `test` what `evaluate --json` writes;
         `search`: all settings, and `changed`: the names of those that are not as by default;
@@ -57,6 +59,7 @@ def info(folder: str | Path, *, trust: Collection[str] = ()) -> Facts:
         "codecs": {name: _codec(name, task) for name in task.codecs},
         "model": _model(task),
         "weights": _weights(folder, home, about, problems),
+        "status": status(home).facts if (home / "metrics.jsonl").exists() else None,
         "training": _training(task, home, results, problems),
         "results": {name: results.get(name) for name in ("dev", "test")},
         "search": _search(task.config.search),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +17,12 @@ from anyseq.api.preparing import Tell, prepare
 from anyseq.api.transfer import Start
 from anyseq.api.transfer import start_from as begin_with
 from anyseq.api.use import Predictor
+from anyseq.api.watching import draw_curves, facts_to_watch, watched
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item, content
 from anyseq.errors import ModelFolderError, UsageError
-from anyseq.tasks.base import AtFaults, Task
+from anyseq.tasks.base import AtFaults, Task, TaskConfig
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import trainer
@@ -93,19 +94,57 @@ def train(
     """
     folder = default_folder(recipe) if output is None else Path(output)
     refuse_existing(folder, overwrite)
+    config = read_recipe(recipe, overrides, sections)
+    how: dict[str, Any] = {"device": device, "threads": threads, "precision": precision, "listener": listener}
+    return train_as(config, recipe_name(recipe), folder, start_from=start_from, trust=trust, **how)
+
+
+def read_recipe(
+    recipe: str | Path, overrides: Sequence[str] | Mapping[str, Any], sections: Mapping[str, Any]
+) -> TaskConfig:
+    """Read a recipe with the changes that `train` takes.
+
+    Raises:
+        ConfigError: the recipe or an override is wrong; all faults at once.
+        UsageError: words and sections are mixed.
+    """
     if sections and overrides and not isinstance(overrides, Mapping):
         raise UsageError("give overrides as a mapping where sections are given too: overrides={'training.seed': 2}")
     given = overrides if isinstance(overrides, Mapping) else {}
-    config = load_recipe(recipe, {**given, **sections} if sections else overrides)
+    return load_recipe(recipe, {**given, **sections} if sections else overrides)
+
+
+def train_as(
+    config: TaskConfig,
+    name: str,
+    folder: Path,
+    *,
+    start_from: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "float32",
+    listener: Listener | None = None,
+    trust: Collection[str] = (),
+    claim: Callable[[Path], None] = clear,
+) -> Trained:
+    """Train by a configuration that was read.
+
+    Args:
+        config: All settings.
+        name: The recipe's, as the model folder keeps it.
+        folder: The model folder to make.
+        start_from, device, threads, precision, listener, trust: As for `train`.
+        claim: Is called with the folder when nothing can be refused any more, before anything is written.
+    """
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
     start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
     run = _prepare(start, listener.noted, "stop")
     refuse_recurrent(precision, run.task.model)
-    loop = trainer(run.task, run.splits, folder, listener, cast, where)
+    loop = trainer(run.task, run.splits, folder, watched(listener, start.config, folder), cast, where)
     # Nothing was written so far: whatever could be refused has been.
-    clear(folder)
+    claim(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "codecs").mkdir()
     run.task.save_codecs(folder / "codecs")
@@ -113,7 +152,7 @@ def train(
         lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
         write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
-    about = {"format": FORMAT, **versions, "recipe": _name(recipe), **run.about_data}
+    about = {"format": FORMAT, **versions, "recipe": name, **run.about_data, **facts_to_watch(run.task)}
     write_atomically(folder / "config.yaml", dump(start.config, about))
     return _finish(run, folder, loop.run(), listener)
 
@@ -167,7 +206,7 @@ def resume(
     refuse_recurrent(precision, run.task.model)
     if about.get("data") != _fingerprint(run.splits):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
-    loop = trainer(run.task, run.splits, folder, listener, cast, where)
+    loop = trainer(run.task, run.splits, folder, watched(listener, config, folder, step), cast, where)
     loop.restore(step)
     if more_steps is not None:
         loop.standing = replace(loop.standing, given_up=None)  # whoever asks for more has seen why it stopped
@@ -209,7 +248,7 @@ def _prepare(start: Start, tell: Tell, at_faults: AtFaults) -> _Run:
     return _Run(task, splits, data.test, [*start.notes, *splits.notes, *started])
 
 
-def _name(recipe: str | Path) -> str:
+def recipe_name(recipe: str | Path) -> str:
     """A recipe's name, as a model folder keeps it: of a file its own, for where it lay says nothing elsewhere."""
     return Path(recipe).name if str(recipe).endswith((".yaml", ".yml")) else str(recipe)
 
@@ -250,6 +289,7 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     if trivial is not None:
         about["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
         write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
+    draw_curves(folder, task.config, f"finished: {ended}", listener)
     return Trained(folder, ended, run.notes, dev, test, trivial, Predictor(task))
 
 
@@ -274,7 +314,7 @@ def _judged(folder: Path) -> int | None:
 
 MAY_CHANGE = (
     *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "min_learning_rate", "validate_every")),
-    *("search.", "data.train", "data.dev", "data.test"),
+    *("training.tensorboard", "search.", "data.train", "data.dev", "data.test"),
 )
 
 

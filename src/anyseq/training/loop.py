@@ -22,6 +22,7 @@ from anyseq.training.averaging import WeightAverage
 from anyseq.training.checkpoint import Checkpoints, load_into, named_weights, objective_tensors, restore_objective
 from anyseq.training.gradients import backward
 from anyseq.training.journal import Journal
+from anyseq.training.meter import Meter, memory_mb, minutes_left
 from anyseq.training.optimiser import build_optimiser, optimiser_tensors, restore_optimiser
 from anyseq.training.progress import Listener, Report
 from anyseq.training.schedules import Moment, fallen, learning_rate
@@ -50,28 +51,6 @@ def noise_of(batch: Batch, seed: int, step: int) -> Noise:
     """What an objective draws from: keyed by the items and the update."""
     keys = batch.keys
     return Noise(seed, keys, torch.zeros_like(keys), torch.full_like(keys, step))
-
-
-class Meter:
-    """Loss and speed since the last report; the loss is read from the device only when asked for.
-
-    Args:
-        total: Sum and count of the loss so far.
-        seconds: Spent on its updates.
-    """
-
-    def __init__(self, total: Sequence[float] = (0.0, 0.0), seconds: float = 0.0) -> None:
-        self.total, self.seconds = torch.tensor(total), seconds
-
-    def add(self, sum_and_count: Tensor, seconds: float) -> None:
-        """Take in an update."""
-        self.total = self.total.to(sum_and_count) + sum_and_count
-        self.seconds += seconds
-
-    def read(self) -> tuple[float, float]:
-        """Mean loss, and counted symbols per second of training."""
-        total, count = self.total.tolist()
-        return total / max(count, 1.0), count / max(self.seconds, 1e-9)
 
 
 class Trainer:
@@ -125,7 +104,7 @@ class Trainer:
         with self._signals(), self._told():
             while (reason := self.ending()) is None:
                 began = time.monotonic()
-                chosen = [next(stream) for _ in range(self.settings.accumulate)]
+                chosen = self.meter.waiting(lambda: [next(stream) for _ in range(self.settings.accumulate)])
                 epochs = [self.standing.epoch, *(after.epoch for _, after in chosen)]  # an epoch may end between two
                 parts = [(rows, epoch) for (rows, _), epoch in zip(chosen, epochs, strict=False)]
                 self.meter.add(self._update(parts), time.monotonic() - began)
@@ -202,7 +181,7 @@ class Trainer:
         return reported
 
     def _loss(self, rows: Tensor, epoch: int) -> Loss:
-        batch = self.make_batch(rows, epoch)
+        batch = self.meter.waiting(lambda: self.make_batch(rows, epoch))
         with self.autocast():
             return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
 
@@ -214,8 +193,18 @@ class Trainer:
     def _report(self) -> Report:
         loss, rate = self._finite_loss()
         standing = self.standing = replace(self.standing, reported=self.standing.step)
+        report = Report(
+            step=standing.step,
+            share=self.share,
+            minutes=standing.seconds / 60,
+            loss=loss,
+            learning_rate=self._learning_rate(),
+            tokens_per_second=rate,
+            wait_share=self.meter.wait_share,
+            memory_mb=memory_mb(self.parameters[0].device),
+            minutes_left=minutes_left(self.settings, standing),
+        )
         self.meter = Meter()
-        report = Report(standing.step, self.share, standing.seconds / 60, loss, self._learning_rate(), rate)
         self.journal.write(kind="training", epoch=standing.epoch, **asdict(report))
         return report
 
@@ -231,12 +220,14 @@ class Trainer:
     def _validate(self) -> None:
         step = self.standing.step
         if self.standing.reported != step:
-            self._report()
+            self.listener.reported(self._report())
         self.model.eval()
+        began = self.standing.seconds
         with self._averaged():
             found = self.validate()
         self._count_time()
-        self.standing = replace(self.standing, given_up=self.objective.watch(found.metrics))
+        validating = self.standing.validating + self.standing.seconds - began
+        self.standing = replace(self.standing, validating=validating, given_up=self.objective.watch(found.metrics))
         before = self.standing.best
         best = before is None or found.value > before
         stale = 0 if before is None or found.value[0] > before[0] else self.standing.stale + 1
@@ -270,8 +261,7 @@ class Trainer:
         if self.average is not None:
             training["unaveraged"] = {name: weight.clone() for name, weight in named_weights(self.model).items()}
             self.standing = replace(self.standing, averaged=self.average.updates)
-        total, count = self.meter.total.tolist()
-        self.standing = replace(self.standing, unreported=(total, count, self.meter.seconds))
+        self.standing = replace(self.standing, unreported=self.meter.state)
         with self._averaged():
             self.checkpoints.save(self.standing.step, named_weights(self.model), training, asdict(self.standing))
 
@@ -286,8 +276,8 @@ class Trainer:
         tensors, state = self.checkpoints.read_training(step, names)
         try:
             self.standing = Standing.read(state)
-            total, count, seconds = self.standing.unreported
-            self.meter = Meter((total, count), seconds)
+            total, count, *times = self.standing.unreported
+            self.meter = Meter((total, count), *times)
             load_into(self.model, self.checkpoints.read(step), folder)
             if self.average is not None:
                 self.average.restart(self.standing.averaged)

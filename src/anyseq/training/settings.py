@@ -47,6 +47,9 @@ class TrainingConfig(PartConfig):
         False, description="hand the loss to torch.compile: a minute at the start; slower on a processor, measured"
     )
     keep_checkpoints: int = Field(1, ge=1, description="the newest checkpoints are kept, so many; and the best")
+    tensorboard: bool = Field(
+        False, description="also write events for TensorBoard into the run's folder (extra: tensorboard)"
+    )
     seed: int = Field(1, ge=0, le=LARGEST_SEED, description="seed of initial weights, shuffling and dropout")
 
     def remarks(self, seconds_per_update: float | None = None) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-_LATER = ("given_up",)  # what was not written from the first version of this format on
+_LATER = ("given_up", "validating")  # what was not written from the first version of this format on
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class Standing:
         validated: Step of the last validation.
         averaged: Updates the moving average has taken in.
         reported: Step of the last report.
-        unreported: Sum and count of the loss since then, and the seconds of its updates.
+        unreported: Sum and count of the loss since then, the seconds of its updates, and those of them spent waiting.
         given_up: Why the objective saw no use in going on, at the last validation.
+        validating: Of the seconds, those that went into validations.
     """
 
     step: int = 0
@@ -40,8 +41,9 @@ class Standing:
     validated: int = 0
     averaged: int = 0
     reported: int = 0
-    unreported: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    unreported: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     given_up: str | None = None
+    validating: float = 0.0
 
     @classmethod
     def read(cls, state: Mapping[str, Any]) -> Self:

@@ -44,11 +44,17 @@ def together(found: Hypotheses, sides: int) -> Hypotheses:
 
     places = torch.arange(found.score.shape[1], device=found.score.device)
     absent = joined((places >= found.count[:, None]).to(torch.int64))
-    order = absent.argsort(1, stable=True)
-    tables = [joined(each).gather(1, order) for each in (found.lengths, found.log_prob, found.score, found.stopped)]
+    order = absent.argsort(dim=1, stable=True)
     values = joined(found.values)
     wide = order.view(*order.shape, *(1,) * (values.dim() - 2)).expand_as(values)
-    return Hypotheses(values.gather(1, wide), *tables, found.count.view(-1, sides).sum(1))
+    return Hypotheses(
+        values=values.gather(1, wide),
+        lengths=joined(found.lengths).gather(1, order),
+        log_prob=joined(found.log_prob).gather(1, order),
+        score=joined(found.score).gather(1, order),
+        stopped=joined(found.stopped).gather(1, order),
+        count=found.count.view(-1, sides).sum(1),
+    )
 
 
 class Shortest(Chooser):

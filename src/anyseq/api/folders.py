@@ -11,7 +11,10 @@ from anyseq.errors import ModelFolderError, OutputExistsError
 
 FORMAT = 1
 """Version of the model folder; what a reader does not know it refuses."""
-OF_A_RUN = ("config.yaml", "codecs", "left_out.tsv", "metrics.jsonl", "checkpoints", "best", "last", "results.json")
+OF_A_RUN = (
+    *("config.yaml", "codecs", "left_out.tsv", "data_files.tsv", "metrics.jsonl", "checkpoints", "best", "last"),
+    "results.json",
+)
 
 
 def home_and_about(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -20,6 +23,11 @@ def home_and_about(folder: Path) -> tuple[Path, dict[str, Any]]:
     if not (folder / "config.yaml").exists() and folder.resolve().parent.name == "checkpoints":
         home = folder.resolve().parent.parent
     if not (home / "config.yaml").is_file():
+        if any((home / name).exists() for name in ("codecs", "checkpoints", ".lock")):
+            raise ModelFolderError(
+                f"{home} holds no config.yaml: its run was stopped before it had begun, or only a part was copied: "
+                "start it again (anyseq train RECIPE --output DIR --overwrite), or copy the model folder again, whole"
+            )
         load_resolved(home)  # says that it is no model folder
     about = read_about(home)
     if about.get("format") != FORMAT:

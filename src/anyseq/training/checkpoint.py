@@ -208,7 +208,7 @@ class Checkpoints:
         size = sum(tensor.nbytes for tensors in (weights, *training.values()) for tensor in tensors.values())
         with told_if_unsaved(self.folder, f"the checkpoint of step {step}", size):
             self._save(self.step_folder(step), weights, training, json.dumps(sealed(state), indent=1))
-            write_atomically(self.folder / "last", f"step_{step}\n")
+            self.mark_last(step)
 
     def _save(
         self, folder: Path, weights: Mapping[str, Tensor], training: Mapping[str, Mapping[str, Tensor]], state: str
@@ -225,6 +225,10 @@ class Checkpoints:
             for name, tensors in training.items():
                 write_weights(tensors, draft / "training" / f"{name}.safetensors")
             write_digests(draft, but=frozenset({STATE}))
+
+    def mark_last(self, step: int) -> None:
+        """Name the checkpoint that training goes on from."""
+        write_atomically(self.folder / "last", f"step_{step}\n")
 
     def mark_best(self, step: int) -> None:
         """Name the checkpoint that `predict` uses."""

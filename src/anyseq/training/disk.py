@@ -127,7 +127,8 @@ def told_if_unsaved(folder: Path, what: str, size: int) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        why = "the disk is full" if "no space left" in why.lower() else why
         with contextlib.suppress(OSError):
             why += f"; it needs {size / 1e6:,.1f} MB, {shutil.disk_usage(folder).free / 1e6:,.1f} MB are free"
         raise NotSavedError(

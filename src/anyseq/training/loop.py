@@ -318,6 +318,7 @@ class Trainer:
             raise ModelFolderError(f"{folder / 'training'} is incomplete or of another version ({error})") from error
         self._restore_best()
         self.journal.cut_after(step)
+        self.checkpoints.mark_last(step)
         self.checkpoints.cut_after(step)
 
     def _restore_best(self) -> None:

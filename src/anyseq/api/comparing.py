@@ -15,11 +15,10 @@ from anyseq.config import read_tree
 from anyseq.config.differences import differences
 from anyseq.errors import ConfigError, ModelFolderError
 from anyseq.training.checkpoint import Checkpoints, read_mapping
+from anyseq.training.disk import LOCK
 from anyseq.training.journal import read_events
 from anyseq.training.progress import Report
 
-LOCK = ".lock"
-"""In a run's folder while a process is at work there; as JSON it says which (`pid`, `host`, `since`)."""
 _MEASURED = tuple(each.name for each in fields(Report) if each.name != "step")
 _NOT_METRICS = ("kind", "step", "minutes", "best")
 Facts = dict[str, Any]

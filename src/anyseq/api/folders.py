@@ -14,8 +14,8 @@ FORMAT = 1
 PLAN, FIGURES = "seeds.yaml", "seeds.json"
 """Of several runs in one folder, each for a seed: the resolved recipe and the seeds, and what came of them."""
 OF_A_RUN = (
-    *("config.yaml", "codecs", "left_out.tsv", "metrics.jsonl", "checkpoints", "best", "last", "results.json"),
-    *("training.html", "tensorboard", PLAN, FIGURES),
+    *("config.yaml", "codecs", "left_out.tsv", "data_files.tsv", "metrics.jsonl", "checkpoints", "best", "last"),
+    *("results.json", "training.html", "tensorboard", PLAN, FIGURES),
 )
 
 
@@ -27,6 +27,11 @@ def home_and_about(folder: Path) -> tuple[Path, dict[str, Any]]:
     if not (home / "config.yaml").is_file():
         if runs := sorted(map(str, home.glob("seed_*"))) if holds_seeds(home) else []:
             raise ModelFolderError(f"{folder} holds a model for each of several seeds; give one: {', '.join(runs)}")
+        if any((home / name).exists() for name in ("codecs", "checkpoints", ".lock")):
+            raise ModelFolderError(
+                f"{home} holds no config.yaml: its run was stopped before it had begun, or only a part was copied: "
+                "start it again (anyseq train RECIPE --output DIR --overwrite), or copy the model folder again, whole"
+            )
         load_resolved(home)  # says that it is no model folder
     about = read_about(home)
     if about.get("format") != FORMAT:

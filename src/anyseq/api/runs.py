@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +11,16 @@ from typing import Any
 
 import torch
 
+from anyseq.api.data_files import (
+    DataFile,
+    data_files,
+    fingerprint,
+    read_data_files,
+    refuse_changed,
+    write_data_files,
+)
 from anyseq.api.folders import FORMAT, clear, default_folder, home_and_about, refuse_existing
+from anyseq.api.going_on import ended_and_saved, ending_at, judged, refuse_edited, refuse_other_changes
 from anyseq.api.preparing import Tell, prepare
 from anyseq.api.transfer import Start
 from anyseq.api.transfer import start_from as begin_with
@@ -20,7 +28,7 @@ from anyseq.api.use import Predictor
 from anyseq.api.watching import draw_curves, facts_to_watch, watched
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
-from anyseq.core import Item, content
+from anyseq.core import Item
 from anyseq.errors import ModelFolderError, UsageError
 from anyseq.tasks.base import AtFaults, Task, TaskConfig
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
@@ -28,7 +36,9 @@ from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import trainer
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints, write_atomically
+from anyseq.training.disk import claimed
 from anyseq.training.progress import Listener, Silent
+from anyseq.training.recovery import newest_whole
 
 _NEXT_TO_NOTHING = 1.0  # BLEU
 
@@ -95,8 +105,13 @@ def train(
     folder = default_folder(recipe) if output is None else Path(output)
     refuse_existing(folder, overwrite)
     config = read_recipe(recipe, overrides, sections)
+
+    def claim(own: Path) -> None:
+        refuse_existing(own, overwrite)  # again, now that no other run can come to it
+        clear(own)
+
     how: dict[str, Any] = {"device": device, "threads": threads, "precision": precision, "listener": listener}
-    return train_as(config, recipe_name(recipe), folder, start_from=start_from, trust=trust, **how)
+    return train_as(config, recipe_name(recipe), folder, start_from=start_from, trust=trust, claim=claim, **how)
 
 
 def read_recipe(
@@ -139,22 +154,30 @@ def train_as(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
-    run = _prepare(start, listener.noted, "stop")
-    refuse_recurrent(precision, run.task.model)
-    loop = trainer(run.task, run.splits, folder, watched(listener, start.config, folder), cast, where)
-    # Nothing was written so far: whatever could be refused has been.
-    claim(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with claimed(folder, listener.noted):
+        start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
+        run = _prepare(start, listener.noted, "stop")
+        refuse_recurrent(precision, run.task.model)
+        loop = trainer(run.task, run.splits, folder, watched(listener, start.config, folder), cast, where)
+        loop.checkpoints.recipe = dump(start.config)
+        # Nothing was written so far: whatever could be refused has been.
+        claim(folder)
+        _write_first(run, folder)
+        loop.save()  # with the recipe, which comes last, there is a checkpoint to go on from
+        versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
+        about = {"format": FORMAT, **versions, "recipe": name, **run.about_data, **facts_to_watch(run.task)}
+        write_atomically(folder / "config.yaml", dump(start.config, about))
+        return _finish(run, folder, loop.run(), listener)
+
+
+def _write_first(run: _Run, folder: Path) -> None:
     (folder / "codecs").mkdir()
     run.task.save_codecs(folder / "codecs")
     if run.splits.left_out:
         lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
         write_atomically(folder / "left_out.tsv", "".join(lines))
-    versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
-    about = {"format": FORMAT, **versions, "recipe": name, **run.about_data, **facts_to_watch(run.task)}
-    write_atomically(folder / "config.yaml", dump(start.config, about))
-    return _finish(run, folder, loop.run(), listener)
+    if run.files:
+        write_data_files(run.files, folder)
 
 
 def resume(
@@ -174,39 +197,57 @@ def resume(
         folder: The model folder.
         more_steps: Updates to make after those that were planned (`training.max_steps`), or after those that were made
             where time or patience ended the run; they alone end it then.
-        overrides: Changes of how long to train, of the search, and of where the (same) data are; anything else is
-            refused.
+        overrides: Changes of how long to train, of the search, and of where the (same) data are; anything else that
+            is not as it was is refused.
         device, threads, precision, listener: As for `train`.
         trust: Modules that parts from outside anyseq may come from.
 
     Raises:
-        ModelFolderError: there is nothing to go on from, or the data have changed.
+        ModelFolderError: there is nothing to go on from, or the data, or the recipe in the folder, have changed.
+        UsageError: an override changes what may not change; or the folder cannot be written to.
+        FolderInUseError: another run is at work there.
     """
-    folder = Path(folder)
-    _refuse_other_changes(overrides)
+    folder, listener = Path(folder), listener or Silent()
+    home_and_about(folder)  # before anything is made
+    with claimed(folder, listener.noted):
+        return _resume(folder, more_steps, device, threads, precision, listener, overrides, trust)
+
+
+def _resume(
+    folder: Path,
+    more_steps: int | None,
+    device: str,
+    threads: int | None,
+    precision: Precision,
+    listener: Listener,
+    overrides: Sequence[str] | Mapping[str, Any],
+    trust: Collection[str],
+) -> Trained:
     _, about = home_and_about(folder)
     checkpoints = Checkpoints(folder, keep=1)
-    step = checkpoints.named("last")
-    config = load_resolved(folder, overrides, trust=trust)
+    kept, config = load_resolved(folder, trust=trust), load_resolved(folder, overrides, trust=trust)
+    refuse_other_changes(kept, config)
+    step = newest_whole(checkpoints, lambda note: listener.noted(note, "warning"))
+    refuse_edited(checkpoints, step, config)
     if more_steps is not None:
-        made = step or 0
-        planned = made if _judged(folder) == made else max(made, config.training.max_steps or 0)
-        config = load_resolved(folder, _ending_at(overrides, planned + more_steps), trust=trust)
-    if step is None:
-        raise ModelFolderError(f"{folder} names no checkpoint to go on from; {checkpoints.how_to_name('last')}")
+        planned = step if judged(folder) == step else max(step, config.training.max_steps or 0)
+        config = load_resolved(folder, ending_at(overrides, planned + more_steps), trust=trust)
     if lost := given_from_python(config):
         raise ModelFolderError(
             f"{', '.join(lost)} of {folder} came from Python objects, which no file holds; go on from Python, giving "
             "the same again: anyseq.resume(folder, overrides={'data.train': ...})"
         )
+    refuse_changed(folder, kept, config)
     use_threads(threads)
-    where, listener = resolve_device(device), listener or Silent()
+    where = resolve_device(device)
     cast = autocast(precision, where)
-    run = _prepare(Start(config, folder), listener.noted, "off")  # what there is to say was said when it began
+    start = Start(config, checkpoints.step_folder(step))
+    run = _prepare(start, listener.noted, "off")  # what there is to say was said when it began
     refuse_recurrent(precision, run.task.model)
-    if about.get("data") != _fingerprint(run.splits):
+    if about.get("data") != fingerprint(run.splits, run.files if read_data_files(folder) is not None else ()):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
     loop = trainer(run.task, run.splits, folder, watched(listener, config, folder, step), cast, where)
+    loop.checkpoints.recipe = dump(config)
     loop.restore(step)
     if more_steps is not None:
         loop.standing = replace(loop.standing, given_up=None)  # whoever asks for more has seen why it stopped
@@ -224,13 +265,14 @@ class _Run:
     splits: Splits
     test: Sequence[Item] | None
     notes: Sequence[str]
+    files: Sequence[DataFile]
 
     @property
     def about_data(self) -> dict[str, Any]:
         """What a model folder says of its data."""
         test = None if self.test is None else len(self.test)
         counts = {"train": len(self.splits.train), "dev": len(self.splits.dev), "test": test}
-        return {"data": _fingerprint(self.splits), "items": counts}
+        return {"data": fingerprint(self.splits, self.files), "items": counts}
 
 
 def _prepare(start: Start, tell: Tell, at_faults: AtFaults) -> _Run:
@@ -245,7 +287,8 @@ def _prepare(start: Start, tell: Tell, at_faults: AtFaults) -> _Run:
     started = start.make_model(task)
     for note in (*splits.notes[len(data.splits.notes) :], *started):
         tell(note, "note")
-    return _Run(task, splits, data.test, [*start.notes, *splits.notes, *started])
+    files = data_files(task, splits, data.test)
+    return _Run(task, splits, data.test, [*start.notes, *splits.notes, *started], files)
 
 
 def recipe_name(recipe: str | Path) -> str:
@@ -253,17 +296,13 @@ def recipe_name(recipe: str | Path) -> str:
     return Path(recipe).name if str(recipe).endswith((".yaml", ".yml")) else str(recipe)
 
 
-def _fingerprint(splits: Splits) -> str:
-    """A hash of what is trained on and chosen by."""
-    digest = hashlib.sha256()
-    for item in (*splits.train, *splits.dev):
-        raw = sorted((name, content(value)) for name, value in item.raw.items())
-        digest.update(repr(raw).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:32]
-
-
 def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     """Judge the best checkpoint by the full search, on dev and, where there is one, once on test."""
+    with ended_and_saved(folder):
+        return _judge(run, folder, ended, listener)
+
+
+def _judge(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     task, splits, test = run.task, run.splits, None
     load_weights(task, folder)
     for note in task.settle(splits.dev, folder / "codecs"):
@@ -301,46 +340,3 @@ def _trivial(task: Task, train: Sequence[Item], items: Sequence[Item]) -> tuple[
         return None if found is None else (found.name, found.metrics)
     measures = [metric.measure(found.outputs, references) for metric in task.metrics]
     return found.name, {measure.name: measure.value for measure in measures}
-
-
-def _judged(folder: Path) -> int | None:
-    """The last step of a run when it had ended and was judged; None: it has not come to that."""
-    try:
-        found: int | None = json.loads((folder / "results.json").read_text(encoding="utf-8"))["step"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found
-
-
-MAY_CHANGE = (
-    *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "min_learning_rate", "validate_every")),
-    *("training.tensorboard", "search.", "data.train", "data.dev", "data.test"),
-)
-
-
-def _refuse_other_changes(overrides: Sequence[str] | Mapping[str, Any]) -> None:
-    keys = _keys(overrides) if isinstance(overrides, Mapping) else [word.partition("=")[0] for word in overrides]
-    other = [key for key in keys if not key.startswith(MAY_CHANGE)]
-    if other:
-        raise UsageError(
-            f"a resumed run keeps its recipe: {', '.join(other)} cannot change; what may: {', '.join(MAY_CHANGE)}* "
-            "(to train on with other values: anyseq train RECIPE --from FOLDER)"
-        )
-
-
-def _keys(overrides: Mapping[str, Any]) -> Iterator[str]:
-    """Dotted names of what a nested mapping sets."""
-    for name, value in overrides.items():
-        if isinstance(value, Mapping):
-            yield from (f"{name}.{key}" for key in _keys(value))
-        else:
-            yield name
-
-
-def _ending_at(overrides: Sequence[str] | Mapping[str, Any], step: int) -> Sequence[str] | Mapping[str, Any]:
-    """This step alone is the end, whatever else the recipe says of it."""
-    others = ("max_minutes", "patience", "min_learning_rate")
-    end = {"training.max_steps": step, **{f"training.{key}": None for key in others}}
-    if isinstance(overrides, Mapping):
-        return {**overrides, **end}
-    return [*overrides, *(f"{key}={'null' if value is None else value}" for key, value in end.items())]

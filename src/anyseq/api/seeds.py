@@ -19,6 +19,7 @@ from anyseq.core.parts import LARGEST_SEED
 from anyseq.errors import ConfigError, Interrupted, ModelFolderError, RunError, UsageError
 from anyseq.tasks.devices import Precision
 from anyseq.training.checkpoint import Checkpoints, read_mapping, write_atomically
+from anyseq.training.disk import claimed
 from anyseq.training.progress import Listener, Silent
 
 _SPLITS = ("dev", "test")
@@ -134,7 +135,8 @@ def train_seeds(
         claim = begin if seed == seeds[0] else clear
         train_as(configs[seed], name, run, start_from=start_from, claim=claim, trust=trust, **how)
 
-    return _each(folder, seeds, seeds, start, listener)
+    with claimed(folder, listener.noted):
+        return _each(folder, seeds, seeds, start, listener)
 
 
 def resume_seeds(
@@ -183,7 +185,8 @@ def resume_seeds(
     left = [seed for seed in seeds if _figures(_run(folder, seed)) is None]
     if not left:
         listener.noted(f"nothing is left to train: every seed of {folder} is finished")
-    return _each(folder, seeds, left, start, listener)
+    with claimed(folder, listener.noted):
+        return _each(folder, seeds, left, start, listener)
 
 
 def read_seeds(folder: Path) -> SeedRuns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from anyseq.errors import AnyseqError
+from anyseq.errors import AnyseqError, NotSavedError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # How native libraries put the same thing into their own exceptions' text.
@@ -21,6 +21,8 @@ def explain(error: BaseException) -> tuple[str, int]:
 
     2 is mendable before the first step (use, configuration, data), 1 a run that failed, 128 + n a signal.
     """
+    if isinstance(error, NotSavedError):  # it says more than what is said here of a full disk
+        return str(error), error.exit_code
     if any(_is_full(cause) for cause in _chain(error)):
         place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 import threading
 import time
@@ -19,7 +20,15 @@ from anyseq.core import Batch, Loss, Model, Noise, Objective
 from anyseq.data.batching import Batches, Position
 from anyseq.errors import Interrupted, ModelFolderError, RunError
 from anyseq.training.averaging import WeightAverage
-from anyseq.training.checkpoint import Checkpoints, load_into, named_weights, objective_tensors, restore_objective
+from anyseq.training.checkpoint import (
+    WEIGHTS,
+    Checkpoints,
+    fault_of,
+    load_into,
+    named_weights,
+    objective_tensors,
+    restore_objective,
+)
 from anyseq.training.gradients import backward
 from anyseq.training.journal import Journal
 from anyseq.training.meter import Meter, memory_mb, minutes_left
@@ -90,7 +99,7 @@ class Trainer:
         self.optimiser = build_optimiser(self.parameters, settings)
         self.average = WeightAverage(model, settings.average) if settings.average else None
         self.standing, self.meter, self.signal, self.clock = Standing(), Meter(), 0, time.monotonic()
-        self.signalled = self.clock
+        self.signalled = self.saved = self.clock
 
     def run(self) -> str:
         """Train until an end is reached and return which.
@@ -100,7 +109,7 @@ class Trainer:
             RunError: the loss is not finite.
         """
         stream = self.batches.batches(Position(self.standing.epoch, self.standing.batch))
-        self.clock = time.monotonic()
+        self.clock = self.saved = time.monotonic()
         with self._signals(), self._told():
             while (reason := self.ending()) is None:
                 began = time.monotonic()
@@ -118,6 +127,10 @@ class Trainer:
                     self.listener.reported(self._report())
                 if step % self.settings.validate_every == 0:
                     self._validate()
+                elif self._saving_is_due():
+                    self._finite_loss()
+                    self.save()
+                    self.checkpoints.prune()
                 if self.signal:
                     self._stop_for_signal()
             if self.standing.validated != self.standing.step:
@@ -248,6 +261,9 @@ class Trainer:
     def _averaged(self) -> AbstractContextManager[None]:
         return nullcontext() if self.average is None else self.average.applied()
 
+    def _saving_is_due(self) -> bool:
+        return time.monotonic() - self.saved >= 60 * self.settings.save_minutes
+
     def save(self) -> None:
         """Write a checkpoint: what predicts (the average, where there is one) and what training needs to go on."""
         random = {"cpu": torch.get_rng_state()}
@@ -264,6 +280,7 @@ class Trainer:
         self.standing = replace(self.standing, unreported=self.meter.state)
         with self._averaged():
             self.checkpoints.save(self.standing.step, named_weights(self.model), training, asdict(self.standing))
+        self.saved = time.monotonic()
 
     def restore(self, step: int) -> None:
         """Go back to a checkpoint, to go on as if never stopped.
@@ -291,6 +308,7 @@ class Trainer:
             raise ModelFolderError(f"{folder / 'training'} is incomplete or of another version ({error})") from error
         self._restore_best()
         self.journal.cut_after(step)
+        self.checkpoints.mark_last(step)
         self.checkpoints.cut_after(step)
 
     def _restore_best(self) -> None:
@@ -299,9 +317,14 @@ class Trainer:
         Also where nothing was cut: a kill may have come before it was marked.
         """
         best = self.standing.best_step
-        if self.standing.best is not None and self.checkpoints.step_folder(best).exists():
-            self.checkpoints.mark_best(best)
-            return
+        home = self.checkpoints.step_folder(best)
+        if self.standing.best is not None and home.exists():
+            fault = fault_of(home / WEIGHTS, home)
+            if fault is None:
+                self.checkpoints.mark_best(best)
+                return
+            self.listener.noted(f"{home / WEIGHTS}: {fault}; the best from here on counts", "warning")
+            shutil.rmtree(home)  # or its step, when it comes again, would be taken for saved
         self.standing = replace(self.standing, best=None, best_step=0)
         self.checkpoints.forget_best()
 

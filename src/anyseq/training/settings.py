@@ -46,7 +46,12 @@ class TrainingConfig(PartConfig):
     compile: bool = Field(
         False, description="hand the loss to torch.compile: a minute at the start; slower on a processor, measured"
     )
-    keep_checkpoints: int = Field(1, ge=1, description="the newest checkpoints are kept, so many; and the best")
+    keep_checkpoints: int = Field(
+        2, ge=1, description="the newest checkpoints are kept, so many, and the best; 1: none to fall back to"
+    )
+    save_minutes: float = Field(
+        10.0, gt=0, description="a checkpoint to go on from is written at least so often, also between validations"
+    )
     tensorboard: bool = Field(
         False, description="also write events for TensorBoard into the run's folder (extra: tensorboard)"
     )

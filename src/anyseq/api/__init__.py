@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from anyseq.api.about import info
     from anyseq.api.checking import CheckReport, check
     from anyseq.api.conversation import Conversation
-    from anyseq.api.folders import default_folder, home_and_about, refuse_existing
+    from anyseq.api.folders import begun_before, default_folder, home_and_about, refuse_existing
     from anyseq.api.runs import Trained, resume, train
     from anyseq.api.use import Predictor, compare, load
     from anyseq.api.weights import average
@@ -26,7 +26,7 @@ else:
             "anyseq.api.weights": "average",
             "anyseq.api.checking": "CheckReport check",
             "anyseq.api.conversation": "Conversation",
-            "anyseq.api.folders": "default_folder home_and_about refuse_existing",
+            "anyseq.api.folders": "begun_before default_folder home_and_about refuse_existing",
             "anyseq.api.runs": "Trained resume train",
             "anyseq.api.use": "Predictor compare load",
             "anyseq.data.pairs": "pairs",
@@ -43,6 +43,7 @@ __all__ = [
     "Predictor",
     "Trained",
     "average",
+    "begun_before",
     "check",
     "compare",
     "default_folder",

@@ -12,14 +12,22 @@ from typing import Any
 
 import torch
 
-from anyseq.api.folders import FORMAT, clear, default_folder, home_and_about, refuse_existing
+from anyseq.api.folders import (
+    FORMAT,
+    about_launch,
+    begun_before,
+    clear,
+    default_folder,
+    home_and_about,
+    refuse_existing,
+)
 from anyseq.api.preparing import Tell, prepare
 from anyseq.api.transfer import Start
 from anyseq.api.transfer import start_from as begin_with
 from anyseq.api.use import Predictor
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
-from anyseq.core import Item, content
+from anyseq.core import Item, content, ranks
 from anyseq.errors import ModelFolderError, UsageError
 from anyseq.tasks.base import AtFaults, Task
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
@@ -27,6 +35,7 @@ from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import trainer
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints, write_atomically
+from anyseq.training.distributed import writing_to
 from anyseq.training.progress import Listener, Silent
 
 _NEXT_TO_NOTHING = 1.0  # BLEU
@@ -55,6 +64,7 @@ class Trained:
     predictor: Predictor
 
 
+@ranks.together()
 def train(
     recipe: str | Path,
     output: str | Path | None = None,
@@ -69,7 +79,7 @@ def train(
     overrides: Sequence[str] | Mapping[str, Any] = (),
     **sections: Any,
 ) -> Trained:
-    """Train a recipe.
+    """Train a recipe; processes that torchrun has started do so together.
 
     Args:
         recipe: A name of `anyseq recipes`, or a YAML file.
@@ -92,19 +102,39 @@ def train(
         OutputExistsError: the folder holds a run and `overwrite` is off.
     """
     folder = default_folder(recipe) if output is None else Path(output)
-    refuse_existing(folder, overwrite)
+    again = begun_before(folder)
+    refuse_existing(folder, overwrite or again)
     if sections and overrides and not isinstance(overrides, Mapping):
         raise UsageError("give overrides as a mapping where sections are given too: overrides={'training.seed': 2}")
     given = overrides if isinstance(overrides, Mapping) else {}
+    if again and (folder / "last").is_file():
+        data = {key: value for key, value in {**given, **sections}.items() if key.startswith("data")}
+        return resume(
+            folder, device=device, threads=threads, precision=precision, listener=listener, overrides=data, trust=trust
+        )
     config = load_recipe(recipe, {**given, **sections} if sections else overrides)
     use_threads(threads)
-    where, listener = resolve_device(device), listener or Silent()
+    where, listener = resolve_device(device), _heard(listener)
     cast = autocast(precision, where)
     start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
     run = _prepare(start, listener.noted, "stop")
     refuse_recurrent(precision, run.task.model)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
+    about_data = run.about_data
+    ranks.refuse_others("the data", about_data)
     # Nothing was written so far: whatever could be refused has been.
+    if ranks.first():
+        _begin(run, folder, start, {"recipe": _name(recipe), **about_data})
+    return _finish(run, folder, loop.run(), listener)
+
+
+def _heard(listener: Listener | None) -> Listener:
+    """Who is told how it goes: of several ranks the first one's listener."""
+    return Silent() if listener is None or not ranks.first() else listener
+
+
+def _begin(run: _Run, folder: Path, start: Start, about: Mapping[str, Any]) -> None:
+    """Make the folder anew, with all of it that does not come of training."""
     clear(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "codecs").mkdir()
@@ -113,11 +143,11 @@ def train(
         lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
         write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
-    about = {"format": FORMAT, **versions, "recipe": _name(recipe), **run.about_data}
-    write_atomically(folder / "config.yaml", dump(start.config, about))
-    return _finish(run, folder, loop.run(), listener)
+    kept = {"format": FORMAT, **versions, **about, **about_launch()}
+    write_atomically(folder / "config.yaml", dump(start.config, kept))
 
 
+@ranks.together()
 def resume(
     folder: str | Path,
     *,
@@ -149,7 +179,7 @@ def resume(
     checkpoints = Checkpoints(folder, keep=1)
     step = checkpoints.named("last")
     config = load_resolved(folder, overrides, trust=trust)
-    if more_steps is not None:
+    if more_steps is not None and not begun_before(folder):  # else they stand in its configuration by now
         made = step or 0
         planned = made if _judged(folder) == made else max(made, config.training.max_steps or 0)
         config = load_resolved(folder, _ending_at(overrides, planned + more_steps), trust=trust)
@@ -161,10 +191,11 @@ def resume(
             "the same again: anyseq.resume(folder, overrides={'data.train': ...})"
         )
     use_threads(threads)
-    where, listener = resolve_device(device), listener or Silent()
+    where, listener = resolve_device(device), _heard(listener)
     cast = autocast(precision, where)
     run = _prepare(Start(config, folder), listener.noted, "off")  # what there is to say was said when it began
     refuse_recurrent(precision, run.task.model)
+    ranks.refuse_others("the data and the last checkpoint", (step, run.about_data))
     if about.get("data") != _fingerprint(run.splits):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
@@ -173,7 +204,8 @@ def resume(
         loop.standing = replace(loop.standing, given_up=None)  # whoever asks for more has seen why it stopped
     if reason := loop.ending():
         listener.noted(f"nothing is left to train: {reason}; --more-steps N trains on")
-    write_atomically(folder / "config.yaml", dump(config, about))
+    if ranks.first():
+        write_atomically(folder / "config.yaml", dump(config, {**about, **about_launch()}))
     return _finish(run, folder, loop.run(), listener)
 
 
@@ -226,9 +258,11 @@ def _fingerprint(splits: Splits) -> str:
 def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     """Judge the best checkpoint by the full search, on dev and, where there is one, once on test."""
     task, splits, test = run.task, run.splits, None
+    ranks.wait()  # for the last checkpoint
     load_weights(task, folder)
-    for note in task.settle(splits.dev, folder / "codecs"):
-        listener.noted(note, "note")
+    with writing_to(folder / "codecs") as codecs:
+        for note in task.settle(splits.dev, codecs):
+            listener.noted(note, "note")
     search = task.config.search
     dev = evaluate(task, *task.judged_by_targets(splits.dev), search)
     if (bleu := dev.metrics.get("bleu", 100.0)) < _NEXT_TO_NOTHING:
@@ -245,12 +279,17 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
         if found is not None
     }
     about = {"ended": ended, "step": Checkpoints(folder, keep=1).named("last"), **results}
-    write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))  # whatever follows
+    _write_results(folder, about)  # whatever follows
     trivial = _trivial(task, splits.train, splits.dev if run.test is None else run.test)
     if trivial is not None:
         about["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
-        write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
+        _write_results(folder, about)
     return Trained(folder, ended, run.notes, dev, test, trivial, Predictor(task))
+
+
+def _write_results(folder: Path, about: Mapping[str, Any]) -> None:
+    if ranks.first():
+        write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
 
 
 def _trivial(task: Task, train: Sequence[Item], items: Sequence[Item]) -> tuple[str, Mapping[str, float]] | None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anyseq.cli.options import Everywhere, find
+from anyseq.cli.several import in_ranks
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Trained
 
 
+@in_ranks
 def train(
     run: Everywhere,
     words: Annotated[
@@ -70,7 +72,8 @@ def train_anew(
 
     overrides = run.overrides(words)
     recipe_tree(recipe)
-    api.refuse_existing(api.default_folder(recipe) if output is None else output, overwrite)
+    folder = api.default_folder(recipe) if output is None else output
+    api.refuse_existing(folder, overwrite or api.begun_before(folder))
     if start_from is not None:
         find([start_from])
     from anyseq.training.progress import listener

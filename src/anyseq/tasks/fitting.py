@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anyseq.core import Batch, Item
+from anyseq.core import Batch, Item, ranks
 from anyseq.data.batching import Batches, pack, padding_share
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.base import Task
@@ -20,6 +20,7 @@ from anyseq.tasks.evaluation import evaluate
 from anyseq.tasks.rewards import TaskRollouts, signs_of_collapse
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints
+from anyseq.training.distributed import ReadCheckpoints, ReadJournal, begin_alike
 from anyseq.training.journal import Journal
 from anyseq.training.loop import Trainer, Validation
 from anyseq.training.progress import Listener
@@ -121,6 +122,7 @@ def trainer(
     reward = task.config.objective.rewarded_by
     rollouts = None if reward is None else TaskRollouts(task, reward.build())
     objective = task.config.objective.build(rollouts).to(task.device)
+    begin_alike(task.model, objective, settings.seed)
     if settings.compile:
         refuse_without_compiler(task.device)
         objective.compile(dynamic=True)  # and with it all of the model that it calls
@@ -131,8 +133,8 @@ def trainer(
         make_batch=examples.batch,
         validate=validator(task, splits.dev),
         settings=settings,
-        checkpoints=Checkpoints(folder, settings.keep_checkpoints),
-        journal=Journal(folder / "metrics.jsonl"),
+        checkpoints=(Checkpoints if ranks.first() else ReadCheckpoints)(folder, settings.keep_checkpoints),
+        journal=(Journal if ranks.first() else ReadJournal)(folder / "metrics.jsonl"),
         listener=listener,
         autocast=autocast,
     )

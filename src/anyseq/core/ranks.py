@@ -81,10 +81,10 @@ def total(tensor: Tensor) -> Tensor:
     return summed
 
 
-def largest(*numbers: float) -> list[float]:
+def largest(*numbers: float | int) -> list[float]:
     """The largest that any rank gives of each number: what all of them agree on."""
     if world() == 1:
-        return list(numbers)
+        return [float(number) for number in numbers]
     found = torch.tensor(numbers, dtype=torch.float64)
     with reaching():
         dist.all_reduce(found, dist.ReduceOp.MAX)
@@ -135,7 +135,7 @@ def refuse_others(what: str, value: object) -> None:
     if others:
         named = ", ".join(map(str, others))
         raise UsageError(
-            f"{what} of rank {rank()} and of rank {named} differ: give all processes the same command, the same "
+            f"{what} of rank {rank()} and of rank {named} differ: give all the same command, the same "
             "versions, and the same files (on several machines under the same path)"
         )
 

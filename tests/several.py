@@ -65,6 +65,15 @@ def torchrun(count: int, *words: object, options: tuple[str, ...] = ()) -> subpr
     )  # fmt: skip
 
 
+def stop(process: subprocess.Popen[str]) -> None:
+    """End torchrun, should it still be there, so that it ends its workers."""
+    process.terminate()
+    try:
+        process.wait(60)
+    finally:
+        process.kill()
+
+
 if __name__ == "__main__":
     module, _, function = sys.argv[1].partition(":")
     getattr(import_module(module), function)(*sys.argv[2:])

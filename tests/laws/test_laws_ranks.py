@@ -51,10 +51,12 @@ def test_14_two_ranks_give_the_gradients_of_a_big_batch(
 
 
 SHORT = ("data.generator.max_length=6", "search.max_length=10", "training.accumulate=2")
-OWN = {  # noise is off here, as dropout is
-    "forecast/repeat_vector": ("model.noise=0",),
+OWN = {  # noise is off here, as dropout is; and batches of more than one window
+    "forecast/repeat_vector": ("model.noise=0", "training.batch_tokens=1500"),
+    "forecast/direct": ("training.batch_tokens=5000",),
     "tag/wake_word": (
         *("data.streams.count=12", "data.streams.seconds=4", "data.judged.count=2", "data.judged.seconds=10"),
+        "training.batch_tokens=1500",
     ),
 }
 COMMON = (f"training.max_steps={STEPS}", "training.max_minutes=null", "training.batch_tokens=200",

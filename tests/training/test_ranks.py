@@ -18,7 +18,7 @@ from anyseq.cli.main import main
 from anyseq.core import ranks
 from anyseq.data.batching import TokenBatches
 from anyseq.training.distributed import Share
-from several import ended, run, start, torchrun
+from several import ended, run, start, stop, torchrun
 from tiny_runs import RECIPE, TINY, assert_same_run, events, named, steps, tensors, train, wait_for, write
 
 ALIKE = ("model.encoder.dropout=0", "model.decoder.dropout=0", "training.schedule=constant", "training.average=0.9")
@@ -167,7 +167,7 @@ def test_a_signal_to_torchrun_saves_and_ends_all(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
     finally:
-        process.kill()
+        stop(process)
     assert "stopped by SIGTERM at step" in err and "everything saved; go on with: anyseq train --resume" in err
     step = named(folder, "last")
     assert step > 0 and step == max(steps(folder))
@@ -187,7 +187,7 @@ def test_a_killed_worker_is_started_anew_and_goes_on(tmp_path: Path) -> None:
         os.kill(max(workers(process)), signal.SIGKILL)
         _, err = process.communicate(timeout=120)
     finally:
-        process.kill()
+        stop(process)
     assert process.returncode == 0 and "training ended: 400 updates made" in err
     assert_same_run(whole, folder)
     again = torchrun(2, *common, options=("--max-restarts", "1"))

@@ -95,6 +95,9 @@ def predict(
     `turns` of a model of dialogues says; the output of a line is written before the next is read. An empty line begins
     a new conversation, and gives an empty line. A model of other uses answers each line by itself.
 
+    Several processes share the lines, and the first writes what one would have written: torchrun --standalone
+    --nproc-per-node 2 -m anyseq predict MODEL --input FILE.
+
     A model that listens writes a line for each detection, as soon as it is made: the recording, the time in seconds,
     and the score, with tabs between. With --input - it hears raw sound, 16-bit little-endian mono samples at the rate
     of its codec, and the line has no recording.

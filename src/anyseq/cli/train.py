@@ -41,6 +41,9 @@ def train(
     All settings are keys: data.train.source=FILE data.train.target=FILE, training.max_minutes=30, codec.joint=false;
     model.encoder=rnn is short for model.encoder.kind=rnn, codec=words for words on both sides. All keys and their
     meaning: docs/reference.md; those a recipe sets: anyseq recipes show RECIPE.
+
+    Several processes make the same updates faster: torchrun --standalone --nproc-per-node 2 -m anyseq train RECIPE;
+    with --max-restarts N they go on from the last checkpoint when one has died.
     """
     if resume is not None:
         _refuse({"--output": output, "--overwrite": overwrite, "--from": start_from}, "--resume goes on in its folder")

@@ -7,10 +7,12 @@ Whatever is exchanged, all ranks must exchange, in the same order.
 from __future__ import annotations
 
 import atexit
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import torch
 import torch.distributed as dist
@@ -244,9 +246,36 @@ def _meet() -> None:
         torch.cuda.set_device(local)
     if dist.is_initialized():
         return
+    backends = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     with reaching():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+        shared_store, number, count = next(dist.rendezvous("env://", timeout=PATIENCE))
+        store = _unused(shared_store, number, count)
+        dist.init_process_group(backends, store=store, rank=number, world_size=count, timeout=PATIENCE)
     atexit.register(_leave)
+
+
+def _unused(store: dist.Store, number: int, count: int) -> dist.Store:
+    """A part of a store that nobody has written to.
+
+    That of torchrun outlives the processes it starts anew, with the addresses of those that are gone (torch 2.13), and
+    how often it did so it may tell each machine otherwise. So the first process calls this meeting by a name of its
+    own, and tells it to each other that is there now, which is to say, under the name that one has made up.
+    """
+    own = uuid4().hex
+    if number:
+        store.set(f"anyseq/here/{number}", own)
+        meeting = store.get(f"anyseq/meet/{own}").decode()
+        store.set(f"anyseq/met/{meeting}/{number}", own)
+        return dist.PrefixStore(meeting, store)
+    missing = set(range(1, count))
+    while missing:
+        for other in sorted(missing):
+            if store.check([f"anyseq/here/{other}"]):
+                store.set(f"anyseq/meet/{store.get(f'anyseq/here/{other}').decode()}", own)
+            if store.check([f"anyseq/met/{own}/{other}"]):
+                missing.remove(other)
+        time.sleep(0.02)
+    return dist.PrefixStore(own, store)
 
 
 def _leave() -> None:

@@ -32,7 +32,7 @@ from anyseq.errors import ModelFolderError, UsageError
 from anyseq.tasks.base import AtFaults, Task
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
-from anyseq.tasks.fitting import trainer
+from anyseq.tasks.fitting import codecs_digest, trainer
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints, write_atomically
 from anyseq.training.distributed import writing_to
@@ -119,9 +119,9 @@ def train(
     start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
     run = _prepare(start, listener.noted, "stop")
     refuse_recurrent(precision, run.task.model)
-    loop = trainer(run.task, run.splits, folder, listener, cast, where)
     about_data = run.about_data
-    ranks.refuse_others("the data", about_data)
+    ranks.refuse_others("the data or what codecs learnt of them", (about_data, codecs_digest(run.task)))
+    loop = trainer(run.task, run.splits, folder, listener, cast, where)
     # Nothing was written so far: whatever could be refused has been.
     if ranks.first():
         _begin(run, folder, start, {"recipe": _name(recipe), **about_data})

@@ -9,8 +9,10 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from anyseq.core.launch import launch
-from anyseq.errors import UsageError
+from anyseq.errors import Interrupted, UsageError
 
 # What a verb would write to, by the name of its parameter, and what stands for nowhere.
 _NOWHERE: Mapping[str, Any] = {"plot": None, "files": None, "json_file": None, "output_file": os.devnull}
@@ -32,7 +34,10 @@ def in_ranks(verb: Callable[..., None]) -> Callable[..., None]:
                 return
             values |= {name: nowhere for name, nowhere in _NOWHERE.items() if name in values}
             with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-                verb(**values)
+                try:
+                    verb(**values)
+                except Interrupted as stopped:  # of which the first tells
+                    raise typer.Exit(stopped.exit_code) from None
 
     vars(call)["in_ranks"] = True
     return call

@@ -295,6 +295,5 @@ def reaching() -> Iterator[None]:
     except RuntimeError as error:
         brief = " ".join(str(error).split())[:200]
         raise RunError(
-            f"rank {launch().rank} of {launch().world} cannot reach the others, one of which has failed: its own "
-            f"message says why ({brief})"
+            f"the other processes cannot be reached, one of which has failed: its own message says why ({brief})"
         ) from error

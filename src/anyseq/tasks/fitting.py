@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -104,6 +106,19 @@ def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
         return Validation(found, (found[decides] if higher_is_better else -found[decides], -found["loss"]))
 
     return validate
+
+
+def codecs_digest(task: Task) -> str:
+    """A hash of what the codecs have learnt, which is to be the same on all machines; empty where there is one process.
+    """
+    if ranks.world() == 1:
+        return ""
+    digest = hashlib.sha256()
+    with TemporaryDirectory() as folder:
+        task.save_codecs(Path(folder))
+        for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def trainer(

@@ -97,7 +97,13 @@ def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
 
 
 def begin_alike(model: nn.Module, objective: Objective, seed: int) -> None:
-    """The first rank's weights for all, and for each its own random numbers (the first has those of a run alone)."""
+    """The first rank's weights for all, and for each its own random numbers (the first has those of a run alone).
+
+    Raises:
+        UsageError: it is another model at another rank.
+    """
+    shapes = [(name, each.shape) for module in (model, objective) for name, each in module.named_parameters()]
+    ranks.refuse_others("the model", shapes)
     for module in (model, objective):
         ranks.copy_first([*module.parameters(), *module.buffers()])
     if not ranks.first():

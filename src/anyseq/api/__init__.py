@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from anyseq.api.checking import CheckReport, check
     from anyseq.api.comparing import RunStatus, compare_runs, status
     from anyseq.api.conversation import Conversation
-    from anyseq.api.folders import default_folder, holds_seeds, home_and_about, refuse_existing
+    from anyseq.api.folders import begun_before, default_folder, holds_seeds, home_and_about, refuse_existing
     from anyseq.api.runs import Trained, resume, train
     from anyseq.api.seeds import SeedRuns, Spread, read_seeds, resume_seeds, train_seeds
     from anyseq.api.use import Predictor, compare, load
@@ -28,7 +28,7 @@ else:
             "anyseq.api.weights": "average",
             "anyseq.api.checking": "CheckReport check",
             "anyseq.api.conversation": "Conversation",
-            "anyseq.api.folders": "default_folder holds_seeds home_and_about refuse_existing",
+            "anyseq.api.folders": "begun_before default_folder holds_seeds home_and_about refuse_existing",
             "anyseq.api.runs": "Trained resume train",
             "anyseq.api.seeds": "SeedRuns Spread read_seeds resume_seeds train_seeds",
             "anyseq.api.comparing": "RunStatus compare_runs status",
@@ -50,6 +50,7 @@ __all__ = [
     "Spread",
     "Trained",
     "average",
+    "begun_before",
     "check",
     "compare",
     "compare_runs",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from anyseq.config import load_resolved, read_about
+from anyseq.core.launch import launch
 from anyseq.errors import ModelFolderError, OutputExistsError
 
 FORMAT = 1
@@ -72,6 +73,20 @@ def refuse_existing(folder: Path, overwrite: bool, go_on: str = "go on with it (
 def holds_seeds(folder: Path) -> bool:
     """Whether a folder holds runs of one recipe with several seeds, as `train_seeds` makes them."""
     return (folder / PLAN).is_file()
+
+
+def begun_before(folder: Path) -> bool:
+    """Whether torchrun has started its processes anew, and those before had begun the run in this folder."""
+    launched = launch()
+    if not launched.restarts or launched.identity is None or not (folder / "config.yaml").is_file():
+        return False
+    return read_about(folder).get("launch") == launched.identity
+
+
+def about_launch() -> dict[str, str]:
+    """What a model folder says of who began it, for `begun_before`."""
+    identity = launch().identity
+    return {} if identity is None else {"launch": identity}
 
 
 def clear(folder: Path) -> None:

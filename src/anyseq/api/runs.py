@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,15 @@ from anyseq.api.data_files import (
     refuse_changed,
     write_data_files,
 )
-from anyseq.api.folders import FORMAT, clear, default_folder, home_and_about, refuse_existing
+from anyseq.api.folders import (
+    FORMAT,
+    about_launch,
+    begun_before,
+    clear,
+    default_folder,
+    home_and_about,
+    refuse_existing,
+)
 from anyseq.api.going_on import ended_and_saved, ending_at, judged, refuse_edited, refuse_other_changes
 from anyseq.api.preparing import Tell, prepare
 from anyseq.api.transfer import Start
@@ -28,15 +37,16 @@ from anyseq.api.use import Predictor
 from anyseq.api.watching import draw_curves, facts_to_watch, watched
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
-from anyseq.core import Item
+from anyseq.core import Item, ranks
 from anyseq.errors import ModelFolderError, UsageError
 from anyseq.tasks.base import AtFaults, Task, TaskConfig
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
-from anyseq.tasks.fitting import trainer
+from anyseq.tasks.fitting import codecs_digest, trainer
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints, write_atomically
 from anyseq.training.disk import claimed
+from anyseq.training.distributed import writing_to
 from anyseq.training.progress import Listener, Silent
 from anyseq.training.recovery import newest_whole
 
@@ -66,6 +76,7 @@ class Trained:
     predictor: Predictor
 
 
+@ranks.together()
 def train(
     recipe: str | Path,
     output: str | Path | None = None,
@@ -80,7 +91,7 @@ def train(
     overrides: Sequence[str] | Mapping[str, Any] = (),
     **sections: Any,
 ) -> Trained:
-    """Train a recipe.
+    """Train a recipe; processes that torchrun has started do so together.
 
     Args:
         recipe: A name of `anyseq recipes`, or a YAML file.
@@ -103,14 +114,17 @@ def train(
         OutputExistsError: the folder holds a run and `overwrite` is off.
     """
     folder = default_folder(recipe) if output is None else Path(output)
-    refuse_existing(folder, overwrite)
+    again = begun_before(folder)
+    refuse_existing(folder, overwrite or again)
     config = read_recipe(recipe, overrides, sections)
+    how: dict[str, Any] = {"device": device, "threads": threads, "precision": precision, "listener": listener}
+    if again and (folder / "last").is_file():
+        return resume(folder, overrides=_data_alone(overrides, sections), trust=trust, **how)
 
     def claim(own: Path) -> None:
-        refuse_existing(own, overwrite)  # again, now that no other run can come to it
+        refuse_existing(own, overwrite or again)  # now that no other run can come to it
         clear(own)
 
-    how: dict[str, Any] = {"device": device, "threads": threads, "precision": precision, "listener": listener}
     return train_as(config, recipe_name(recipe), folder, start_from=start_from, trust=trust, claim=claim, **how)
 
 
@@ -152,25 +166,55 @@ def train_as(
         claim: Is called with the folder when nothing can be refused any more, before anything is written.
     """
     use_threads(threads)
-    where, listener = resolve_device(device), listener or Silent()
+    where, listener = resolve_device(device), _heard(listener)
     cast = autocast(precision, where)
-    with claimed(folder, listener.noted):
+    with _held(folder, listener):
         start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
         run = _prepare(start, listener.noted, "stop")
         refuse_recurrent(precision, run.task.model)
-        loop = trainer(run.task, run.splits, folder, watched(listener, start.config, folder), cast, where)
+        about_data = run.about_data
+        ranks.refuse_others("the data or what codecs learnt of them", (about_data, codecs_digest(run.task)))
+        loop = trainer(run.task, run.splits, folder, _watched(listener, start.config, folder), cast, where)
         loop.checkpoints.recipe = dump(start.config)
         # Nothing was written so far: whatever could be refused has been.
-        claim(folder)
-        _write_first(run, folder)
+        if ranks.first():
+            claim(folder)
+            _write_first(run, folder)
         loop.save()  # with the recipe, which comes last, there is a checkpoint to go on from
-        versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
-        about = {"format": FORMAT, **versions, "recipe": name, **run.about_data, **facts_to_watch(run.task)}
-        write_atomically(folder / "config.yaml", dump(start.config, about))
+        if ranks.first():
+            versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
+            about = {"format": FORMAT, **versions, "recipe": name, **about_data, **about_launch()}
+            write_atomically(folder / "config.yaml", dump(start.config, {**about, **facts_to_watch(run.task)}))
         return _finish(run, folder, loop.run(), listener)
 
 
+def _heard(listener: Listener | None) -> Listener:
+    """Who is told how it goes: of several ranks the first one's listener."""
+    return Silent() if listener is None or not ranks.first() else listener
+
+
+def _watched(listener: Listener, config: TaskConfig, folder: Path, step: int = 0) -> Listener:
+    """What draws the curves besides, and writes events: of several ranks at the first."""
+    return watched(listener, config, folder, step) if ranks.first() else listener
+
+
+def _held(folder: Path, listener: Listener) -> AbstractContextManager[None]:
+    """The folder for this run alone: the first rank holds it."""
+    return claimed(folder, listener.noted) if ranks.first() else nullcontext()
+
+
+def _data_alone(
+    overrides: Sequence[str] | Mapping[str, Any], sections: Mapping[str, Any]
+) -> Sequence[str] | Mapping[str, Any]:
+    """Of what a run was started with, where its data are: it may have come from Python."""
+    if not isinstance(overrides, Mapping):
+        return [word for word in overrides if word.startswith("data.")]
+    return {key: value for key, value in {**overrides, **sections}.items() if key.startswith("data")}
+
+
 def _write_first(run: _Run, folder: Path) -> None:
+    """Make the folder, with all of it that does not come of training, but for the recipe."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "codecs").mkdir()
     run.task.save_codecs(folder / "codecs")
     if run.splits.left_out:
@@ -180,6 +224,7 @@ def _write_first(run: _Run, folder: Path) -> None:
         write_data_files(run.files, folder)
 
 
+@ranks.together()
 def resume(
     folder: str | Path,
     *,
@@ -207,9 +252,9 @@ def resume(
         UsageError: an override changes what may not change; or the folder cannot be written to.
         FolderInUseError: another run is at work there.
     """
-    folder, listener = Path(folder), listener or Silent()
+    folder, listener = Path(folder), _heard(listener)
     home_and_about(folder)  # before anything is made
-    with claimed(folder, listener.noted):
+    with _held(folder, listener):
         return _resume(folder, more_steps, device, threads, precision, listener, overrides, trust)
 
 
@@ -229,7 +274,7 @@ def _resume(
     refuse_other_changes(kept, config)
     step = newest_whole(checkpoints, lambda note: listener.noted(note, "warning"))
     refuse_edited(checkpoints, step, config)
-    if more_steps is not None:
+    if more_steps is not None and not begun_before(folder):  # else they stand in its configuration by now
         planned = step if judged(folder) == step else max(step, config.training.max_steps or 0)
         config = load_resolved(folder, ending_at(overrides, planned + more_steps), trust=trust)
     if lost := given_from_python(config):
@@ -244,16 +289,18 @@ def _resume(
     start = Start(config, checkpoints.step_folder(step))
     run = _prepare(start, listener.noted, "off")  # what there is to say was said when it began
     refuse_recurrent(precision, run.task.model)
+    ranks.refuse_others("the data and the last checkpoint", (step, run.about_data))
     if about.get("data") != fingerprint(run.splits, run.files if read_data_files(folder) is not None else ()):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
-    loop = trainer(run.task, run.splits, folder, watched(listener, config, folder, step), cast, where)
+    loop = trainer(run.task, run.splits, folder, _watched(listener, config, folder, step), cast, where)
     loop.checkpoints.recipe = dump(config)
     loop.restore(step)
     if more_steps is not None:
         loop.standing = replace(loop.standing, given_up=None)  # whoever asks for more has seen why it stopped
     if reason := loop.ending():
         listener.noted(f"nothing is left to train: {reason}; --more-steps N trains on")
-    write_atomically(folder / "config.yaml", dump(config, about))
+    if ranks.first():
+        write_atomically(folder / "config.yaml", dump(config, {**about, **about_launch()}))
     return _finish(run, folder, loop.run(), listener)
 
 
@@ -304,9 +351,11 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
 
 def _judge(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     task, splits, test = run.task, run.splits, None
+    ranks.wait()  # for the last checkpoint
     load_weights(task, folder)
-    for note in task.settle(splits.dev, folder / "codecs"):
-        listener.noted(note, "note")
+    with writing_to(folder / "codecs") as codecs:
+        for note in task.settle(splits.dev, codecs):
+            listener.noted(note, "note")
     search = task.config.search
     dev = evaluate(task, *task.judged_by_targets(splits.dev), search)
     if (bleu := dev.metrics.get("bleu", 100.0)) < _NEXT_TO_NOTHING:
@@ -323,13 +372,19 @@ def _judge(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
         if found is not None
     }
     about = {"ended": ended, "step": Checkpoints(folder, keep=1).named("last"), **results}
-    write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))  # whatever follows
+    _write_results(folder, about)  # whatever follows
     trivial = _trivial(task, splits.train, splits.dev if run.test is None else run.test)
     if trivial is not None:
         about["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
-        write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
-    draw_curves(folder, task.config, f"finished: {ended}", listener)
+        _write_results(folder, about)
+    if ranks.first():
+        draw_curves(folder, task.config, f"finished: {ended}", listener)
     return Trained(folder, ended, run.notes, dev, test, trivial, Predictor(task))
+
+
+def _write_results(folder: Path, about: Mapping[str, Any]) -> None:
+    if ranks.first():
+        write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
 
 
 def _trivial(task: Task, train: Sequence[Item], items: Sequence[Item]) -> tuple[str, Mapping[str, float]] | None:

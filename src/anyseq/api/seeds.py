@@ -15,6 +15,7 @@ from typing import Any
 from anyseq.api.folders import FIGURES, PLAN, clear, default_folder, holds_seeds, refuse_existing
 from anyseq.api.runs import read_recipe, recipe_name, resume, train_as
 from anyseq.config import dump, given_from_python, load_recipe, recipe_tree
+from anyseq.core.launch import launch
 from anyseq.core.parts import LARGEST_SEED
 from anyseq.errors import ConfigError, Interrupted, ModelFolderError, RunError, UsageError
 from anyseq.tasks.devices import Precision
@@ -113,6 +114,7 @@ def train_seeds(
         RunError: every seed failed.
     """
     folder = default_folder(recipe) if output is None else Path(output)
+    _refuse_ranks()
     _refuse_seeds(seeds, [*_keys(overrides), *_keys(sections)])
     for each in (folder, *(_run(folder, seed) for seed in seeds)):
         refuse_existing(each, overwrite)
@@ -162,6 +164,7 @@ def resume_seeds(
         UsageError: something else is to change.
     """
     folder = Path(folder)
+    _refuse_ranks()
     name, seeds, start_from = _plan(folder)
     if other := [key for key in _keys(overrides) if not key.startswith("data.")]:
         raise UsageError(
@@ -198,6 +201,11 @@ def read_seeds(folder: Path) -> SeedRuns:
     _, seeds, _ = _plan(folder)
     failed, _ = read_mapping(folder / FIGURES)
     return _found(folder, seeds, {int(seed): why for seed, why in failed.get("failed", {}).items()})
+
+
+def _refuse_ranks() -> None:
+    if launch().several:
+        raise UsageError("--seeds trains in one process: start it without torchrun, or each seed by itself with it")
 
 
 def _each(

@@ -10,12 +10,14 @@ import typer
 
 from anyseq.cli.options import Everywhere, find
 from anyseq.cli.seeds import resume_seeds, show, train_seeds
+from anyseq.cli.several import in_ranks
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Trained
 
 
+@in_ranks
 def train(
     run: Everywhere,
     words: Annotated[
@@ -53,6 +55,9 @@ def train(
     With --seeds 1,2,3 it is trained into DIR/seed_1 and so on, one after the other; DIR/seeds.json has the mean and the
     sample standard deviation of every figure. --resume DIR goes on with what is left. A seed that fails (the loss is no
     number, say) is named at the end, with exit code 1, and the others are trained all the same.
+
+    Several processes make the same updates faster: torchrun --standalone --nproc-per-node 2 -m anyseq train RECIPE;
+    with --max-restarts N they go on from the last checkpoint when one has died.
     """
     if resume is not None:
         elsewhere = {"--output": output, "--overwrite": overwrite, "--from": start_from, "--seeds": seeds}
@@ -94,7 +99,8 @@ def train_anew(
 
     overrides = run.overrides(words)
     recipe_tree(recipe)
-    api.refuse_existing(api.default_folder(recipe) if output is None else output, overwrite)
+    folder = api.default_folder(recipe) if output is None else output
+    api.refuse_existing(folder, overwrite or api.begun_before(folder))
     if start_from is not None:
         find([start_from])
     from anyseq.training.progress import listener

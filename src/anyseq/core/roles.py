@@ -271,8 +271,15 @@ class Objective(nn.Module, ABC):
         """Why training should stop, seeing what a validation found; None: it goes on."""
         return None
 
+    def agree(self) -> None:
+        """An update was made, of whose batches each rank saw a share: bring to all ranks what all must know alike, such
+        as a sum in a buffer (`core.ranks.total`).
+        """
+
     def carried(self) -> Mapping[str, Tensor]:
-        """What goes from update to update besides parameters and buffers, by name; checkpointed with them."""
+        """What goes from update to update besides parameters and buffers, by name, with a row of the batch on axis 0;
+        checkpointed with them.
+        """
         return {}
 
     def carry_on(self, tensors: Mapping[str, Tensor]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from anyseq.core import Batch, Item
+from anyseq.core import Batch, Item, ranks
 from anyseq.data.batching import Batches, pack, padding_share
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.base import Task
@@ -20,6 +22,7 @@ from anyseq.tasks.evaluation import evaluate
 from anyseq.tasks.rewards import TaskRollouts, signs_of_collapse
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints
+from anyseq.training.distributed import ReadCheckpoints, ReadJournal, begin_alike
 from anyseq.training.journal import Journal
 from anyseq.training.loop import Trainer, Validation
 from anyseq.training.progress import Listener
@@ -106,6 +109,19 @@ def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
     return validate
 
 
+def codecs_digest(task: Task) -> str:
+    """A hash of what the codecs have learnt, which is to be the same on all machines; empty where there is one process.
+    """
+    if ranks.world() == 1:
+        return ""
+    digest = hashlib.sha256()
+    with TemporaryDirectory() as folder:
+        task.save_codecs(Path(folder))
+        for file in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def trainer(
     task: Task,
     splits: Splits,
@@ -122,6 +138,7 @@ def trainer(
     reward = task.config.objective.rewarded_by
     rollouts = None if reward is None else TaskRollouts(task, reward.build())
     objective = task.config.objective.build(rollouts).to(task.device)
+    begin_alike(task.model, objective, settings.seed)
     if settings.compile:
         refuse_without_compiler(task.device)
         objective.compile(dynamic=True)  # and with it all of the model that it calls
@@ -132,8 +149,8 @@ def trainer(
         make_batch=examples.batch,
         validate=validator(task, splits.dev),
         settings=settings,
-        checkpoints=Checkpoints(folder, settings.keep_checkpoints),
-        journal=Journal(folder / "metrics.jsonl"),
+        checkpoints=(Checkpoints if ranks.first() else ReadCheckpoints)(folder, settings.keep_checkpoints),
+        journal=(Journal if ranks.first() else ReadJournal)(folder / "metrics.jsonl"),
         listener=listener,
         autocast=autocast,
     )

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from anyseq.core import Objective
+from anyseq.core import Objective, ranks
 from anyseq.errors import ModelFolderError
 from anyseq.training.digests import changed, sealed, unsealed, write_digests
 from anyseq.training.disk import told_if_unsaved
@@ -35,8 +35,9 @@ def named_weights(module: nn.Module) -> dict[str, Tensor]:
 
 
 def objective_tensors(objective: Objective) -> dict[str, Tensor]:
-    """Its weights by name, and what goes from update to update besides."""
-    return {**named_weights(objective), **{_CARRIED + name: each for name, each in objective.carried().items()}}
+    """Its weights by name, and what goes from update to update besides: of the rows of all ranks."""
+    carried = objective.carried().items()
+    return {**named_weights(objective), **{_CARRIED + name: ranks.undealt(each) for name, each in carried}}
 
 
 def restore_objective(objective: Objective, tensors: Mapping[str, Tensor], origin: Path) -> None:
@@ -46,8 +47,8 @@ def restore_objective(objective: Objective, tensors: Mapping[str, Tensor], origi
         ModelFolderError: the weights are those of another objective.
     """
     load_into(objective, {name: each for name, each in tensors.items() if not name.startswith(_CARRIED)}, origin)
-    found = {name.removeprefix(_CARRIED): each for name, each in tensors.items() if name.startswith(_CARRIED)}
-    objective.carry_on(found)
+    carried = {name.removeprefix(_CARRIED): each for name, each in tensors.items() if name.startswith(_CARRIED)}
+    objective.carry_on({name: ranks.dealt(each) for name, each in carried.items()})
 
 
 def write_weights(tensors: Mapping[str, Tensor], file: Path) -> None:

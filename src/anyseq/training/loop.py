@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Batch, Loss, Model, Noise, Objective
+from anyseq.core import Batch, Loss, Model, Noise, Objective, ranks
 from anyseq.data.batching import Batches, Position
 from anyseq.errors import Interrupted, ModelFolderError, RunError
 from anyseq.training.averaging import WeightAverage
@@ -29,6 +29,7 @@ from anyseq.training.checkpoint import (
     objective_tensors,
     restore_objective,
 )
+from anyseq.training.distributed import Share, random_states, restore_random
 from anyseq.training.gradients import backward
 from anyseq.training.journal import Journal
 from anyseq.training.meter import Meter, memory_mb, minutes_left
@@ -99,7 +100,8 @@ class Trainer:
         self.optimiser = build_optimiser(self.parameters, settings)
         self.average = WeightAverage(model, settings.average) if settings.average else None
         self.standing, self.meter, self.signal, self.clock = Standing(), Meter(), 0, time.monotonic()
-        self.signalled = self.saved = self.clock
+        self.saved = 0.0  # seconds of training, at the last checkpoint
+        self.signalled, self.stopping = self.clock, 0  # the signal that came here; that all ranks know of
 
     def run(self) -> str:
         """Train until an end is reached and return which.
@@ -109,7 +111,7 @@ class Trainer:
             RunError: the loss is not finite.
         """
         stream = self.batches.batches(Position(self.standing.epoch, self.standing.batch))
-        self.clock = self.saved = time.monotonic()
+        self.clock, self.saved = time.monotonic(), self.standing.seconds
         with self._signals(), self._told():
             while (reason := self.ending()) is None:
                 began = time.monotonic()
@@ -131,11 +133,12 @@ class Trainer:
                     self._finite_loss()
                     self.save()
                     self.checkpoints.prune()
-                if self.signal:
+                if self.stopping:
                     self._stop_for_signal()
             if self.standing.validated != self.standing.step:
                 self._validate()
-            if self.signal:  # it came during the last validation, and must not start the final search
+            self._count_time()
+            if self.stopping:  # it came during the last validation, and must not start the final search
                 self._stop_for_signal()
         self.listener.ended(reason)
         return reason
@@ -189,19 +192,23 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_clip_norm, foreach=True)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+        self.objective.agree()
         if self.average is not None:
             self.average.update()
         return reported
 
     def _loss(self, rows: Tensor, epoch: int) -> Loss:
-        batch = self.meter.waiting(lambda: self.make_batch(rows, epoch))
+        share = Share.of(rows)
+        batch = self.meter.waiting(lambda: self.make_batch(share.rows, epoch))
         with self.autocast():
-            return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
+            loss = self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
+        return share.counted(loss)
 
     def _count_time(self) -> None:
-        """Count the seconds since they were last counted."""
+        """Count the seconds since they were last counted; all ranks agree on them, and on what signal has come."""
         now = time.monotonic()
-        self.standing, self.clock = replace(self.standing, seconds=self.standing.seconds + now - self.clock), now
+        seconds, signalled = ranks.largest(self.standing.seconds + now - self.clock, self.signal)
+        self.standing, self.clock, self.stopping = replace(self.standing, seconds=seconds), now, int(signalled)
 
     def _report(self) -> Report:
         loss, rate = self._finite_loss()
@@ -237,10 +244,11 @@ class Trainer:
         self.model.eval()
         began = self.standing.seconds
         with self._averaged():
-            found = self.validate()
+            found = ranks.of_first(self.validate())
         self._count_time()
         validating = self.standing.validating + self.standing.seconds - began
-        self.standing = replace(self.standing, validating=validating, given_up=self.objective.watch(found.metrics))
+        given_up = ranks.of_first(self.objective.watch(found.metrics))
+        self.standing = replace(self.standing, validating=validating, given_up=given_up)
         before = self.standing.best
         best = before is None or found.value > before
         stale = 0 if before is None or found.value[0] > before[0] else self.standing.stale + 1
@@ -262,16 +270,13 @@ class Trainer:
         return nullcontext() if self.average is None else self.average.applied()
 
     def _saving_is_due(self) -> bool:
-        return time.monotonic() - self.saved >= 60 * self.settings.save_minutes
+        return self.standing.seconds - self.saved >= 60 * self.settings.save_minutes
 
     def save(self) -> None:
         """Write a checkpoint: what predicts (the average, where there is one) and what training needs to go on."""
-        random = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            random["cuda"] = torch.cuda.get_rng_state()
         training = {
             "optimiser": optimiser_tensors(self.optimiser),
-            "random": random,
+            "random": random_states(),
             "objective": objective_tensors(self.objective),
         }
         if self.average is not None:
@@ -280,7 +285,7 @@ class Trainer:
         self.standing = replace(self.standing, unreported=self.meter.state)
         with self._averaged():
             self.checkpoints.save(self.standing.step, named_weights(self.model), training, asdict(self.standing))
-        self.saved = time.monotonic()
+        self.saved = self.standing.seconds
 
     def restore(self, step: int) -> None:
         """Go back to a checkpoint, to go on as if never stopped.
@@ -301,9 +306,7 @@ class Trainer:
                 load_into(self.model, tensors["unaveraged"], folder)
             restore_objective(self.objective, tensors["objective"], folder)
             restore_optimiser(self.optimiser, tensors["optimiser"])
-            torch.set_rng_state(tensors["random"]["cpu"])
-            if torch.cuda.is_available() and "cuda" in tensors["random"]:
-                torch.cuda.set_rng_state(tensors["random"]["cuda"])
+            restore_random(tensors["random"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelFolderError(f"{folder / 'training'} is incomplete or of another version ({error})") from error
         self._restore_best()
@@ -324,18 +327,20 @@ class Trainer:
                 self.checkpoints.mark_best(best)
                 return
             self.listener.noted(f"{home / WEIGHTS}: {fault}; the best from here on counts", "warning")
-            shutil.rmtree(home)  # or its step, when it comes again, would be taken for saved
+            if ranks.first():
+                shutil.rmtree(home)  # or its step, when it comes again, would be taken for saved
         self.standing = replace(self.standing, best=None, best_step=0)
         self.checkpoints.forget_best()
 
     def _stop_for_signal(self) -> None:
-        name = signal.Signals(self.signal).name
+        name = signal.Signals(self.stopping).name
         self._finite_loss()
         self.save()
+        ranks.wait()  # torchrun ends them all when one has gone
         raise Interrupted(
             f"stopped by {name} at step {self.standing.step}, everything saved; "
             f"go on with: anyseq train --resume {self.checkpoints.folder}",
-            self.signal,
+            self.stopping,
         )
 
     @contextmanager

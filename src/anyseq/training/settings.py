@@ -33,7 +33,7 @@ class TrainingConfig(PartConfig):
         1e-5, gt=0, description="plateau: training ends when the learning rate would fall below it; null: it never does"
     )
     warmup_steps: int = Field(400, ge=0, description="updates over which the learning rate rises from 0")
-    batch_tokens: int = Field(4096, ge=1, description="padded tokens of a batch on its longer side")
+    batch_tokens: int = Field(4096, ge=1, description="padded tokens of a batch (of all processes) on its longer side")
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added before an update")
     grad_clip_norm: float | None = Field(1.0, gt=0, description="longest gradient; null: no clipping")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of the matrices")

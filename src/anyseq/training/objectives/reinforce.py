@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from anyseq.core import Batch, Decoder, LossPart, Memory, Noise, Padded
+from anyseq.core import Batch, Decoder, LossPart, Memory, Noise, Padded, ranks
 from anyseq.training.objectives.reward import FromReward, RewardSettings, at_rest, needed, per_row
 from anyseq.training.rollouts import Rollouts
 
@@ -100,6 +100,12 @@ class Reinforce(FromReward):
         if self.baseline == "moving_average":
             return torch.full_like(rewards, self._moving(rewards, int(noise.step[0]))), {}
         return torch.zeros_like(rewards), {}
+
+    def agree(self) -> None:
+        """The rewards of the present update are those of all ranks."""
+        super().agree()
+        if self.baseline == "moving_average":
+            self.average[1:3] = ranks.total(self.average[1:3])
 
     def _moving(self, rewards: Float[Tensor, " row"], step: int) -> float:
         """The average over former updates, 0 before the first; takes in the rewards of this one."""

@@ -29,7 +29,9 @@ def train(
         Path | None,
         typer.Option("--from", metavar="MODEL", help="Start from this model; of another task's, with what reads."),
     ] = None,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR, stopped or killed.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR, stopped or killed.")
+    ] = None,
     more_steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="With --resume: N steps more than were planned.")
     ] = None,

@@ -313,6 +313,7 @@ class Trainer:
         self.journal.cut_after(step)
         self.checkpoints.mark_last(step)
         self.checkpoints.cut_after(step)
+        self.checkpoints.prune()  # a kill may have come before it
 
     def _restore_best(self) -> None:
         """Name the best of that time, if it is still there: a better one, which is now to be cut, may have replaced it.

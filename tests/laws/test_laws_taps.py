@@ -143,7 +143,8 @@ def test_paths_are_those_of_the_modules() -> None:
         stack(x, valid)
     assert set(listener.heard) == {
         "layers.0.turned.backward_cell",
-        *(f"layers.0.{way}_cell.gates.{gate}" for way in ("forward", "backward") for gate in ("input", "forget", "output")),
+        *(f"layers.0.forward_cell.gates.{gate}" for gate in ("input", "forget", "output")),
+        *(f"layers.0.backward_cell.gates.{gate}" for gate in ("input", "forget", "output")),
         "layers.1.cell.gates.reset", "layers.1.cell.gates.update",
     }  # fmt: skip
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from anyseq.api.checking import CheckReport, check
     from anyseq.api.conversation import Conversation
     from anyseq.api.folders import default_folder, home_and_about, refuse_existing
+    from anyseq.api.inspecting import inspect, inspect_items
     from anyseq.api.runs import Trained, resume, train
     from anyseq.api.use import Predictor, compare, load
     from anyseq.api.weights import average
@@ -27,6 +28,7 @@ else:
             "anyseq.api.checking": "CheckReport check",
             "anyseq.api.conversation": "Conversation",
             "anyseq.api.folders": "default_folder home_and_about refuse_existing",
+            "anyseq.api.inspecting": "inspect inspect_items",
             "anyseq.api.runs": "Trained resume train",
             "anyseq.api.use": "Predictor compare load",
             "anyseq.data.pairs": "pairs",
@@ -48,6 +50,8 @@ __all__ = [
     "default_folder",
     "home_and_about",
     "info",
+    "inspect",
+    "inspect_items",
     "load",
     "pairs",
     "refuse_existing",

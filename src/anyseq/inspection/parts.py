@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -20,6 +20,7 @@ class ModelPart:
         path: Where it is in the model, as `named_modules` says.
         module: The part itself; its embedding, or output, is a part of its own.
         parameters: How many are its own.
+        products: Multiplications with weights at each place it reads or writes; a look into a table is none.
         tied_to: The part whose weights are its weights, too; None for none.
     """
 
@@ -27,6 +28,7 @@ class ModelPart:
     path: str
     module: nn.Module
     parameters: int
+    products: int = 0
     tied_to: str | None = None
 
 
@@ -46,8 +48,19 @@ def parts_of(model: Model) -> list[ModelPart]:
             elif isinstance(module, OutputEmbedding):
                 tied_to = owner
         if own or tied_to is not None:
-            found.append(ModelPart(name, path, module, own, tied_to))
+            found.append(ModelPart(name, path, module, own, _products(name, module, owners), tied_to))
     return sorted(found, key=lambda part: 2 if part.module is model else int(isinstance(part.module, OutputEmbedding)))
+
+
+def _products(name: str, module: nn.Module, owners: Mapping[int, str]) -> int:
+    """One for each weight of its matrices, and of those it shares where it multiplies by them."""
+    return sum(
+        parameter.numel()
+        for each in module.modules()
+        if not isinstance(each, nn.Embedding)
+        for parameter in each.parameters(recurse=False)
+        if parameter.dim() >= 2 and (owners[id(parameter)] == name or isinstance(module, OutputEmbedding))
+    )
 
 
 def _named(model: Model) -> Iterator[tuple[str, str, nn.Module]]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+
 from anyseq.core import Emission, Hypotheses, Model
 from anyseq.nn.emissions import Discrete
 from anyseq.nn.taps import Listener
@@ -80,17 +82,17 @@ def record(model: Model, search: Callable[[], Hypotheses]) -> tuple[Hypotheses, 
     return found, list(listener.heard.get("decoder.search", ()))
 
 
-def tree(steps: Sequence[Any], best: Sequence[int], name: Callable[[int], str], first: int = 0) -> tuple[Node, ...]:
+def tree(steps: Sequence[Any], best: Sequence[int], name: Callable[[int], str]) -> tuple[Node, ...]:
     """The tree of a search of one source.
 
     Args:
         steps: As `record` gives them.
-        best: The symbols of the output that was given, behind its prefix.
+        best: The symbols of the output that was given, its prefix included, which the tree begins behind.
         name: Shows a symbol.
-        first: Symbols of the prefix.
     """
     nodes: list[Node] = []
-    symbols: list[int] = []
+    first = int(steps[0][0].rows.steps[0]) if steps else 0
+    best = best[first:]
     above: list[int] = []  # the node of each child of the step before
     for number, (live, kept) in enumerate(steps):
         lives = {int(child) for child, alive in zip(kept.heir.tolist(), kept.alive.tolist(), strict=True) if alive}
@@ -106,12 +108,12 @@ def tree(steps: Sequence[Any], best: Sequence[int], name: Callable[[int], str], 
             given = parent < 0 or nodes[parent].best
             chosen = given and number < len(best) and value == best[number] and fate != "pruned"
             here.append(len(nodes))
-            symbols.append(value)
             nodes.append(Node(parent, first + number + 1, name(value), log_probs[child], fate, chosen))
         above = here
     return tuple(nodes)
 
 
+@torch.inference_mode()
 def choices(emission: Emission, row: int, said: Sequence[int], name: Callable[[int], str]) -> tuple[Choices, ...]:
     """What was likeliest at each place of one row of an unrolled emission; nothing where it has no table."""
     if not isinstance(emission, Discrete):

@@ -55,21 +55,34 @@ class Inspection:
         return plain(lean, lambda array: _rounded(array).tolist())
 
 
-def plain(value: Any, of_array: Callable[[np.ndarray], Any]) -> Any:
-    """Dataclasses as mappings, arrays as said, numbers rounded, what is not finite as None."""
+def plain(value: Any, of_array: Callable[[np.ndarray], Any], columns: bool = False) -> Any:
+    """Dataclasses as mappings, arrays as said, numbers rounded, what is not finite as None.
+
+    Args:
+        value: Anything made of these.
+        of_array: What becomes of an array.
+        columns: Write several dataclasses of one kind as `{"columns": {field: [of each]}}`, which is shorter.
+    """
     if dataclasses.is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name), of_array) for field in dataclasses.fields(value)}
+        return {name: plain(getattr(value, name), of_array, columns) for name in _fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): plain(each, of_array) for name, each in value.items()}
+        return {str(name): plain(each, of_array, columns) for name, each in value.items()}
     if isinstance(value, np.ndarray):
         return of_array(value)
     if isinstance(value, str) or value is None:
         return value
     if isinstance(value, Sequence):
-        return [plain(each, of_array) for each in value]
+        if columns and len(value) > 1 and all(dataclasses.is_dataclass(each) for each in value):
+            rows = {name: [getattr(each, name) for each in value] for name in _fields(value[0])}
+            return {"columns": plain(rows, of_array, columns)}
+        return [plain(each, of_array, columns) for each in value]
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None
     return value
+
+
+def _fields(value: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(value)]
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:

@@ -87,7 +87,7 @@ class Inspector:
         self.said = list(self._read(items, wanted) if task.prompted else self._found(items, wanted))
         if not self.said:
             raise UsageError("there is nothing to inspect: the input holds no line that the model could read")
-        self.judged = references is not None
+        self.judged = references is not None or task.prompted
         self.kept = self.said[:shown]
 
     def _read(self, items: Sequence[Item], wanted: Sequence[Sequence[str]]) -> Iterator[Said]:

@@ -87,7 +87,7 @@ def histogram(lengths: Sequence[int]) -> tuple[Group, ...]:
     wide = -(-(high - low + 1) // _BARS)
     found = Counter((length - low) // wide for length in lengths)
     return tuple(
-        Group(low + at * wide, low + (at + 1) * wide - 1, found[at], found[at] / len(lengths))
+        Group(float(low + at * wide), float(low + (at + 1) * wide - 1), found[at], found[at] / len(lengths))
         for at in range((high - low) // wide + 1)
     )
 

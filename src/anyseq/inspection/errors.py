@@ -47,7 +47,7 @@ class Answers:
 
     Attributes:
         wanted: The right symbols.
-        likeliest: The model's own.
+        likeliest: The model's own; of outputs that are no symbols there are neither.
         confidence: Their probabilities.
         loss: Of the right ones, in nats.
     """
@@ -55,7 +55,7 @@ class Answers:
     wanted: tuple[str, ...]
     likeliest: tuple[str, ...]
     confidence: Float[np.ndarray, " place"]
-    loss: Float[np.ndarray, " place"]
+    loss: Float[np.ndarray, " target"]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def errors(items: Sequence[Judged], answers: Sequence[Answers], metric: str, hig
         tuple(sorted(items, key=goodness)),
         by_length([(item.length, item.score) for item in items if item.score is not None]),
         tuple((wanted, given, count) for (wanted, given), count in wrong.most_common(_MOST_CONFUSIONS)),
-        tuple(Group(at, at, len(each), float(np.mean(each))) for at, each in sorted(by_position.items())),
+        tuple(Group(float(at), float(at), len(each), float(np.mean(each))) for at, each in sorted(by_position.items())),
         curve,
         error,
         _most(item.repeated for item in items),
@@ -177,7 +177,7 @@ def by_length(pairs: Sequence[tuple[int, float]]) -> tuple[Group, ...]:
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, _LENGTH_BINS + 1), method="lower"))
     at = np.clip(np.searchsorted(edges, lengths, side="right") - 1, 0, max(0, len(edges) - 2))
     return tuple(
-        Group(int(lengths[at == each].min()), int(lengths[at == each].max()), int((at == each).sum()),
+        Group(float(lengths[at == each].min()), float(lengths[at == each].max()), int((at == each).sum()),
               float(scores[at == each].mean()))
         for each in np.unique(at)
     )  # fmt: skip

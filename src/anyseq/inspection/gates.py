@@ -36,7 +36,7 @@ class Trace:
     path: str
     over: str
     places: tuple[str, ...]
-    gates: Mapping[str, Float[np.ndarray, "place cell"]]
+    gates: Mapping[str, Float[np.ndarray, "place gated"]]
     states: Mapping[str, Float[np.ndarray, "place cell"]]
     cells: Int[np.ndarray, " cell"]
 
@@ -159,7 +159,10 @@ def _traces(reading: Reading) -> list[tuple[Trace, ...]]:
     for row in range(len(reading.shown)):
         traces = []
         for path, kinds in names.items():
+            steps = next(each for (part, _, _), each in values.items() if part == path).shape[1]
             read = reading.places(path, row)
+            if steps < len(read):  # it goes fewer steps than there are places: of a forecast all at once, one
+                read = tuple(str(step) for step in range(1, steps + 1))
             own = {
                 kind: {name: values[path, kind, name][row, : len(read)] for name in found}
                 for kind, found in kinds.items()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from anyseq.core import Batch, Emission, Model
 from anyseq.inspection.reading import numpy_of
 from anyseq.inspection.shown import Shown
+from anyseq.nn.continuous import Continuous
 from anyseq.nn.emissions import Discrete
 from anyseq.nn.taps import Listener
 
@@ -55,8 +56,8 @@ def gradients(model: Model, batch: Batch, shown: Sequence[Shown]) -> Gradients |
     """Measure the connectivity of each output with each input.
 
     The inputs are the vectors of the source's places; where there is no source, those of what was said before. An
-    output's logit is that of the symbol that was said, before the softmax; of a decoder of vectors its
-    log-probability stands for it.
+    output's logit is that of the symbol that was said, before the softmax; of a decoder of vectors the
+    numbers that it gives, summed, stand for it.
 
     Args:
         model: Any whose source is embedded place by place.
@@ -120,10 +121,10 @@ def _forward(model: Model, batch: Batch) -> tuple[Tensor | None, Emission]:
 
 def _logits(emission: Emission, values: Tensor) -> Float[Tensor, "row time"]:
     """Of what was said, before the softmax."""
-    if not isinstance(emission, Discrete):
-        found = emission.log_prob(values)
-    else:
+    if isinstance(emission, Discrete):
         found = emission.logits().gather(-1, values[..., None])[..., 0]
+    else:
+        found = emission.middle().sum(-1) if isinstance(emission, Continuous) else emission.log_prob(values)
     return torch.where(emission.valid, found, 0.0) if emission.valid is not None else found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -40,26 +40,28 @@ def parts_of(model: Model) -> list[ModelPart]:
     found: list[ModelPart] = []
     owners: dict[int, str] = {}
     for name, path, module in _named(model):
-        own, tied_to = 0, None
+        own, tied_to = [], None
         for parameter in module.parameters():
-            owner = owners.setdefault(id(parameter), name)
-            if owner == name:
-                own += parameter.numel()
+            if id(parameter) not in owners:
+                own.append(parameter)
             elif isinstance(module, OutputEmbedding):
-                tied_to = owner
+                tied_to = owners[id(parameter)]
+        owners |= {id(parameter): name for parameter in own}
         if own or tied_to is not None:
-            found.append(ModelPart(name, path, module, own, _products(name, module, owners), tied_to))
+            count = sum(parameter.numel() for parameter in own)
+            found.append(ModelPart(name, path, module, count, _products(module, own), tied_to))
     return sorted(found, key=lambda part: 2 if part.module is model else int(isinstance(part.module, OutputEmbedding)))
 
 
-def _products(name: str, module: nn.Module, owners: Mapping[int, str]) -> int:
-    """One for each weight of its matrices, and of those it shares where it multiplies by them."""
+def _products(module: nn.Module, own: Sequence[nn.Parameter]) -> int:
+    """One for each weight of its own matrices; an output's count, whosever they are."""
+    counted = {id(parameter) for parameter in own}
     return sum(
         parameter.numel()
         for each in module.modules()
         if not isinstance(each, nn.Embedding)
         for parameter in each.parameters(recurse=False)
-        if parameter.dim() >= 2 and (owners[id(parameter)] == name or isinstance(module, OutputEmbedding))
+        if parameter.dim() >= 2 and (id(parameter) in counted or isinstance(module, OutputEmbedding))
     )
 
 

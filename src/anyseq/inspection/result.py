@@ -61,7 +61,7 @@ def plain(value: Any, of_array: Callable[[np.ndarray], Any], columns: bool = Fal
     Args:
         value: Anything made of these.
         of_array: What becomes of an array.
-        columns: Write several dataclasses of one kind as `{"columns": {field: [of each]}}`, which is shorter.
+        columns: Write several dataclasses of one kind as `{"field by field": {field: [of each]}}`, which is shorter.
     """
     if dataclasses.is_dataclass(value):
         return {name: plain(getattr(value, name), of_array, columns) for name in _fields(value)}
@@ -74,7 +74,7 @@ def plain(value: Any, of_array: Callable[[np.ndarray], Any], columns: bool = Fal
     if isinstance(value, Sequence):
         if columns and len(value) > 1 and all(dataclasses.is_dataclass(each) for each in value):
             rows = {name: [getattr(each, name) for each in value] for name in _fields(value[0])}
-            return {"columns": plain(rows, of_array, columns)}
+            return {"field by field": plain(rows, of_array, columns)}
         return [plain(each, of_array, columns) for each in value]
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None

@@ -129,8 +129,11 @@ class Inspector:
         )
 
     def _readable(self, values: Tensor) -> Tensor:
-        """Symbols that the decoder can read: what only a source has is unknown to one that does not copy."""
+        """What the decoder can read: of symbols that only a source has nothing, unless it copies; of vectors no interval.
+        """
         stream = self.task.codecs["target"].stream
+        if isinstance(stream, Vectors) and values.dim() == 2:
+            return values[:, : stream.dim]
         if isinstance(stream, Symbols) and self.task.copied_length is None:
             return values.masked_fill(values >= stream.vocab_size, stream.unknown)
         return values

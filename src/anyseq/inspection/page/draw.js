@@ -34,10 +34,9 @@ function revive(value) {
   if (Array.isArray(value)) return value.map(revive);
   if (value === null || typeof value !== "object") return value;
   if ("bytes" in value) return new Numbers(value);
-  if ("columns" in value) {
-    const names = Object.keys(value.columns);
-    return value.columns[names[0]].map((_, at) =>
-      Object.fromEntries(names.map((name) => [name, revive(value.columns[name][at])])));
+  if ("field by field" in value) {
+    const fields = value["field by field"], names = Object.keys(fields);
+    return fields[names[0]].map((_, at) => Object.fromEntries(names.map((name) => [name, revive(fields[name][at])])));
   }
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, revive(each)]));
 }

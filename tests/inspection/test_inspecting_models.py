@@ -78,7 +78,7 @@ def test_every_kind_of_model(untrained: Untrained, case: str) -> None:
                 assert trace.places == read
                 values = [*trace.gates.values(), *trace.states.values()]
                 assert {each.shape for each in values} == {(len(trace.places), len(trace.cells))}
-                assert all(0 <= each.min() and each.max() <= 1 for each in trace.gates.values())
+                assert all(each.min() >= 0 and each.max() <= 1 for each in trace.gates.values())
     assert (found.search is not None) is searched
     assert (found.gradients is not None) is reached
     if found.gradients is not None:

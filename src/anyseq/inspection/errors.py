@@ -174,8 +174,8 @@ def by_length(pairs: Sequence[tuple[int, float]]) -> tuple[Group, ...]:
     ordered = sorted(pairs)
     lengths: Int[np.ndarray, " item"] = np.array([length for length, _ in ordered])
     scores = np.array([score for _, score in ordered])
-    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, _LENGTH_BINS + 1), method="lower"))
-    at = np.clip(np.searchsorted(edges, lengths, side="right") - 1, 0, max(0, len(edges) - 2))
+    begins = np.unique(np.quantile(lengths, np.arange(_LENGTH_BINS) / _LENGTH_BINS, method="higher"))
+    at = np.searchsorted(begins, lengths, side="right") - 1
     return tuple(
         Group(float(lengths[at == each].min()), float(lengths[at == each].max()), int((at == each).sum()),
               float(scores[at == each].mean()))

@@ -57,7 +57,7 @@ def gradients(model: Model, batch: Batch, shown: Sequence[Shown]) -> Gradients |
 
     The inputs are the vectors of the source's places; where there is no source, those of what was said before. An
     output's logit is that of the symbol that was said, before the softmax; of a decoder of vectors the
-    numbers that it gives, summed, stand for it.
+    numbers that it gives, summed, stand for it (of zeros and ones their log-probability).
 
     Args:
         model: Any whose source is embedded place by place.
@@ -125,6 +125,8 @@ def _logits(emission: Emission, values: Tensor) -> Float[Tensor, "row time"]:
         found = emission.logits().gather(-1, values[..., None])[..., 0]
     else:
         found = emission.middle().sum(-1) if isinstance(emission, Continuous) else emission.log_prob(values)
+        if not found.requires_grad:  # a middle of 0 or 1
+            found = emission.log_prob(values)
     return torch.where(emission.valid, found, 0.0) if emission.valid is not None else found
 
 

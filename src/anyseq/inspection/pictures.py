@@ -47,15 +47,16 @@ def _attention(inspection: Inspection, folder: Path, model: str) -> Iterator[Pat
         shown = last_over_source(maps)
         if shown is not None and max(shown.weights.shape[1:]) <= _MOST_PLACES:
             path = folder / f"{model}attention_{number}.png"
-            labels = ([_plain(each) for each in side] for side in (shown.columns, shown.rows))
-            draw(torch.from_numpy(np.ascontiguousarray(shown.weights.mean(0))), *labels, path)
+            source, target = ([_plain(each) for each in side] for side in (shown.columns, shown.rows))
+            draw(torch.from_numpy(np.ascontiguousarray(shown.weights.mean(0))), source, target, path)
             yield path
 
 
 def last_over_source(maps: Sequence[AttentionMap]) -> AttentionMap | None:
     """The top layer's map of the output over the source; where there is none, the last of any kind."""
     over = [each for each in maps if each.looks == "output" and each.at != "itself"]
-    return (over or list(maps) or [None])[-1]
+    chosen = over or maps
+    return chosen[-1] if chosen else None
 
 
 def _gates(gates: Gates, folder: Path, model: str) -> Iterator[Path]:

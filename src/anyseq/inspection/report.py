@@ -18,11 +18,11 @@ from anyseq.inspection.pictures import pictures
 from anyseq.inspection.result import Inspection, plain
 
 EXPLAINED: Mapping[str, str] = {
-    "attention": "Each row is something the model wrote (or read), and the darker a cell, the more it looked at what "
+    "attention": "Each row is something the model wrote (or read), and the stronger a cell, the more it looked at what "
     "stands above it while it did so.",
     "gates": "A gate near 1 lets through and near 0 holds back, so the lines show when the model takes in, keeps and "
     "gives out what it remembers; below, one cell's value colours the text, red above zero and blue below.",
-    "gradients": "The darker a cell, the more the score of what was said would change if what was read there were a "
+    "gradients": "The stronger a cell, the more the score of what was said would change if what was read there were a "
     "little different: how far back the model really looks.",
     "search": "At every step the beam keeps its likeliest beginnings and drops the rest; the green branch became the "
     "output, pale ones were pruned, and the table says what else the model thought of.",
@@ -32,7 +32,7 @@ EXPLAINED: Mapping[str, str] = {
 }
 """Each view in a sentence."""
 SCRIPTS = ("draw.js", "report.js")
-_MOST_BYTES = 1_500_000  # of attention in a report; beyond, items are shown by the mean over heads alone
+_MOST_BYTES = 800_000  # of attention in a report; beyond, items are shown by the mean over heads alone
 
 
 def write(inspections: Sequence[Inspection], folder: Path) -> list[Path]:

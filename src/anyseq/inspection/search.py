@@ -82,35 +82,44 @@ def record(model: Model, search: Callable[[], Hypotheses]) -> tuple[Hypotheses, 
     return found, list(listener.heard.get("decoder.search", ()))
 
 
-def tree(steps: Sequence[Any], best: Sequence[int], name: Callable[[int], str]) -> tuple[Node, ...]:
-    """The tree of a search of one source.
+def trees(
+    steps: Sequence[Any], best: Sequence[Sequence[int]], names: Sequence[Callable[[int], str]]
+) -> list[tuple[Node, ...]]:
+    """The tree of each source of a search.
 
     Args:
         steps: As `record` gives them.
-        best: The symbols of the output that was given, its prefix included, which the tree begins behind.
-        name: Shows a symbol.
+        best: Of each source the symbols of the output that was given, its prefix included, which the tree begins
+            behind.
+        names: Of each source, what shows a symbol.
     """
-    nodes: list[Node] = []
-    first = int(steps[0][0].rows.steps[0]) if steps else 0
-    best = best[first:]
-    above: list[int] = []  # the node of each child of the step before
+    nodes: list[list[Node]] = [[] for _ in best]
+    first = [0] * len(best)
+    places: dict[int, int] = {}  # of each child of the step before, its place among its source's nodes
     for number, (live, kept) in enumerate(steps):
-        lives = {int(child) for child, alive in zip(kept.heir.tolist(), kept.alive.tolist(), strict=True) if alive}
-        log_probs, ended = kept.log_prob.tolist(), kept.ended.tolist()
-        here = []
-        of_rows = live.node.tolist()
-        for child, (value, row) in enumerate(zip(kept.values.tolist(), kept.parent.tolist(), strict=True)):
-            parent = above[of_rows[row]] if number else -1
-            if log_probs[child] == -float("inf") or not live.alive[row]:
-                here.append(-1)
+        if not number:
+            width = len(live.alive) // len(live.source)
+            for source, consumed in zip(live.source.tolist(), live.rows.steps[::width].tolist(), strict=True):
+                first[source] = consumed
+        before, places = places, {}
+        heirs = zip(kept.heir.tolist(), kept.alive.tolist(), strict=True)
+        lives = {child for child, alive in heirs if alive}
+        values, parents, log_probs, ended, rows, alive = (
+            each.tolist() for each in (kept.values, kept.parent, kept.log_prob, kept.ended, live.node, live.alive)
+        )
+        sources = live.source.tolist()
+        for child, (value, row) in enumerate(zip(values, parents, strict=True)):
+            source = sources[child * len(sources) // len(values)]
+            if log_probs[child] == -float("inf") or not alive[row]:
                 continue
+            own, said = nodes[source], best[source]
+            parent = before.get(rows[row], -1) if number else -1
             fate: Fate = "ended" if ended[child] else "lives" if child in lives else "pruned"
-            given = parent < 0 or nodes[parent].best
-            chosen = given and number < len(best) and value == best[number] and fate != "pruned"
-            here.append(len(nodes))
-            nodes.append(Node(parent, first + number + 1, name(value), log_probs[child], fate, chosen))
-        above = here
-    return tuple(nodes)
+            step = first[source] + number
+            given = (own[parent].best if parent >= 0 else not number) and said[step : step + 1] == [value]
+            places[child] = len(own)
+            own.append(Node(parent, step + 1, names[source](value), log_probs[child], fate, given and fate != "pruned"))
+    return [tuple(own) for own in nodes]
 
 
 @torch.inference_mode()

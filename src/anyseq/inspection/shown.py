@@ -55,6 +55,8 @@ def places_of(codec: Codec, values: Shaped[Tensor, "time *value"], units: Units 
         if values.dim() != 2 or values.shape[1] > _MOST_NUMBERS:
             return tuple(str(place) for place in range(1, len(values) + 1))
         numbers = [" ".join(f"{number:.3g}" for number in row) for row in values.tolist()]
+        if isinstance(codec.decode(values[:1]), str):  # in the numbers that were given
+            numbers = list(codec.units(values).shown)
         return tuple(f"{place} ({row})" for place, row in enumerate(numbers, 1))
     shown: Sequence[str] = getattr(codec, "shown", ())
     symbols = values.tolist() if values.dim() == 1 else []

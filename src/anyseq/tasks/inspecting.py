@@ -22,7 +22,7 @@ from anyseq.inspection.gates import gates
 from anyseq.inspection.gradients import gradients
 from anyseq.inspection.reading import Reading, numpy_of, read
 from anyseq.inspection.result import Inspection
-from anyseq.inspection.search import SearchTree, choices, parted, record, tree
+from anyseq.inspection.search import SearchTree, choices, parted, record, trees
 from anyseq.inspection.shown import Shown, places_of
 from anyseq.nn.emissions import Discrete
 from anyseq.tasks.base import Task
@@ -31,6 +31,8 @@ from anyseq.tasks.decoding import alternatives_of, batches
 
 BEAM = 4
 """Of a recipe that searches greedily: the beam it is compared with."""
+MOST_GRADIENTS = 24
+"""Items of which gradients are shown."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,7 @@ class Inspector:
         )
 
     def _readable(self, values: Tensor) -> Tensor:
-        """What the decoder can read: of symbols that only a source has nothing, unless it copies; of vectors no interval.
-        """
+        """What the decoder can read: no symbols of a source's own, unless it copies them; of vectors no interval."""
         stream = self.task.codecs["target"].stream
         if isinstance(stream, Vectors) and values.dim() == 2:
             return values[:, : stream.dim]
@@ -195,44 +196,46 @@ class Inspector:
         return gates(self.readings(self.said, "gates", "state", "turned"), len(self.kept))
 
     def gradients(self) -> Any:
-        """How far back the model looks."""
-        return gradients(self.task.model, self.batch(self.kept), self.items)
+        """How far back the model looks; a pass back for each place of the longest output, so of some items alone."""
+        return gradients(self.task.model, self.batch(self.kept[:MOST_GRADIENTS]), self.items[:MOST_GRADIENTS])
 
     def search(self) -> tuple[SearchTree, ...] | None:
         """How each output was found, item by item; None where there is no search step by step over symbols."""
         decoder = self.task.model.decoder
         if decoder.whole or not decoder.discrete or not isinstance(self.whole.emission, Discrete):
             return None
+        names = [self.name_of(one.item) for one in self.kept]
+        held = [
+            choices(self.whole.emission, row, one.values.tolist(), name)
+            for row, (one, name) in enumerate(zip(self.kept, names, strict=True))
+        ]
         if self.task.prompted:  # nothing was searched: what the model held likeliest of what it read
-            return tuple(self._choices_alone(row) for row in range(len(self.kept)))
-        return tuple(self._tree(row, one) for row, one in enumerate(self.kept))
+            return tuple(SearchTree(0, (), each, (), 0.0, (), 0.0, None) for each in held)
+        found: dict[int, SearchTree] = {}
+        for rows in batches([one.fields for one in self.kept], self.settings.batch_tokens):
+            chosen = rows.tolist()
+            some = self._trees([self.kept[row] for row in chosen], [names[row] for row in chosen])
+            found |= {row: dataclasses.replace(one, choices=held[row]) for row, one in zip(chosen, some, strict=True)}
+        return tuple(found[row] for row in range(len(self.kept)))
 
-    def _choices_alone(self, row: int) -> SearchTree:
-        one, name = self.kept[row], self.name_of(self.kept[row].item)
-        seen = choices(self.whole.emission, row, one.values.tolist(), name)
-        return SearchTree(0, (), seen, (), 0.0, (), 0.0, None)
-
-    def _tree(self, row: int, one: Said) -> SearchTree:
-        name = self.name_of(one.item)
+    def _trees(self, several: Sequence[Said], names: Sequence[Callable[[int], str]]) -> list[SearchTree]:
+        """The beam of some items, and where their greedy output parts from it."""
         beam_size = self.settings.beam_size if self.settings.beam_size > 1 else BEAM
-        found, steps = self._searched(one, beam_size)
-        greedy, _ = self._searched(one, 1)
-        outputs = [each.values[0, 0, : int(each.lengths[0, 0])].tolist() for each in (greedy, found)]
-        return SearchTree(
-            beam_size,
-            tree(steps, outputs[1], name),
-            choices(self.whole.emission, row, one.values.tolist(), name),
-            tuple(map(name, outputs[0])),
-            float(greedy.log_prob[0, 0]),
-            tuple(map(name, outputs[1])),
-            float(found.log_prob[0, 0]),
-            parted(*outputs),
-        )
+        found, steps = self._searched(several, beam_size)
+        greedy, _ = self._searched(several, 1)
+        said, other = _best(found), _best(greedy)
+        return [
+            SearchTree(
+                beam_size, nodes, (), tuple(map(name, other[row])), float(greedy.log_prob[row, 0]),
+                tuple(map(name, said[row])), float(found.log_prob[row, 0]), parted(other[row], said[row]),
+            )
+            for row, (nodes, name) in enumerate(zip(trees(steps, said, names), names, strict=True))
+        ]  # fmt: skip
 
-    def _searched(self, one: Said, beam_size: int) -> tuple[Hypotheses, list[Any]]:
-        """The search of one item with another beam, listened to."""
+    def _searched(self, several: Sequence[Said], beam_size: int) -> tuple[Hypotheses, list[Any]]:
+        """The search of some items with another beam, listened to."""
         settings = self.settings.model_copy(update={"beam_size": beam_size, "n_best": 1, "mbr": None})
-        batch = self.task.batch([one.item], [one.fields])
+        batch = self.task.batch([one.item for one in several], [one.fields for one in several])
         with torch.inference_mode():
             return record(self.task.model, lambda: self.task.search(batch, settings))
 
@@ -326,6 +329,12 @@ def inspect(inspector: Inspector, views: Collection[str], model: str, use: str) 
     """
     found = {view: getattr(inspector, view)() for view in views}
     return Inspection(model, use, len(inspector.said), inspector.items, **found)
+
+
+def _best(found: Hypotheses) -> list[list[int]]:
+    """The symbols of the best hypothesis of each source."""
+    rows = zip(found.values[:, 0].tolist(), found.lengths[:, 0].tolist(), strict=True)
+    return [values[:length] for values, length in rows]
 
 
 def _text(raw: Any) -> str:

@@ -62,8 +62,11 @@ const draws = {
         x: `${each.gate} gate shut (< .1)`, y: "open (> .9)", low: 0, high: 1, left: 0, right: 1, dots: true,
         label: `Saturation of the ${each.gate} gate, a point for each cell` }))),
       found.length ? make("h3", {}, "Cells that follow a property") : null,
-      found.length ? table(["property", "cell", "score"], found.map((each) =>
-        [each.property, `${each.state} of ${each.path}, cell ${each.cell}`, measured(each)]), "Cells that follow a property") : null);
+      found.length ? make("p", {}, "AUC: 1 where the cell is always higher where it is so, 0 where always lower, 0.5 by chance; ",
+        "correlation: 1 or -1 where it follows exactly, 0 by chance. Found on one half of the inputs, measured on the other.") : null,
+      found.length ? table(["property", "cell", "score", "places"], found.map((each) =>
+        [each.property, `${each.state} of ${each.path}, cell ${each.cell}`, measured(each), each.places]),
+      "Cells that follow a property") : null);
   },
 
   gradients(model, at) {
@@ -221,8 +224,10 @@ function show(view) {
   const place = Number(chooser.value);
   const home = document.querySelector(`#${view} .models`);
   home.replaceChildren(...models.map((model) => {
-    const there = model[view] && (!BY_ITEM.has(view) || place < model.items.length);
-    const body = there ? draws[view](model, place, () => show(view)) : make("p", {}, "This model has none.");
+    const several = model[view] && BY_ITEM.has(view) ? model[view].items ?? model[view] : null;
+    const body = !model[view] ? make("p", {}, "This model has none.")
+      : several && place >= several.length ? make("p", {}, `This is told of the first ${several.length} inputs.`)
+        : draws[view](model, place, () => show(view));
     return make("div", {}, models.length > 1 ? make("h3", {}, model.model) : null, body);
   }));
 }

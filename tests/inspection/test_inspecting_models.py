@@ -62,7 +62,7 @@ def test_every_kind_of_model(untrained: Untrained, case: str) -> None:
         assert [one.output for one in predictor.predict_items(items, 9, **search)] == outputs
     assert all(torch.equal(weights[name], value) for name, value in task.model.state_dict().items())
     assert not task.model.training
-    maps = found.attention or ((), ())
+    maps = ((), ()) if found.attention is None else found.attention.items
     assert {(each.looks, each.at) for each in maps[0]} == looks
     for shown, own in zip(found.items, maps, strict=True):
         for each in own:

@@ -125,7 +125,7 @@ def test_a_report_of_200_sentences_is_small_and_soon_there(untrained: Untrained)
     text = page([looked_into(predictor, items=200, count=200)])
     assert time.monotonic() - began < 200  # types are checked here, and others work; benchmarks/results.md has a figure
     assert len(text.encode()) < 5_000_000
-    maps = data_of(text)["models"][0]["attention"]
+    maps = data_of(text)["models"][0]["attention"]["items"]
     assert len(maps) == 200 and all(maps)
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from anyseq.core import Batch, Item, Memory, Padded, State, Symbols
 from anyseq.inspection.about import histogram, side, sizes
-from anyseq.inspection.attention import attention_maps
+from anyseq.inspection.attention import attention_maps, attention_over, copied
 from anyseq.inspection.errors import Answers, Judged, by_length, calibration, errors, repeated, surplus
 from anyseq.inspection.gates import gates
 from anyseq.inspection.gradients import gradients
@@ -75,6 +75,26 @@ def test_who_does_not_know_looks_everywhere_alike() -> None:
     assert (long.looks, long.at, long.columns) == ("output", "source", ("x", "y", "z", END))
     np.testing.assert_allclose(long.weights, np.full((1, 4, 4), 0.25), atol=1e-6)
     np.testing.assert_allclose(short.weights, np.full((1, 2, 2), 0.5), atol=1e-6)
+
+
+def test_what_is_copied_is_known_to_belong_together() -> None:
+    date = tuple("04/01/1979")
+    assert copied(tuple("1979-01-04"), date) == ((0, 6), (1, 7), (2, 8), (3, 9))
+    assert copied(tuple("1979"), tuple("1979 1979")) == () == copied(("a", "b"), ("a", "b"))
+    assert copied((*"abc", END), (*"abc", END)) == ((0, 0), (1, 1), (2, 2))
+    widths = {"embed_dim": 4, "hidden_dim": 4, "dropout": 0.0}
+    config = Seq2SeqConfig(encoder=RnnEncoderConfig(**widths), decoder=AttentionDecoderConfig(**widths))
+    model = config.build(Symbols(9), Symbols(9))
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    batch = Batch(dict.fromkeys(("source", "target"), Padded.stack([torch.tensor([5, 6, 7, 0])])), [Item({}, 0)])
+    shown = Shown("", "", (*"xyz", END), (*"xyz", END))
+    found = attention_over([read(model, batch, [shown], ("weights",))])
+    assert found is not None
+    # All weights are a quarter, and of equal ones the first is the largest: right for the first place alone.
+    (known,) = found.known
+    assert (known.path, known.head, known.places) == ("decoder.reader", 0, 3)
+    assert (known.weight, known.found) == (pytest.approx(0.25), pytest.approx(1 / 3))
 
 
 def test_gates_saturate_and_a_cell_follows_digits() -> None:

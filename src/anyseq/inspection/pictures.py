@@ -43,7 +43,8 @@ def pictures(inspections: Sequence[Inspection], folder: Path) -> list[Path]:
 
 
 def _attention(inspection: Inspection, folder: Path, model: str) -> Iterator[Path]:
-    for number, maps in enumerate((inspection.attention or ())[:ITEMS], 1):
+    items = () if inspection.attention is None else inspection.attention.items
+    for number, maps in enumerate(items[:ITEMS], 1):
         shown = last_over_source(maps)
         if shown is not None and max(shown.weights.shape[1:]) <= _MOST_PLACES:
             path = folder / f"{model}attention_{number}.png"

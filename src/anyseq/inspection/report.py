@@ -87,10 +87,10 @@ def _lean(inspection: Inspection) -> Inspection:
     if inspection.attention is None:
         return replace(inspection, gates=gates)
     size, items = 0, []
-    for maps in inspection.attention:
+    for maps in inspection.attention.items:
         size += sum(each.weights.size for each in maps)
         items.append(maps if size <= _MOST_BYTES else _fewer(maps))
-    return replace(inspection, gates=gates, attention=tuple(items))
+    return replace(inspection, gates=gates, attention=replace(inspection.attention, items=tuple(items)))
 
 
 def _fewer(maps: Sequence[AttentionMap]) -> tuple[AttentionMap, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from anyseq.inspection.about import About
-from anyseq.inspection.attention import AttentionMap
+from anyseq.inspection.attention import Attention
 from anyseq.inspection.errors import Errors
 from anyseq.inspection.gates import Gates
 from anyseq.inspection.gradients import Gradients
@@ -30,7 +30,7 @@ class Inspection:
         model, task: What it is called, and its use.
         count: Items it was looked at with.
         items: Those that are shown place by place; the lists of the views follow their order.
-        attention: Of each item the maps, layer by layer.
+        attention: Where each layer and head looked.
         gates: Of recurrent layers.
         gradients: Memory by gradient.
         search: Of each item how its output was found.
@@ -42,7 +42,7 @@ class Inspection:
     task: str
     count: int
     items: tuple[Shown, ...]
-    attention: tuple[tuple[AttentionMap, ...], ...] | None = None
+    attention: Attention | None = None
     gates: Gates | None = None
     gradients: Gradients | None = None
     search: tuple[SearchTree, ...] | None = None

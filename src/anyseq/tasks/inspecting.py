@@ -16,10 +16,10 @@ from anyseq.core import Batch, Hypotheses, Item, Symbols, Vectors
 from anyseq.data.batching import pack, padding_share
 from anyseq.errors import UsageError
 from anyseq.inspection.about import About, side, sizes
-from anyseq.inspection.attention import attention_maps
+from anyseq.inspection.attention import Attention, attention_over
 from anyseq.inspection.errors import Answers, Errors, Judged, errors, repeated, surplus
-from anyseq.inspection.gates import gates
-from anyseq.inspection.gradients import gradients
+from anyseq.inspection.gates import Gates, gates
+from anyseq.inspection.gradients import Gradients, gradients
 from anyseq.inspection.reading import Reading, numpy_of, read
 from anyseq.inspection.result import Inspection
 from anyseq.inspection.search import SearchTree, choices, parted, record, trees
@@ -186,16 +186,15 @@ class Inspector:
         """One pass over the items that are shown."""
         return read(self.task.model, self.batch(self.kept), self.items, ("weights", "pointers"))
 
-    def attention(self) -> Any:
+    def attention(self) -> Attention | None:
         """Where each layer looked."""
-        maps = attention_maps(self.whole)
-        return tuple(maps) if any(maps) else None
+        return attention_over([self.whole])
 
-    def gates(self) -> Any:
+    def gates(self) -> Gates | None:
         """What recurrent layers did."""
         return gates(self.readings(self.said, "gates", "state", "turned"), len(self.kept))
 
-    def gradients(self) -> Any:
+    def gradients(self) -> Gradients | None:
         """How far back the model looks; a pass back for each place of the longest output, so of some items alone."""
         return gradients(self.task.model, self.batch(self.kept[:MOST_GRADIENTS]), self.items[:MOST_GRADIENTS])
 

@@ -55,7 +55,7 @@ class Numbers {
 }
 
 // A table of numbers as shades; `tell(row, column)` says a cell in words.
-function heat({ rows, columns, value, most, label, tell, chosen }) {
+function heat({ rows, columns, value, most, label, tell, chosen, known = [] }) {
   const cell = Math.max(14, Math.min(26, Math.floor(900 / Math.max(1, columns.length))));
   const measure = document.createElement("canvas").getContext("2d");
   measure.font = "12px ui-monospace, monospace";
@@ -90,6 +90,9 @@ function heat({ rows, columns, value, most, label, tell, chosen }) {
       pen.fillRect(left + column * cell, top + row * cell, cell - 1, cell - 1);
     }));
     pen.globalAlpha = 1;
+    pen.strokeStyle = colour("--three");
+    pen.lineWidth = 1.5;
+    for (const [row, column] of known) pen.strokeRect(left + column * cell + 1, top + row * cell + 1, cell - 3, cell - 3);
     if (marked) {
       pen.strokeStyle = colour("--two");
       pen.lineWidth = 2;

@@ -8,7 +8,7 @@ function remember(name, otherwise) { return remembered[name] ?? otherwise; }
 
 const draws = {
   attention(model, at, redraw) {
-    const maps = model.attention[at];
+    const maps = model.attention.items[at];
     if (!maps.length) return make("p", {}, "Nothing attends here.");
     const first = Math.max(0, maps.findLastIndex((map) => map.looks === "output" && map.at !== "itself"));
     const chosen = Math.min(remember("map", first), maps.length - 1);
@@ -28,10 +28,14 @@ const draws = {
           (place) => { remembered.map = place; redraw(); }),
         heads > 1 ? choice("Head", ["mean of all", ...all.map((each) => `${each + 1}`)], head,
           (place) => { remembered.head = place; redraw(); }) : null),
-      heat({ rows: map.rows, columns: map.columns, value, most: 1, label: `Attention of ${map.path}`,
+      heat({ rows: map.rows, columns: map.columns, value, most: 1, known: map.known, label: `Attention of ${map.path}`,
         tell: (row, column) => `“${seen(map.rows[row])}” looks at “${seen(map.columns[column])}”: ${number(value(row, column))}`,
         chosen: source ? over : null }),
-      source);
+      source,
+      map.known.length ? make("p", {}, "Framed in green: what the output copies, so that it is known where it comes from.") : null,
+      model.attention.known.length ? table(["layer", "head", "weight on what was copied", "looked at most", "places"],
+        model.attention.known.map((each) => [each.path, each.head ? String(each.head) : "mean", each.weight,
+          `${number(100 * each.found)} %`, each.places]), "Attention against known alignments") : null);
   },
 
   gates(model, at, redraw) {

@@ -38,6 +38,12 @@ CASES = {
     "language_model/names+transformer": (("model.decoder=transformer",), {ITSELF}, False, True, True),
     "answer/attention": (FEW, {INSIDE}, True, True, True),
     "forecast/series": ((), set(), True, False, True),
+    "forecast/autoregressive": ((), set(), True, False, True),
+    "autoencode/text": ((*FEW, "codec.source=characters"), set(), True, True, True),
+    "autoencode/series": ((), set(), True, False, True),
+    "autoencode/pictures": ((), set(), True, False, True),
+    "classify/pictures": ((), set(), False, True, True),
+    "language_model/text": ((), set(), True, True, True),
     "music/chorales": (FEW, set(), True, False, True),
 }
 

@@ -104,7 +104,7 @@ def test_gates_saturate_and_a_cell_follows_digits() -> None:
     model.decoder.fed_back.start.data[:] = -1.0
     cell.bias_ih.data[:] = torch.tensor([10.0, -10.0, 0.0, 0.0])  # i open, f shut, o between
     cell.weight_ih.data[2] = 1.0  # g = tanh(x)
-    batches = [of_texts([1, 2, 1, 0], [4, 3, 2, 0]), of_texts([2, 1, 0], [3, 4, 0])]
+    batches = [of_texts([1, 2, 1, 0], [4, 3, 2, 0]), *[of_texts([2, 1, 0], [3, 4, 0])] * 8]
     found = gates((read(model, *batch, ("gates", "state", "turned")) for batch in batches), items=3)
     assert found is not None and len(found.items) == 3
     saturated = {each.gate: (each.shut.item(), each.open.item()) for each in found.saturation}

@@ -61,6 +61,11 @@ class Inputs:
                 with opened(path):
                     pass
 
+    @property
+    def once(self) -> bool:
+        """Whether the inputs can be read once alone: from a pipe."""
+        return self.source is not None and (self.source == STANDARD_INPUT or Path(self.source).is_fifo())
+
     def read(self, task: Task) -> tuple[Sequence[Item], Sequence[Sequence[str]] | None]:
         """The items, and the right answers of each, where they are known."""
         from anyseq.cli.sources import source_windows
@@ -115,7 +120,7 @@ def inspect(
     read: tuple[Sequence[Item], Sequence[Sequence[str]] | None] | None = None
     for model in models:
         predictor = load(run, [model], search)
-        if read is None or inputs.source != STANDARD_INPUT:  # which can be read once alone
+        if read is None or not inputs.once:
             read = inputs.read(predictor.task)
         found.append(
             api.inspect_items(predictor, *read, views=chosen, items=items, name=str(model), **search)

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 BINS = 10
 _MOST_CONFUSIONS = 25
 _LENGTH_BINS = 8
+_MOST_PLACES = 256  # told one by one
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def errors(items: Sequence[Judged], answers: Sequence[Answers], metric: str, hig
     )
     by_position: dict[int, list[float]] = defaultdict(list)
     for each in answers:
-        for place, loss in enumerate(each.loss.tolist(), 1):
+        for place, loss in enumerate(each.loss[:_MOST_PLACES].tolist(), 1):
             by_position[place].append(loss)
     return Errors(
         metric,

@@ -18,6 +18,7 @@ SHUT, OPEN = 0.1, 0.9
 LEAST_SCORE = 0.6  # of the area under the curve, below which nothing was found
 _MOST_PLACES = 4000  # that cells are searched over
 _BEST = 3  # cells told for a property
+_LEAST_PLACES = 20  # in each half of the items; of fewer some cell follows anything by chance
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,8 @@ def _search(searched: Mapping[str, Sequence[Trace]]) -> list[FoundCell]:
     best: dict[str, list[FoundCell]] = defaultdict(list)
     for path, traces in searched.items():
         halves = (traces[::2], traces[1::2]) if len(traces) > 1 else (traces, traces)
+        if min(sum(len(trace.places) for trace in half) for half in halves) < _LEAST_PLACES:
+            continue
         for state in traces[0].states:
             ranked = [ranks(np.concatenate([trace.states[state] for trace in half])) for half in halves]
             for name, of in PROPERTIES.items():

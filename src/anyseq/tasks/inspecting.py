@@ -31,8 +31,11 @@ from anyseq.tasks.decoding import alternatives_of, batches
 
 BEAM = 4
 """Of a recipe that searches greedily: the beam it is compared with."""
+MOST_PLACES = 256
+"""Of a text that is read: what lies beyond is not looked at place by place."""
 MOST_GRADIENTS = 24
 """Items of which gradients are shown."""
+_MOST_CHARACTERS = 1000  # of a text that is told
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ class Inspector:
             item = dataclasses.replace(item, raw={"target": text})
             values = self.task.encode(item)["target"] if not isinstance(text, str) or text else torch.zeros(0)
             if len(values):
+                values = values[:MOST_PLACES]
                 yield Said(item, number, {}, values, self.task.output(values, item), None, right)
 
     def _found(self, items: Sequence[Item], wanted: Sequence[Sequence[str]]) -> Iterator[Said]:
@@ -148,7 +152,7 @@ class Inspector:
             one.output,
             () if source is None else places_of(codecs.get("source", codecs["target"]), source),
             self.places(one.values, one.item),
-            tuple(one.wanted),
+            tuple(map(_text, one.wanted)),
             one.log_prob,
             numpy_of(source) if vectors and source is not None else None,
         )
@@ -254,7 +258,7 @@ class Inspector:
         return errors(judged, symbols, name, higher)
 
     def _judged(self, one: Said, score: float | None, answers: Answers) -> Judged:
-        wanted = one.wanted[0] if one.wanted else ""
+        wanted = _text(one.wanted[0] if one.wanted else "")
         said_words, wanted_words = self._words(one.values, one.item), self._wanted_words(one)
         source = one.fields.get("source", one.values)
         return Judged(
@@ -268,7 +272,7 @@ class Inspector:
         return () if isinstance(stream, Vectors) else self.task.units(values, item).shown
 
     def _wanted_words(self, one: Said) -> Sequence[str]:
-        if self.task.prompted or "target" not in one.item.raw:
+        if self.task.prompted or "target" not in one.item.raw:  # what is read is what is wanted
             return self._words(one.values, one.item)
         return self._words(self.task.encode(one.item)["target"], one.item)
 
@@ -338,4 +342,6 @@ def _best(found: Hypotheses) -> list[list[int]]:
 
 def _text(raw: Any) -> str:
     """What was given, in a line: an array by its shape."""
-    return raw if isinstance(raw, str) else f"{type(raw).__name__} {list(getattr(raw, 'shape', ()))}"
+    if isinstance(raw, str):
+        return raw if len(raw) <= _MOST_CHARACTERS else raw[:_MOST_CHARACTERS] + " …"
+    return f"{type(raw).__name__} {list(getattr(raw, 'shape', ()))}"

@@ -186,10 +186,10 @@ def _search(searched: Mapping[str, Sequence[Trace]]) -> list[FoundCell]:
         halves = (traces[::2], traces[1::2]) if len(traces) > 1 else (traces, traces)
         if min(sum(len(trace.places) for trace in half) for half in halves) < _LEAST_PLACES:
             continue
+        properties = _told_apart(halves)
         for state in traces[0].states:
             ranked = [ranks(np.concatenate([trace.states[state] for trace in half])) for half in halves]
-            for name, of in PROPERTIES.items():
-                wanted = [np.concatenate([of(trace.places) for trace in half]) for half in halves]
+            for name, wanted in properties.items():
                 scores = [follows(r, w) for r, w in zip(ranked, wanted, strict=True)]
                 truth = set(np.unique(np.concatenate(wanted))) <= {0.0, 1.0}
                 away = np.nan_to_num(np.abs(scores[0] - 0.5) * 2 if truth else np.abs(scores[0]))
@@ -200,6 +200,16 @@ def _search(searched: Mapping[str, Sequence[Trace]]) -> list[FoundCell]:
                     measure: Literal["auc", "correlation"] = "auc" if truth else "correlation"
                     best[name].append(FoundCell(name, measure, path, state, cell, score, len(wanted[1])))
     return [each for found in best.values() for each in sorted(found, key=_closeness)[:_BEST]]
+
+
+def _told_apart(halves: Sequence[Sequence[Trace]]) -> dict[str, list[np.ndarray]]:
+    """The properties at the places of each half, without those that are here the same as one before."""
+    found: dict[str, list[np.ndarray]] = {}
+    for name, of in PROPERTIES.items():
+        wanted = [np.concatenate([of(trace.places) for trace in half]) for half in halves]
+        if not any(all(map(np.array_equal, wanted, other)) for other in found.values()):
+            found[name] = wanted
+    return found
 
 
 def _closeness(found: FoundCell) -> float:

@@ -60,6 +60,8 @@ const draws = {
         choice("Cell", options.map((each) => each.text), cellAt, (place) => { remembered.cell = place; redraw(); })),
       coloured(trace, options[cellAt]),
       make("div", { class: "charts" },
+        chart({ series: [{ name: "", points: cellByPlace(trace, options[cellAt]) }], x: "place",
+          y: `${options[cellAt].state} of cell ${options[cellAt].cell}`, label: "The cell by place" }),
         lines.length ? chart({ series: lines, x: "place", y: "mean over cells", low: 0, high: 1, label: "Mean gates by place" }) : null,
         ...full.map((each) => chart({ series: [{ name: "", points: listed(each.shut).map((shut, cell) =>
           [shut, listed(each.open)[cell], `cell ${cell}: shut ${number(shut)}, open ${number(listed(each.open)[cell])} of the time`]) }],
@@ -149,6 +151,11 @@ const draws = {
 function listed(array) { return Array.isArray(array) ? array : [...array.data].map((_, place) => array.at(place)); }
 
 function measured(found) { return `${found.measure === "auc" ? "AUC" : "correlation"} ${number(found.score)}`; }
+
+function cellByPlace(trace, { state, cell }) {
+  const column = listed(trace.cells).indexOf(cell), values = trace.states[state];
+  return trace.places.map((text, place) => [place + 1, values.at(place, column), `“${seen(text)}” ${number(values.at(place, column))}`]);
+}
 
 function coloured(trace, { state, cell }) {
   const values = trace.states[state], column = listed(trace.cells).indexOf(cell);

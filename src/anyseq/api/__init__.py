@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from anyseq.api.comparing import RunStatus, compare_runs, status
     from anyseq.api.conversation import Conversation
     from anyseq.api.folders import begun_before, default_folder, holds_seeds, home_and_about, refuse_existing
+    from anyseq.api.inspecting import inspect, inspect_items
     from anyseq.api.runs import Trained, resume, train
     from anyseq.api.seeds import SeedRuns, Spread, read_seeds, resume_seeds, train_seeds
     from anyseq.api.use import Predictor, compare, load
@@ -29,6 +30,7 @@ else:
             "anyseq.api.checking": "CheckReport check",
             "anyseq.api.conversation": "Conversation",
             "anyseq.api.folders": "begun_before default_folder holds_seeds home_and_about refuse_existing",
+            "anyseq.api.inspecting": "inspect inspect_items",
             "anyseq.api.runs": "Trained resume train",
             "anyseq.api.seeds": "SeedRuns Spread read_seeds resume_seeds train_seeds",
             "anyseq.api.comparing": "RunStatus compare_runs status",
@@ -58,6 +60,8 @@ __all__ = [
     "holds_seeds",
     "home_and_about",
     "info",
+    "inspect",
+    "inspect_items",
     "load",
     "pairs",
     "read_seeds",

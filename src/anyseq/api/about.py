@@ -34,7 +34,8 @@ def info(folder: str | Path, *, trust: Collection[str] = ()) -> Facts:
         `folder`, `task`, `description`, `recipe`;
         `data`: `fingerprint`, and for `train`, `dev` and `test` `{"files", "generator", "count"}`;
         `codecs`: by side `{"kind", "vocab_size", "shared"}`;
-        `model`: `parameters`, and `parts`: `{"name", "kind", "sizes", "parameters", "share", "tied_to"}` each;
+        `model`: `parameters`, and `parts`: `{"name", "kind", "sizes", "parameters", "share", "products",
+        "tied_to"}` each;
         `weights`: `step`, `best_step`, `last_step`, `averaged_steps`;
         `status`: what `status` says of the run; None where no run was made in this folder;
         `training`: `steps`, `epochs`, `minutes`, `ended`, and `best`: `{"metric", "value", "step"}`;
@@ -108,6 +109,7 @@ def _part(part: ModelPart, config: PartConfig | None, total: int) -> Facts:
         "sizes": sizes,
         "parameters": part.parameters,
         "share": part.parameters / total if total else 0.0,
+        "products": part.products,
         "tied_to": part.tied_to,
     }
 

@@ -120,16 +120,18 @@ def _codecs(codecs: Facts) -> Iterator[str]:
 
 
 def _parts(model: Facts) -> Iterator[str]:
-    rows = [("part", "kind", "size", "parameters", "share")]
+    rows = [("part", "kind", "size", "parameters", "share", "products a place")]
     for part in model["parts"]:
         size = "  ".join(f"{name} {_value(value)}" for name, value in part["sizes"].items())
         tied = f"  (weights: those of the {part['tied_to']})" if part["tied_to"] else ""
-        rows.append((part["name"], part["kind"], size + tied, f"{part['parameters']:,}", f"{part['share']:.1%}"))
-    rows.append(("together", "", "", f"{model['parameters']:,}", ""))
+        figures = (f"{part['parameters']:,}", f"{part['share']:.1%}", f"{part['products']:,}")
+        rows.append((part["name"], part["kind"], size + tied, *figures))
+    products = sum(part["products"] for part in model["parts"])
+    rows.append(("together", "", "", f"{model['parameters']:,}", "", f"{products:,}"))
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, kind, size, parameters, share in rows:
+    for name, kind, size, parameters, share, products_each in rows:
         left = f"{name:<{wide[0]}}  {kind:<{wide[1]}}  {size:<{wide[2]}}"
-        yield f"{left}  {parameters:>{wide[3]}}  {share:>{wide[4]}}".rstrip()
+        yield f"{left}  {parameters:>{wide[3]}}  {share:>{wide[4]}}  {products_each:>{wide[5]}}".rstrip()
 
 
 def _value(value: Any) -> str:

@@ -21,6 +21,7 @@ from anyseq.cli.embed import embed
 from anyseq.cli.evaluate import evaluate
 from anyseq.cli.failures import CLOSED_PIPE, INTERRUPTED, explain
 from anyseq.cli.info import info
+from anyseq.cli.inspect import inspect
 from anyseq.cli.options import verb
 from anyseq.cli.predict import predict
 from anyseq.cli.recipes import recipes
@@ -32,8 +33,8 @@ from anyseq.core.launch import launch
 if TYPE_CHECKING:
     from anyseq.core import PartConfig
 
-VERBS = (recipes, train, predict, evaluate, score, check, embed, blend, average, info, demo)
-_SEARCHING = {"predict", "evaluate", "score"}
+VERBS = (recipes, train, predict, evaluate, score, check, inspect, embed, blend, average, info, demo)
+_SEARCHING = {"predict", "evaluate", "score", "inspect"}
 
 
 def build(search: type[PartConfig] | None = None) -> typer.Typer:

@@ -147,7 +147,7 @@ def _best(
     """The hypotheses of each item of a batch that are returned, best first."""
     with torch.inference_mode():
         hypotheses = task.search(batch, settings if chooser is None else settings.all_found())
-    best = _alternatives(task, batch.items, hypotheses)
+    best = alternatives_of(task, batch.items, hypotheses)
     places = [list(range(len(each))) for each in best]
     if chooser is not None:
         ranked = [each[: settings.n_best] for each in chooser.rank(batch.items, best, settings)]
@@ -165,7 +165,7 @@ def _best(
     ]
 
 
-def _alternatives(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> list[list[Alternative]]:
+def alternatives_of(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> list[list[Alternative]]:
     """The hypotheses of each item as a person sees them; read from the device table by table, not one by one."""
     values = hypotheses.values.cpu()
     tables = (hypotheses.lengths, hypotheses.score, hypotheses.log_prob, hypotheses.stopped)

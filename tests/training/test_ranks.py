@@ -110,6 +110,9 @@ def test_a_run_goes_on_on_another_number_of_ranks(
     """Without dropout: the weights are those of one rank from the beginning, and so are the states carried on."""
     ends = [6 * (number + 1) for number in range(len(counts))]
     common = ["train", recipe, "--device", "cpu", *words]
+    if recipe == "language_model/text":
+        text = "".join(f"house {number} stands by the sea, " for number in range(300))
+        common.append(f"data.train={write(tmp_path / 'text', text)}")
     assert main([*common, "--threads", "1", "--output", str(tmp_path / "one"), f"training.max_steps={ends[-1]}"]) == 0
     for count, end in zip(counts, ends, strict=True):
         begin = [*common, "--output", tmp_path / "run"] if end == 6 else ["train", "--resume", tmp_path / "run"]

@@ -11,7 +11,10 @@ from anyseq.errors import ModelFolderError, OutputExistsError
 
 FORMAT = 1
 """Version of the model folder; what a reader does not know it refuses."""
-OF_A_RUN = ("config.yaml", "codecs", "left_out.tsv", "metrics.jsonl", "checkpoints", "best", "last", "results.json")
+OF_A_RUN = (
+    *("config.yaml", "codecs", "left_out.tsv", "metrics.jsonl", "incidents.jsonl", "checkpoints", "best", "last"),
+    "results.json",
+)
 
 
 def home_and_about(folder: Path) -> tuple[Path, dict[str, Any]]:

@@ -61,6 +61,7 @@ def train(
     *,
     overwrite: bool = False,
     start_from: str | Path | None = None,
+    extend_vocab: bool = False,
     device: str = "auto",
     threads: int | None = None,
     precision: Precision = "float32",
@@ -77,6 +78,8 @@ def train(
         overwrite: Remove a run that is already there.
         start_from: A model folder to begin with: of the same task with its codecs and weights, of another one with its
             source's codec and what reads it. How training varies sources stays the recipe's; what differs is noted.
+        extend_vocab: With `start_from`: its vocabulary grows by what train has and it lacks; what it had keeps its
+            weights.
         device: `cpu`, `cuda`, `mps` or `auto`.
         threads: Processor threads.
         precision: Of the forward pass.
@@ -100,7 +103,11 @@ def train(
     use_threads(threads)
     where, listener = resolve_device(device), listener or Silent()
     cast = autocast(precision, where)
-    start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
+    if extend_vocab and start_from is None:
+        raise UsageError("--extend-vocab belongs to --from MODEL: it is that model's vocabulary which grows")
+    start = Start(config)
+    if start_from is not None:
+        start = begin_with(Path(start_from), config, trust, extend=extend_vocab)
     run = _prepare(start, listener.noted, "stop")
     refuse_recurrent(precision, run.task.model)
     loop = trainer(run.task, run.splits, folder, listener, cast, where)
@@ -114,7 +121,8 @@ def train(
         write_atomically(folder / "left_out.tsv", "".join(lines))
     versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
     about = {"format": FORMAT, **versions, "recipe": _name(recipe), **run.about_data}
-    write_atomically(folder / "config.yaml", dump(start.config, about))
+    config = start.config.model_copy(update={"training": loop.settings})  # what fits, where that was to be found out
+    write_atomically(folder / "config.yaml", dump(config, about))
     return _finish(run, folder, loop.run(), listener)
 
 

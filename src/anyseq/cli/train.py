@@ -29,6 +29,9 @@ def train(
         Path | None,
         typer.Option("--from", metavar="MODEL", help="Start from this model; of another task's, with what reads."),
     ] = None,
+    extend_vocab: Annotated[
+        bool, typer.Option("--extend-vocab", help="With --from: add what train has and its vocabulary lacks.")
+    ] = False,
     resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR.")] = None,
     more_steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="With --resume: N steps more than were planned.")
@@ -41,7 +44,10 @@ def train(
     meaning: docs/reference.md; those a recipe sets: anyseq recipes show RECIPE.
     """
     if resume is not None:
-        _refuse({"--output": output, "--overwrite": overwrite, "--from": start_from}, "--resume goes on in its folder")
+        _refuse(
+            {"--output": output, "--overwrite": overwrite, "--from": start_from, "--extend-vocab": extend_vocab},
+            "--resume goes on in its folder",
+        )
         if words and "=" not in words[0] and ("/" in words[0] or words[0].endswith((".yaml", ".yml"))):
             raise UsageError(f"--resume goes on with the run's own recipe: leave out {words[0]}")
         trained = _resume(run, resume, more_steps, words or [])
@@ -50,7 +56,9 @@ def train(
         if not words or "=" in words[0]:
             raise UsageError("train needs a recipe first: anyseq train RECIPE --output DIR (all names: anyseq recipes)")
         _refuse_files(words[1:])
-        trained = train_anew(run, words[0], words[1:], output, overwrite=overwrite, start_from=start_from)
+        trained = train_anew(
+            run, words[0], words[1:], output, overwrite=overwrite, start_from=start_from, extend_vocab=extend_vocab
+        )
     typer.echo(_summary(trained))
 
 
@@ -62,6 +70,7 @@ def train_anew(
     *,
     overwrite: bool,
     start_from: Path | None = None,
+    extend_vocab: bool = False,
 ) -> Trained:
     """Call `anyseq.train` with the options of the command line; what needs no torch to be seen wrong is refused first.
     """
@@ -80,6 +89,7 @@ def train_anew(
         output,
         overwrite=overwrite,
         start_from=start_from,
+        extend_vocab=extend_vocab,
         device=run.device,
         threads=run.threads,
         precision=run.precision,

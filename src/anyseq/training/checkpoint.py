@@ -195,11 +195,15 @@ class Checkpoints:
                 write_weights(weights, draft / WEIGHTS)
                 for name, tensors in training.items():
                     write_weights(tensors, draft / "training" / f"{name}.safetensors")
-        write_atomically(self.folder / "last", f"step_{step}\n")
+        self.mark_last(step)
 
     def mark_best(self, step: int) -> None:
         """Name the checkpoint that `predict` uses."""
         write_atomically(self.folder / "best", f"step_{step}\n")
+
+    def mark_last(self, step: int) -> None:
+        """Name the checkpoint that training goes on from."""
+        write_atomically(self.folder / "last", f"step_{step}\n")
 
     def forget_best(self) -> None:
         """Name none: `predict` uses the last."""

@@ -17,13 +17,17 @@ from torch import Tensor, nn
 
 from anyseq.core import Batch, Loss, Model, Noise, Objective
 from anyseq.data.batching import Batches, Position
-from anyseq.errors import Interrupted, ModelFolderError, RunError
+from anyseq.errors import Interrupted, ModelFolderError
 from anyseq.training.averaging import WeightAverage
 from anyseq.training.checkpoint import Checkpoints, load_into, named_weights, objective_tensors, restore_objective
-from anyseq.training.gradients import backward
+from anyseq.training.freezing import Frozen
+from anyseq.training.guard import Guard, clipped
+from anyseq.training.incidents import FILE, Incidents
 from anyseq.training.journal import Journal
+from anyseq.training.memory import Fitting, Part
 from anyseq.training.optimiser import build_optimiser, optimiser_tensors, restore_optimiser
 from anyseq.training.progress import Listener, Report
+from anyseq.training.returning import Returning, decides
 from anyseq.training.schedules import Moment, fallen, learning_rate
 from anyseq.training.settings import TrainingConfig
 from anyseq.training.standing import Standing
@@ -69,9 +73,9 @@ class Meter:
         self.seconds += seconds
 
     def read(self) -> tuple[float, float]:
-        """Mean loss, and counted symbols per second of training."""
+        """Mean loss (nan where nothing was counted), and counted symbols per second of training."""
         total, count = self.total.tolist()
-        return total / max(count, 1.0), count / max(self.seconds, 1e-9)
+        return total / count if count else math.nan, count / max(self.seconds, 1e-9)
 
 
 class Trainer:
@@ -106,20 +110,26 @@ class Trainer:
         self.model, self.objective, self.settings = model, objective, settings
         self.batches, self.make_batch, self.validate = batches, make_batch, validate
         self.checkpoints, self.journal, self.listener, self.autocast = checkpoints, journal, listener, autocast
-        trained = nn.ModuleList([model, objective])
+        trained, self.frozen = nn.ModuleList([model, objective]), Frozen(model, settings.freeze)
         self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
         self.optimiser = build_optimiser(self.parameters, settings)
         self.average = WeightAverage(model, settings.average) if settings.average else None
         self.standing, self.meter, self.signal, self.clock = Standing(), Meter(), 0, time.monotonic()
         self.signalled = self.clock
+        self.incidents = Incidents(checkpoints.folder / FILE, listener)
+        self.guard = Guard(model, objective, self.optimiser, self.incidents)
+        self.fitting = Fitting(self._batch, self._loss, self.guard.undo, self.incidents, settings.max_skipped_updates)
+        self.returning = Returning(checkpoints, self.guard, self.incidents)
 
     def run(self) -> str:
         """Train until an end is reached and return which.
 
         Raises:
             Interrupted: a signal came; everything was saved first.
-            RunError: the loss is not finite.
+            RunError: no update could be made, also after going back to a checkpoint, again and again.
         """
+        if self.checkpoints.named("last") is None:
+            self.returning.remember(self._contents())
         stream = self.batches.batches(Position(self.standing.epoch, self.standing.batch))
         self.clock = time.monotonic()
         with self._signals(), self._told():
@@ -133,6 +143,8 @@ class Trainer:
                 step = self.standing.step + 1
                 self.standing = replace(self.standing, step=step, epoch=after.epoch, batch=after.batch)
                 self._count_time()
+                if not self._sound():
+                    continue
                 if step == REPORT_EVERY:
                     self._remark()
                 if step % REPORT_EVERY == 0 and step % self.settings.validate_every:
@@ -184,25 +196,51 @@ class Trainer:
     def _learning_rate(self) -> float:
         s, standing = self.settings, self.standing
         moment = Moment(standing.step + 1, s.warmup_steps, self.share, s.plateau_factor**standing.decays)
-        return learning_rate(s.schedule, s.learning_rate, moment)
+        return learning_rate(s.schedule, s.learning_rate, moment) * standing.slowed
 
-    def _update(self, parts: Sequence[tuple[Tensor, int]]) -> Tensor:
-        """One update from one or several batches, each of an epoch; returns what is reported of it, not yet read."""
+    def _update(self, parts: Sequence[Part]) -> Tensor:
+        """One update from one or several batches, each of an epoch; returns what is reported of it, not yet read.
+
+        It is not made, and nothing of it reported, where loss or gradient are not finite.
+        """
         self.model.train()
+        self.frozen.rest()
         self.objective.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
-        reported = backward((self._loss(*part) for part in parts), self.parameters, len(parts))
-        if self.settings.grad_clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_clip_norm, foreach=True)
-        self.optimiser.step()
+        self.guard.remember()
+        step = self.standing.step + 1
+        reported = self.fitting.backward(parts, self.parameters, step)
+        if reported is None:
+            return torch.zeros(2)
+        norm = clipped(self.parameters, self.settings.grad_clip_norm)
+        made = self.guard.step(step, self.fitting.items, reported, norm)
         self.optimiser.zero_grad(set_to_none=True)
         if self.average is not None:
-            self.average.update()
-        return reported
+            self.average.update(made)
+        return torch.where(made, reported, 0)
 
-    def _loss(self, rows: Tensor, epoch: int) -> Loss:
-        batch = self.make_batch(rows, epoch)
+    def _sound(self) -> bool:
+        """Look at what became of the updates where it is time to; False: training had to go back to a checkpoint."""
+        step, s = self.standing.step, self.settings
+        keeps = step % s.validate_every == 0 or bool(self.signal) or self.ending() is not None
+        if self.meter.total.device.type != "cpu" and step % REPORT_EVERY and not keeps:
+            return True  # looking would wait for the device
+        skipped, in_a_row = self.guard.read(self.standing.skipped_in_a_row)
+        self.standing = replace(self.standing, skipped=self.standing.skipped + skipped, skipped_in_a_row=in_a_row)
+        why = self.returning.reason(in_a_row, s.max_skipped_updates, self.model if keeps else None)
+        if why is None:
+            return True
+        standing, target = self.standing, self.returning.target(self.standing, why)
+        self.restore(target)
+        self.standing = self.returning.after(standing, self.standing, why, self._learning_rate)
+        self.save()
+        return False
+
+    def _batch(self, rows: Tensor, epoch: int) -> Batch:
+        return self.make_batch(rows, epoch)
+
+    def _loss(self, batch: Batch) -> Loss:
         with self.autocast():
             return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
 
@@ -212,21 +250,13 @@ class Trainer:
         self.standing, self.clock = replace(self.standing, seconds=self.standing.seconds + now - self.clock), now
 
     def _report(self) -> Report:
-        loss, rate = self._finite_loss()
+        loss, rate = self.meter.read()
         standing = self.standing = replace(self.standing, reported=self.standing.step)
         self.meter = Meter()
         report = Report(standing.step, self.share, standing.seconds / 60, loss, self._learning_rate(), rate)
-        self.journal.write(kind="training", epoch=standing.epoch, **asdict(report))
+        known = {name: value for name, value in asdict(report).items() if name != "loss" or not math.isnan(loss)}
+        self.journal.write(kind="training", epoch=standing.epoch, **known)
         return report
-
-    def _finite_loss(self) -> tuple[float, float]:
-        loss, rate = self.meter.read()
-        if not math.isfinite(loss):
-            raise RunError(
-                f"the loss is {loss} at step {self.standing.step}: lower training.learning_rate or raise "
-                f"training.warmup_steps; the checkpoints in {self.checkpoints.folder} are whole"
-            )
-        return loss, rate
 
     def _validate(self) -> None:
         step = self.standing.step
@@ -238,10 +268,11 @@ class Trainer:
         self._count_time()
         self.standing = replace(self.standing, given_up=self.objective.watch(found.metrics))
         before = self.standing.best
-        best = before is None or found.value > before
-        stale = 0 if before is None or found.value[0] > before[0] else self.standing.stale + 1
+        best = decides(found.value) and (before is None or found.value > before)
+        stale = 0 if best and (before is None or found.value[0] > before[0]) else self.standing.stale + 1
         decays = fallen(self.standing.decays, stale, self.settings.plateau_patience)
         self.standing = replace(self.standing, stale=stale, decays=decays, validated=step)
+        self.standing = self.returning.validated(self.standing, found.metrics, found.value)
         if best:
             self.standing = replace(self.standing, best=found.value, best_step=step)
         # The journal first: a kill in between leaves a line too many, which going on from the last checkpoint cuts off.
@@ -258,7 +289,19 @@ class Trainer:
         return nullcontext() if self.average is None else self.average.applied()
 
     def save(self) -> None:
-        """Write a checkpoint: what predicts (the average, where there is one) and what training needs to go on."""
+        """Write a checkpoint: what predicts (the average, where there is one) and what training needs to go on.
+
+        Raises:
+            RunError: a weight is not finite.
+        """
+        self.returning.refuse_poisoned(self.model, self.standing.step)
+        weights, training = self._contents()
+        total, count = self.meter.total.tolist()
+        self.standing = replace(self.standing, unreported=(total, count, self.meter.seconds))
+        self.checkpoints.save(self.standing.step, weights, training, asdict(self.standing))
+
+    def _contents(self) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+        """The tensors of a checkpoint: what predicts, and what training needs besides, by file."""
         random = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             random["cuda"] = torch.cuda.get_rng_state()
@@ -270,10 +313,8 @@ class Trainer:
         if self.average is not None:
             training["unaveraged"] = {name: weight.clone() for name, weight in named_weights(self.model).items()}
             self.standing = replace(self.standing, averaged=self.average.updates)
-        total, count = self.meter.total.tolist()
-        self.standing = replace(self.standing, unreported=(total, count, self.meter.seconds))
         with self._averaged():
-            self.checkpoints.save(self.standing.step, named_weights(self.model), training, asdict(self.standing))
+            return {name: weight.detach() for name, weight in named_weights(self.model).items()}, training
 
     def restore(self, step: int) -> None:
         """Go back to a checkpoint, to go on as if never stopped.
@@ -317,7 +358,6 @@ class Trainer:
 
     def _stop_for_signal(self) -> None:
         name = signal.Signals(self.signal).name
-        self._finite_loss()
         self.save()
         raise Interrupted(
             f"stopped by {name} at step {self.standing.step}, everything saved; "

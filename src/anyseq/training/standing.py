@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-_LATER = ("given_up",)  # what was not written from the first version of this format on
+# What was not written from the first version of this format on.
+_LATER = ("given_up", "skipped", "skipped_in_a_row", "slowed", "returns", "decided")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Standing:
         reported: Step of the last report.
         unreported: Sum and count of the loss since then, and the seconds of its updates.
         given_up: Why the objective saw no use in going on, at the last validation.
+        skipped: Updates that were not made, because loss or gradient were not finite.
+        skipped_in_a_row: Of those the last ones, one after the other.
+        slowed: What going back to a checkpoint has left of the learning rate, in (0, 1].
+        returns: How often training has gone back since the last validation that gave a number.
+        decided: Step of that.
     """
 
     step: int = 0
@@ -42,6 +48,11 @@ class Standing:
     reported: int = 0
     unreported: tuple[float, float, float] = (0.0, 0.0, 0.0)
     given_up: str | None = None
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    slowed: float = 1.0
+    returns: int = 0
+    decided: int = 0
 
     @classmethod
     def read(cls, state: Mapping[str, Any]) -> Self:

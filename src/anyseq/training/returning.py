@@ -1,0 +1,142 @@
+"""Going back to the last good checkpoint, more slowly, when updates cannot be made any more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+
+from torch import Tensor, nn
+
+from anyseq.errors import RunError
+from anyseq.training.checkpoint import Checkpoints, named_weights
+from anyseq.training.guard import Guard, all_finite
+from anyseq.training.incidents import Incidents, places
+from anyseq.training.standing import Standing
+
+MOST_RETURNS = 3
+SLOWER = 0.5
+"""What is left of the learning rate at each return."""
+_POISONED = "weights are not finite"
+
+Contents = tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]
+
+
+def decides(value: Sequence[float]) -> bool:
+    """Whether what a validation found can decide: nothing in it is nan, and its first figure is not infinite."""
+    return math.isfinite(value[0]) and not any(map(math.isnan, value))
+
+
+class Returning:
+    """Says when training has to go back, and where to.
+
+    It goes back to the last checkpoint; where dev gave no number there, or no validation is reached from there, to the
+    best one; where there is none, to the beginning. From there it goes on with `SLOWER` times the learning rate, and
+    with the data behind those it had come to: the same ones might only do the same again. Minutes go on from now,
+    updates from the checkpoint.
+
+    Args:
+        checkpoints: Where they are.
+        guard: Knows the last batch that no update could be made of.
+        incidents: Where each return is written down.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, guard: Guard, incidents: Incidents) -> None:
+        self.checkpoints, self.guard, self.incidents = checkpoints, guard, incidents
+        self.beginning: Contents | None = None
+
+    def remember(self, contents: Contents) -> None:
+        """Keep a copy of what training begins with, until a validation."""
+        weights, training = contents
+        self.beginning = _copy(weights), {file: _copy(tensors) for file, tensors in training.items()}
+
+    def reason(self, in_a_row: int, most: int, weights_of: nn.Module | None) -> str | None:
+        """Why training has to go back; None: it goes on.
+
+        Args:
+            in_a_row: Updates that were not made, one after the other.
+            most: So many of them are too many.
+            weights_of: What is about to be saved; None: nothing is.
+        """
+        if in_a_row >= most:
+            return f"{in_a_row} updates in a row had a loss or gradient that is not finite"
+        poisoned = weights_of is not None and not all_finite(named_weights(weights_of).values())
+        return _POISONED if poisoned else None
+
+    def refuse_poisoned(self, model: nn.Module, step: int) -> None:
+        """Let no checkpoint be written of weights that are not finite.
+
+        Raises:
+            RunError: they are not.
+        """
+        if not all_finite(named_weights(model).values()):
+            raise RunError(f"step {step}: {_POISONED} and are not saved; {self._how()}")
+
+    def target(self, standing: Standing, why: str) -> int:
+        """The checkpoint to go back to; it is the last one now.
+
+        Raises:
+            RunError: training has gone back too often since the last validation.
+        """
+        if standing.returns >= MOST_RETURNS:
+            lines = f" The last batch: {places(self.guard.last)}." if self.guard.last else ""
+            raise RunError(
+                f"training is given up at step {standing.step}: {why}, also after going back {standing.returns} times, "
+                f"at {standing.slowed:g} of the learning rate.{lines} {self._how()}"
+            )
+        last, best = self.checkpoints.named("last"), self.checkpoints.named("best")
+        good = last if last == standing.decided and not standing.returns else best
+        if good is None and self.beginning is not None:
+            self.checkpoints.save(0, *self.beginning, asdict(Standing()))
+            return 0
+        step = last if good is None else good
+        if step is None:
+            raise RunError(f"step {standing.step}: {why}, and there is no checkpoint to go back to; {self._how()}")
+        self.checkpoints.mark_last(step)
+        return step
+
+    def after(self, before: Standing, there: Standing, why: str, rate: Callable[[], float]) -> Standing:
+        """Where training stands when it has gone back; said to the person, and written down.
+
+        Args:
+            before: Where it stood.
+            there: As the checkpoint says.
+            why: It had to.
+            rate: The learning rate there, as it was.
+        """
+        slowed = before.slowed * SLOWER
+        now = rate() / there.slowed * slowed
+        self.incidents.write(
+            "went_back", before.step, f"to step {there.step}", self.guard.last,
+            f"step {before.step}: {why}; training goes back to step {there.step}, and on with {SLOWER:g} times the "
+            f"learning rate ({now:.2g}) and the data that follow",
+            learning_rate=now,
+        )  # fmt: skip
+        return replace(
+            there,
+            epoch=before.epoch, batch=before.batch, seconds=before.seconds, skipped=before.skipped,
+            skipped_in_a_row=0, slowed=slowed, returns=before.returns + 1,
+        )  # fmt: skip
+
+    def validated(self, standing: Standing, metrics: Mapping[str, float], value: Sequence[float]) -> Standing:
+        """Where training stands after a validation; one that can never be the best is written down and said."""
+        step = standing.step
+        if decides(value):
+            self.beginning = None
+            return replace(standing, decided=step, returns=0)
+        strange = {name: each for name, each in metrics.items() if not math.isfinite(each)}
+        shown = ", ".join(f"{name} {each}" for name, each in strange.items())
+        note = f"step {step}: dev gives no number that could decide ({shown}); this checkpoint is never the best"
+        self.incidents.write("validation", step, "not taken for the best", (), note, **strange)
+        return standing
+
+    def _how(self) -> str:
+        return (
+            "Look at these lines, lower training.learning_rate or training.grad_clip_norm, or raise "
+            f"training.warmup_steps; what happened: {self.incidents.journal.file}. The checkpoints in "
+            f"{self.checkpoints.folder} are whole"
+        )
+
+
+def _copy(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}

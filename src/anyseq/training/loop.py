@@ -25,6 +25,7 @@ from anyseq.training.guard import Guard, clipped
 from anyseq.training.incidents import FILE, Incidents
 from anyseq.training.journal import Journal
 from anyseq.training.memory import Fitting, Part
+from anyseq.training.meter import Meter
 from anyseq.training.optimiser import build_optimiser, optimiser_tensors, restore_optimiser
 from anyseq.training.progress import Listener, Report
 from anyseq.training.returning import Returning, decides
@@ -54,28 +55,6 @@ def noise_of(batch: Batch, seed: int, step: int) -> Noise:
     """What an objective draws from: keyed by the items and the update."""
     keys = batch.keys
     return Noise(seed, keys, torch.zeros_like(keys), torch.full_like(keys, step))
-
-
-class Meter:
-    """Loss and speed since the last report; the loss is read from the device only when asked for.
-
-    Args:
-        total: Sum and count of the loss so far.
-        seconds: Spent on its updates.
-    """
-
-    def __init__(self, total: Sequence[float] = (0.0, 0.0), seconds: float = 0.0) -> None:
-        self.total, self.seconds = torch.tensor(total), seconds
-
-    def add(self, sum_and_count: Tensor, seconds: float) -> None:
-        """Take in an update."""
-        self.total = self.total.to(sum_and_count) + sum_and_count
-        self.seconds += seconds
-
-    def read(self) -> tuple[float, float]:
-        """Mean loss (nan where nothing was counted), and counted symbols per second of training."""
-        total, count = self.total.tolist()
-        return total / count if count else math.nan, count / max(self.seconds, 1e-9)
 
 
 class Trainer:
@@ -157,6 +136,8 @@ class Trainer:
                 self._validate()
             if self.signal:  # it came during the last validation, and must not start the final search
                 self._stop_for_signal()
+        if self.standing.skipped:
+            self.listener.noted(self.returning.summary(self.standing), "warning")
         self.listener.ended(reason)
         return reason
 

@@ -30,8 +30,9 @@ def decides(value: Sequence[float]) -> bool:
 class Returning:
     """Says when training has to go back, and where to.
 
-    It goes back to the last checkpoint; where dev gave no number there, or no validation is reached from there, to the
-    best one; where there is none, to the beginning. From there it goes on with `SLOWER` times the learning rate, and
+    It goes back to the last checkpoint; where that is not sound, or training had to go back to it already, to the best
+    one; where there is no sound one yet, to the beginning. (Sound: dev gave numbers, and an update was made just
+    before.) From there it goes on with `SLOWER` times the learning rate, and
     with the data behind those it had come to: the same ones might only do the same again. Minutes go on from now,
     updates from the checkpoint.
 
@@ -85,11 +86,10 @@ class Returning:
                 f"at {standing.slowed:g} of the learning rate.{lines} {self._how()}"
             )
         last, best = self.checkpoints.named("last"), self.checkpoints.named("best")
-        good = last if last == standing.decided and not standing.returns else best
-        if good is None and self.beginning is not None:
+        if self.beginning is not None:
             self.checkpoints.save(0, *self.beginning, asdict(Standing()))
             return 0
-        step = last if good is None else good
+        step = last if best is None or (last == standing.decided and not standing.returns) else best
         if step is None:
             raise RunError(f"step {standing.step}: {why}, and there is no checkpoint to go back to; {self._how()}")
         self.checkpoints.mark_last(step)
@@ -121,14 +121,23 @@ class Returning:
     def validated(self, standing: Standing, metrics: Mapping[str, float], value: Sequence[float]) -> Standing:
         """Where training stands after a validation; one that can never be the best is written down and said."""
         step = standing.step
-        if decides(value):
+        if all(map(math.isfinite, value)) and not standing.skipped_in_a_row:
             self.beginning = None
             return replace(standing, decided=step, returns=0)
+        if decides(value):
+            return standing
         strange = {name: each for name, each in metrics.items() if not math.isfinite(each)}
         shown = ", ".join(f"{name} {each}" for name, each in strange.items())
         note = f"step {step}: dev gives no number that could decide ({shown}); this checkpoint is never the best"
         self.incidents.write("validation", step, "not taken for the best", (), note, **strange)
         return standing
+
+    def summary(self, standing: Standing) -> str:
+        """How many updates were not made, for the end of training."""
+        return (
+            f"{standing.skipped:,} updates were not made, for their loss or gradient was not finite: see "
+            f"{self.incidents.journal.file}"
+        )
 
     def _how(self) -> str:
         return (

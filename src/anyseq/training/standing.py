@@ -31,7 +31,7 @@ class Standing:
         skipped: Updates that were not made, because loss or gradient were not finite.
         skipped_in_a_row: Of those the last ones, one after the other.
         slowed: What going back to a checkpoint has left of the learning rate, in (0, 1].
-        returns: How often training has gone back since the last validation that gave a number.
+        returns: How often training has gone back since the last sound validation (see `returning`).
         decided: Step of that.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from anyseq.data.codecs.words import WordsConfig
 from anyseq.errors import UsageError
 from anyseq.tasks.base import Task
 from anyseq.training.checkpoint import named_weights
-from tiny_runs import RECIPE, TINY
+from tiny_runs import RECIPE, TINY, write
 
 OLD = [("abc", "abc"), ("bca", "bca"), ("cab", "cab"), ("ab", "ab"), ("ca", "ca"), ("bb", "bb"), ("a", "a")] * 3
 NEW = [*OLD, ("xyb", "xyb"), ("yx", "yx"), ("xa", "ax")] * 2
@@ -146,6 +147,21 @@ def test_what_cannot_grow_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "second").exists()
     with pytest.raises(UsageError, match="--extend-vocab belongs to --from MODEL"):
         anyseq.train(RECIPE, tmp_path / "second", extend_vocab=True)
+
+
+def test_the_command_line_says_what_grew(tmp_path: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    first = trained_once(tmp_path / "first")
+    data = write(tmp_path / "new.tsv", *(f"{one}\t{two}" for one, two in NEW))
+    words = [word for word in TINY if "generator" not in word]
+    code, _, err = run(
+        "train", RECIPE, "--from", first, "--extend-vocab", "--output", tmp_path / "second", f"data.train={data}",
+        f"data.dev={data}", "data.check=off", *words,
+    )  # fmt: skip
+    assert code == 0 and "the vocabulary of source and target grew by 2: 'x', 'y'; their weights are fresh" in err
+    code, _, err = run("train", "--resume", tmp_path / "second", "--extend-vocab")
+    assert code == 2 and "--extend-vocab cannot be used here" in err
+    code, _, err = run("train", RECIPE, "--extend-vocab", "--output", tmp_path / "third")
+    assert code == 2 and "--extend-vocab belongs to --from MODEL" in err
 
 
 @pytest.mark.parametrize(

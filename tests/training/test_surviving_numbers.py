@@ -19,7 +19,7 @@ from anyseq.core import Batch, Loss, LossPart, Model, Noise
 from anyseq.errors import Interrupted, RunError
 from anyseq.tasks import fitting
 from anyseq.training.incidents import places
-from anyseq.training.loop import Validation
+from anyseq.training.loop import Trainer, Validation
 from anyseq.training.objectives.base import ObjectiveConfig
 from anyseq.training.objectives.cross_entropy import CrossEntropy
 from anyseq.training.returning import decides
@@ -185,6 +185,28 @@ def _positions(folder: Path) -> list[torch.Tensor]:
     splits = task.read()
     task.fit_codecs(splits.train)
     return task.batches(fitting.Examples(task, task.select(splits)).lengths, 128).epoch(0)
+
+
+def test_what_is_read_late_is_the_same_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where nothing is read after each update."""
+    real = fitting.Trainer
+
+    def late(**given: Any) -> Trainer:
+        trainer = real(**given)
+        trainer.guard.late = True
+        return trainer
+
+    words = [*FAULTY, "training.average=0.9", "training.max_steps=24", "training.validate_every=24"]
+    spoil(monkeypatch, lambda call: call in {3, 7, 8, 21})
+    train(tmp_path / "soon", *words)
+    monkeypatch.setattr(Faulty, "calls", 0)
+    monkeypatch.setattr(fitting, "Trainer", late)
+    train(tmp_path / "late", *words)
+    assert_same_run(tmp_path / "late", tmp_path / "soon")
+    assert incidents(tmp_path / "late") == incidents(tmp_path / "soon") != []
+    spoil(monkeypatch, lambda call: call > 5)
+    with pytest.raises(RunError, match=r"in a row.*also after going back 3 times"):
+        train(tmp_path / "given up", *words[:-1], "training.validate_every=4")
 
 
 def test_it_is_given_up_with_an_explanation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

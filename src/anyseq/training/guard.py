@@ -56,6 +56,9 @@ class Guard:
         model, objective: What is trained, and what is minimised.
         optimiser: A fused one, which takes `found_inf`.
         incidents: Where updates that were not made are named.
+
+    Attributes:
+        late: Whether reading would make the device wait, so that it is not done after each update.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Guard:
     ) -> None:
         self.buffers = [*model.buffers(), *objective.buffers()]
         self.objective, self.optimiser, self.incidents = objective, optimiser, incidents
+        self.late = next(model.parameters()).device.type != "cpu"
         self.waiting: list[Judged] = []
         self.last: Sequence[Item] = ()
         self._remembered = ([buffer.clone() for buffer in self.buffers], objective.carried())

@@ -205,8 +205,8 @@ class Trainer:
         """Look at what became of the updates where it is time to; False: training had to go back to a checkpoint."""
         step, s = self.standing.step, self.settings
         keeps = step % s.validate_every == 0 or bool(self.signal) or self.ending() is not None
-        if self.meter.total.device.type != "cpu" and step % REPORT_EVERY and not keeps:
-            return True  # looking would wait for the device
+        if self.guard.late and step % REPORT_EVERY and not keeps:
+            return True
         skipped, in_a_row = self.guard.read(self.standing.skipped_in_a_row)
         self.standing = replace(self.standing, skipped=self.standing.skipped + skipped, skipped_in_a_row=in_a_row)
         why = self.returning.reason(in_a_row, s.max_skipped_updates, self.model if keeps else None)

@@ -33,9 +33,9 @@ class WeightAverage:
         """Take in the present weights, where the update was `made`; that is not read from the device."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        change = torch._foreach_sub([parameter.data for parameter in self.parameters], self.average)
-        torch._foreach_mul_(change, made * (1 - decay))
-        torch._foreach_add_(self.average, change)
+        share = made * (1 - decay)
+        weights = [parameter.data for parameter in self.parameters]
+        torch._foreach_lerp_(self.average, weights, [share.to(each.dtype) for each in weights])
 
     def restart(self, updates: int) -> None:
         """Take the present weights for the average after some updates."""

@@ -143,7 +143,8 @@ class Returning:
         return (
             "Look at these lines, lower training.learning_rate or training.grad_clip_norm, or raise "
             f"training.warmup_steps; what happened: {self.incidents.journal.file}. The checkpoints in "
-            f"{self.checkpoints.folder} are whole"
+            f"{self.checkpoints.folder} are whole; to go on from there with other values: anyseq train RECIPE --from "
+            f"{self.checkpoints.folder} --output DIR KEY=VALUE"
         )
 
 

@@ -159,7 +159,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
 
     def endless(trainer: Trainer) -> None:
         marks[0].touch()
-        wait_for(lambda: bool(trainer.signal))
+        wait_for(lambda: bool(trainer.signals.signal))
         time.sleep(1.1 * DOUBLE_SECONDS)
         marks[1].touch()
         wait_for(lambda: False)

@@ -15,8 +15,8 @@ FORMAT = 1
 PLAN, FIGURES = "seeds.yaml", "seeds.json"
 """Of several runs in one folder, each for a seed: the resolved recipe and the seeds, and what came of them."""
 OF_A_RUN = (
-    *("config.yaml", "codecs", "left_out.tsv", "data_files.tsv", "metrics.jsonl", "checkpoints", "best", "last"),
-    *("results.json", "training.html", "tensorboard", PLAN, FIGURES),
+    *("config.yaml", "codecs", "left_out.tsv", "data_files.tsv", "metrics.jsonl", "incidents.jsonl", "checkpoints"),
+    *("best", "last", "results.json", "training.html", "tensorboard", PLAN, FIGURES),
 )
 
 

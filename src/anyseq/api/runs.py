@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +19,7 @@ from anyseq.api.data_files import (
     refuse_changed,
     write_data_files,
 )
+from anyseq.api.first_rank import heard, held, watched_by_first
 from anyseq.api.folders import (
     FORMAT,
     about_launch,
@@ -34,7 +34,7 @@ from anyseq.api.preparing import Tell, prepare
 from anyseq.api.transfer import Start
 from anyseq.api.transfer import start_from as begin_with
 from anyseq.api.use import Predictor
-from anyseq.api.watching import draw_curves, facts_to_watch, watched
+from anyseq.api.watching import draw_curves, facts_to_watch
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item, ranks
@@ -45,9 +45,8 @@ from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import codecs_digest, trainer
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints, write_atomically
-from anyseq.training.disk import claimed
 from anyseq.training.distributed import writing_to
-from anyseq.training.progress import Listener, Silent
+from anyseq.training.progress import Listener
 from anyseq.training.recovery import newest_whole
 
 _NEXT_TO_NOTHING = 1.0  # BLEU
@@ -83,6 +82,7 @@ def train(
     *,
     overwrite: bool = False,
     start_from: str | Path | None = None,
+    extend_vocab: bool = False,
     device: str = "auto",
     threads: int | None = None,
     precision: Precision = "float32",
@@ -99,6 +99,8 @@ def train(
         overwrite: Remove a run that is already there.
         start_from: A model folder to begin with: of the same task with its codecs and weights, of another one with its
             source's codec and what reads it. How training varies sources stays the recipe's; what differs is noted.
+        extend_vocab: With `start_from`: its vocabulary grows by what train has and it lacks; what it had keeps its
+            weights.
         device: `cpu`, `cuda`, `mps` or `auto`.
         threads: Processor threads.
         precision: Of the forward pass.
@@ -125,7 +127,8 @@ def train(
         refuse_existing(own, overwrite or again)  # now that no other run can come to it
         clear(own)
 
-    return train_as(config, recipe_name(recipe), folder, start_from=start_from, trust=trust, claim=claim, **how)
+    how |= {"start_from": start_from, "extend_vocab": extend_vocab, "trust": trust}
+    return train_as(config, recipe_name(recipe), folder, claim=claim, **how)
 
 
 def read_recipe(
@@ -149,6 +152,7 @@ def train_as(
     folder: Path,
     *,
     start_from: str | Path | None = None,
+    extend_vocab: bool = False,
     device: str = "auto",
     threads: int | None = None,
     precision: Precision = "float32",
@@ -162,20 +166,25 @@ def train_as(
         config: All settings.
         name: The recipe's, as the model folder keeps it.
         folder: The model folder to make.
-        start_from, device, threads, precision, listener, trust: As for `train`.
+        start_from, extend_vocab, device, threads, precision, listener, trust: As for `train`.
         claim: Is called with the folder when nothing can be refused any more, before anything is written.
     """
+    if extend_vocab and start_from is None:
+        raise UsageError("--extend-vocab belongs to --from MODEL: it is that model's vocabulary which grows")
     use_threads(threads)
-    where, listener = resolve_device(device), _heard(listener)
+    where, listener = resolve_device(device), heard(listener)
     cast = autocast(precision, where)
-    with _held(folder, listener):
-        start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
+    with held(folder, listener):
+        start = Start(config)
+        if start_from is not None:
+            start = begin_with(Path(start_from), config, trust, extend=extend_vocab)
         run = _prepare(start, listener.noted, "stop")
         refuse_recurrent(precision, run.task.model)
         about_data = run.about_data
         ranks.refuse_others("the data or what codecs learnt of them", (about_data, codecs_digest(run.task)))
-        loop = trainer(run.task, run.splits, folder, _watched(listener, start.config, folder), cast, where)
-        loop.checkpoints.recipe = dump(start.config)
+        loop = trainer(run.task, run.splits, folder, watched_by_first(listener, start.config, folder), cast, where)
+        config = start.config.model_copy(update={"training": loop.settings})  # with what fits, where that was not known
+        loop.checkpoints.recipe = dump(config)
         # Nothing was written so far: whatever could be refused has been.
         if ranks.first():
             claim(folder)
@@ -184,23 +193,8 @@ def train_as(
         if ranks.first():
             versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
             about = {"format": FORMAT, **versions, "recipe": name, **about_data, **about_launch()}
-            write_atomically(folder / "config.yaml", dump(start.config, {**about, **facts_to_watch(run.task)}))
+            write_atomically(folder / "config.yaml", dump(config, {**about, **facts_to_watch(run.task)}))
         return _finish(run, folder, loop.run(), listener)
-
-
-def _heard(listener: Listener | None) -> Listener:
-    """Who is told how it goes: of several ranks the first one's listener."""
-    return Silent() if listener is None or not ranks.first() else listener
-
-
-def _watched(listener: Listener, config: TaskConfig, folder: Path, step: int = 0) -> Listener:
-    """What draws the curves besides, and writes events: of several ranks at the first."""
-    return watched(listener, config, folder, step) if ranks.first() else listener
-
-
-def _held(folder: Path, listener: Listener) -> AbstractContextManager[None]:
-    """The folder for this run alone: the first rank holds it."""
-    return claimed(folder, listener.noted) if ranks.first() else nullcontext()
 
 
 def _data_alone(
@@ -252,9 +246,9 @@ def resume(
         UsageError: an override changes what may not change; or the folder cannot be written to.
         FolderInUseError: another run is at work there.
     """
-    folder, listener = Path(folder), _heard(listener)
+    folder, listener = Path(folder), heard(listener)
     home_and_about(folder)  # before anything is made
-    with _held(folder, listener):
+    with held(folder, listener):
         return _resume(folder, more_steps, device, threads, precision, listener, overrides, trust)
 
 
@@ -292,7 +286,7 @@ def _resume(
     ranks.refuse_others("the data and the last checkpoint", (step, run.about_data))
     if about.get("data") != fingerprint(run.splits, run.files if read_data_files(folder) is not None else ()):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
-    loop = trainer(run.task, run.splits, folder, _watched(listener, config, folder, step), cast, where)
+    loop = trainer(run.task, run.splits, folder, watched_by_first(listener, config, folder, step), cast, where)
     loop.checkpoints.recipe = dump(config)
     loop.restore(step)
     if more_steps is not None:

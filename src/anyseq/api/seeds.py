@@ -88,6 +88,7 @@ def train_seeds(
     seeds: Sequence[int],
     overwrite: bool = False,
     start_from: str | Path | None = None,
+    extend_vocab: bool = False,
     device: str = "auto",
     threads: int | None = None,
     precision: Precision = "float32",
@@ -106,7 +107,7 @@ def train_seeds(
         output: The folder to make, with a model folder for each seed; by default `runs/` and the recipe's name.
         seeds: Values of `training.seed`.
         overwrite: Remove the run or runs that are already there.
-        start_from, device, threads, precision, listener, trust, overrides, sections: As for `train`.
+        start_from, extend_vocab, device, threads, precision, listener, trust, overrides, sections: As for `train`.
 
     Raises:
         UsageError: the seeds are no different whole numbers; and whatever `train` raises before its first step.
@@ -124,7 +125,9 @@ def train_seeds(
     configs = {seed: read_recipe(recipe, _with_seed(overrides, seed), sections) for seed in seeds}
     name, listener = recipe_name(recipe), listener or Silent()
     how: dict[str, Any] = {"device": device, "threads": threads, "precision": precision, "listener": listener}
-    about = {"seeds": list(seeds), "recipe": name, "start_from": None if start_from is None else str(start_from)}
+    origin = None if start_from is None else str(start_from)
+    begins: dict[str, Any] = {"start_from": origin, "extend_vocab": extend_vocab}
+    about = {"seeds": list(seeds), "recipe": name, **begins}
 
     def begin(run: Path) -> None:
         """The first run can begin: what was there goes."""
@@ -135,7 +138,7 @@ def train_seeds(
 
     def start(seed: int, run: Path) -> None:
         claim = begin if seed == seeds[0] else clear
-        train_as(configs[seed], name, run, start_from=start_from, claim=claim, trust=trust, **how)
+        train_as(configs[seed], name, run, claim=claim, trust=trust, **begins, **how)
 
     with claimed(folder, listener.noted):
         return _each(folder, seeds, seeds, start, listener)
@@ -165,7 +168,7 @@ def resume_seeds(
     """
     folder = Path(folder)
     _refuse_ranks()
-    name, seeds, start_from = _plan(folder)
+    name, seeds, begins = _plan(folder)
     if other := [key for key in _keys(overrides) if not key.startswith("data.")]:
         raise UsageError(
             f"{', '.join(other)} cannot change: all seeds are to learn by the same settings; what may: data.*"
@@ -183,7 +186,7 @@ def resume_seeds(
                 f"{', '.join(lost)} of {folder} came from Python objects, which no file holds; go on from Python, "
                 "giving the same again: anyseq.resume_seeds(folder, overrides={'data.train': ...})"
             )
-        train_as(config, name, run, start_from=start_from, trust=trust, **how)
+        train_as(config, name, run, trust=trust, **begins, **how)
 
     left = [seed for seed in seeds if _figures(_run(folder, seed)) is None]
     if not left:
@@ -260,8 +263,8 @@ def _write(found: SeedRuns) -> None:
     write_atomically(found.folder / FIGURES, json.dumps(about, ensure_ascii=False, indent=1) + "\n")
 
 
-def _plan(folder: Path) -> tuple[str, list[int], str | None]:
-    """Name of the recipe, seeds, and the model to start from.
+def _plan(folder: Path) -> tuple[str, list[int], dict[str, Any]]:
+    """Name of the recipe, seeds, and what `train_as` is to start from.
 
     Raises:
         ModelFolderError: nobody says so here.
@@ -271,7 +274,8 @@ def _plan(folder: Path) -> tuple[str, list[int], str | None]:
         raise ModelFolderError(f"{folder} holds no {PLAN}: it is none that `train --seeds` made")
     try:
         about = recipe_tree(file).plain()["about"]
-        return str(about["recipe"]), [int(seed) for seed in about["seeds"]], about["start_from"]
+        begins = {"start_from": about["start_from"], "extend_vocab": about.get("extend_vocab", False)}
+        return str(about["recipe"]), [int(seed) for seed in about["seeds"]], begins
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ModelFolderError(f"{file}: damaged ({error}); each run in it can be gone on with by itself") from error
 

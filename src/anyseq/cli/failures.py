@@ -39,7 +39,10 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_TEXT)
     ):
-        return "out of memory; lower training.batch_tokens (train) or --batch-tokens (predict, evaluate, score)", 1
+        return (
+            "out of memory; lower training.batch_tokens or set it to auto (train), or lower --batch-tokens (predict, "
+            "evaluate, score)"
+        ), 1
     if isinstance(error, OSError):
         return f"{error.filename or 'input or output'}: {(error.strerror or str(error)).lower()}", 1
     brief = " ".join(str(error).split())[:200]

@@ -25,6 +25,7 @@ def train_seeds(
     *,
     overwrite: bool,
     start_from: Path | None,
+    extend_vocab: bool,
 ) -> SeedRuns:
     """Call `anyseq.train_seeds`; what needs no torch to be seen wrong is refused first."""
     if run.seed is not None:
@@ -44,6 +45,7 @@ def train_seeds(
         seeds=numbers,
         overwrite=overwrite,
         start_from=start_from,
+        extend_vocab=extend_vocab,
         overrides=overrides,
         **_how(run),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,6 +32,9 @@ def train(
         Path | None,
         typer.Option("--from", metavar="MODEL", help="Start from this model; of another task's, with what reads."),
     ] = None,
+    extend_vocab: Annotated[
+        bool, typer.Option("--extend-vocab", help="With --from: add what train has and its vocabulary lacks.")
+    ] = False,
     resume: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR, stopped or killed.")
     ] = None,
@@ -61,7 +64,7 @@ def train(
     """
     if resume is not None:
         elsewhere = {"--output": output, "--overwrite": overwrite, "--from": start_from, "--seeds": seeds}
-        _refuse(elsewhere, "--resume goes on in its folder")
+        _refuse({**elsewhere, "--extend-vocab": extend_vocab}, "--resume goes on in its folder")
         if words and "=" not in words[0] and ("/" in words[0] or words[0].endswith((".yaml", ".yml"))):
             raise UsageError(f"--resume goes on with the run's own recipe: leave out {words[0]}")
         from anyseq import api
@@ -76,10 +79,11 @@ def train(
         if not words or "=" in words[0]:
             raise UsageError("train needs a recipe first: anyseq train RECIPE --output DIR (all names: anyseq recipes)")
         _refuse_files(words[1:])
+        start: dict[str, Any] = {"overwrite": overwrite, "start_from": start_from, "extend_vocab": extend_vocab}
         if seeds is not None:
-            show(train_seeds(run, words, seeds, output, overwrite=overwrite, start_from=start_from))
+            show(train_seeds(run, words, seeds, output, **start))
             return
-        trained = train_anew(run, words[0], words[1:], output, overwrite=overwrite, start_from=start_from)
+        trained = train_anew(run, words[0], words[1:], output, **start)
     typer.echo(_summary(trained))
 
 
@@ -91,6 +95,7 @@ def train_anew(
     *,
     overwrite: bool,
     start_from: Path | None = None,
+    extend_vocab: bool = False,
 ) -> Trained:
     """Call `anyseq.train` with the options of the command line; what needs no torch to be seen wrong is refused first.
     """
@@ -110,6 +115,7 @@ def train_anew(
         output,
         overwrite=overwrite,
         start_from=start_from,
+        extend_vocab=extend_vocab,
         device=run.device,
         threads=run.threads,
         precision=run.precision,

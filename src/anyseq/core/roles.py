@@ -17,7 +17,7 @@ from anyseq.core.emission import Emission
 from anyseq.core.items import Item
 from anyseq.core.noise import Noise
 from anyseq.core.spelling import Spelling, Unknown
-from anyseq.core.streams import Pointers, Stream, Symbols
+from anyseq.core.streams import Pointers, Stream, Symbols, Vectors
 from anyseq.core.tree import Memory, State, width
 from anyseq.core.units import Units
 
@@ -64,6 +64,13 @@ class Codec(ABC):
     def unknown(self, raw: Any) -> Unknown:
         """What of a raw value has no symbol; nothing, for a codec that knows everything."""
         return Unknown()
+
+    def grown(self, other: Codec) -> tuple[Codec, Sequence[str]] | None:
+        """This with what another of its kind has symbols for and this has not, behind its own; and what that is.
+
+        Old symbols keep their numbers. Without a vocabulary it is itself. None: it cannot grow.
+        """
+        return (self, ()) if isinstance(self.stream, Vectors | Pointers) else None
 
     @abstractmethod
     def save(self, folder: Path) -> None:

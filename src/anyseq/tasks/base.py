@@ -351,10 +351,9 @@ class Task(ABC):
         """The same as units to be aligned with the source's."""
         return self.codecs["target"].units(values)
 
-    def batches(self, lengths: Tensor) -> Batches:
+    def batches(self, lengths: Tensor, batch_tokens: int) -> Batches:
         """Which training items meet, of these lengths: shuffled, those of like length together."""
-        settings = self.config.training
-        return TokenBatches(lengths, settings.batch_tokens, settings.seed)
+        return TokenBatches(lengths, batch_tokens, self.config.training.seed)
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial | None:
         """What whoever has learnt next to nothing would answer, to be printed beside the model's figures.

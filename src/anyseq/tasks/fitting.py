@@ -10,22 +10,24 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from anyseq.core import Batch, Item, ranks
+from anyseq.core import Batch, Item, Objective, ranks
 from anyseq.data.batching import Batches, pack, padding_share
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
-from anyseq.tasks.devices import refuse_without_compiler
+from anyseq.tasks.devices import Autocast, refuse_without_compiler
 from anyseq.tasks.evaluation import evaluate
 from anyseq.tasks.rewards import TaskRollouts, signs_of_collapse
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints
-from anyseq.training.distributed import ReadCheckpoints, ReadJournal, begin_alike
-from anyseq.training.journal import Journal
-from anyseq.training.loop import Trainer, Validation
+from anyseq.training.distributed import ReadCheckpoints, begin_alike, journal_in
+from anyseq.training.freezing import Frozen
+from anyseq.training.gradients import backward
+from anyseq.training.loop import Trainer, Validation, noise_of
 from anyseq.training.progress import Listener
+from anyseq.training.room import most_tokens, room_of, untouched
 
 
 class Examples:
@@ -122,6 +124,34 @@ def codecs_digest(task: Task) -> str:
     return digest.hexdigest()
 
 
+def resolved_batch_tokens(
+    task: Task, examples: Examples, objective: Objective, autocast: Autocast = nullcontext
+) -> int:
+    """`training.batch_tokens`; of `auto`, what fits into the memory of the device (which then has tried it).
+
+    Several ranks take what fits into the memory of each, so that the number is that of one alone.
+    """
+    settings = task.config.training
+    if settings.batch_tokens != "auto":
+        return settings.batch_tokens
+    frozen = Frozen(task.model, settings.freeze)
+    parameters = [each for each in nn.ModuleList([task.model, objective]).parameters() if each.requires_grad]
+
+    def attempt(rows: Tensor) -> None:
+        batch = examples.batch(rows, 0)
+        with autocast():
+            loss = objective(task.model, batch, noise_of(batch, settings.seed, 0))
+        backward([loss], parameters, 1)
+
+    kept = sum(each.numel() * each.element_size() for each in parameters) * (3 if settings.average else 2)
+    with ranks.alone(), untouched(task.model, objective, task.device):
+        task.model.train()
+        frozen.rest()
+        objective.train()
+        fits = most_tokens(examples.lengths, attempt, room_of(task.device), kept, task.device.type)
+    return -int(ranks.largest(-fits)[0])
+
+
 def trainer(
     task: Task,
     splits: Splits,
@@ -139,18 +169,24 @@ def trainer(
     rollouts = None if reward is None else TaskRollouts(task, reward.build())
     objective = task.config.objective.build(rollouts).to(task.device)
     begin_alike(task.model, objective, settings.seed)
+    tokens = resolved_batch_tokens(task, examples, objective, autocast)
+    if tokens != settings.batch_tokens:
+        listener.noted(f"training.batch_tokens={tokens}: what fits (auto)")
+        settings = settings.model_copy(update={"batch_tokens": tokens})
     if settings.compile:
         refuse_without_compiler(task.device)
         objective.compile(dynamic=True)  # and with it all of the model that it calls
+    if settings.freeze:
+        listener.noted(Frozen(task.model, settings.freeze).note)
     return Trainer(
         model=task.model,
         objective=objective,
-        batches=task.batches(examples.lengths),
+        batches=task.batches(examples.lengths, tokens),
         make_batch=examples.batch,
         validate=validator(task, splits.dev),
         settings=settings,
         checkpoints=(Checkpoints if ranks.first() else ReadCheckpoints)(folder, settings.keep_checkpoints),
-        journal=(Journal if ranks.first() else ReadJournal)(folder / "metrics.jsonl"),
+        journal=journal_in(folder / "metrics.jsonl"),
         listener=listener,
         autocast=autocast,
     )

@@ -240,8 +240,10 @@ class Checkpoints:
         (self.folder / "best").unlink(missing_ok=True)
 
     def prune(self) -> None:
-        """Remove all but the best, the newest that were judged, and the last."""
-        kept = {*(self.judged()[-self.keep :] or [0]), self.named("best"), self.named("last")}
+        """Remove all but the best (the beginning as long as there is none), the newest that were judged, and the last.
+        """
+        best = self.named("best")
+        kept = {*self.judged()[-self.keep :], 0 if best is None else best, self.named("last")}
         for step in self.steps():
             if step not in kept:
                 shutil.rmtree(self.step_folder(step))

@@ -173,10 +173,15 @@ class ReadCheckpoints(Checkpoints):
 
 
 class ReadJournal(Journal):
-    """The same for `metrics.jsonl`."""
+    """The same for a journal."""
 
     def write(self, **fields: Any) -> None:
         """Nothing."""
 
     def cut_after(self, step: int) -> None:
         """Nothing."""
+
+
+def journal_in(file: Path) -> Journal:
+    """A journal, which the first rank writes."""
+    return (Journal if ranks.first() else ReadJournal)(file)

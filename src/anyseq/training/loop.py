@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import shutil
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from types import FrameType
 from typing import Any
 
 import torch
@@ -18,7 +16,7 @@ from torch import Tensor, nn
 
 from anyseq.core import Batch, Loss, Model, Noise, Objective, ranks
 from anyseq.data.batching import Batches, Position
-from anyseq.errors import Interrupted, ModelFolderError, RunError
+from anyseq.errors import Interrupted, ModelFolderError
 from anyseq.training.averaging import WeightAverage
 from anyseq.training.checkpoint import (
     WEIGHTS,
@@ -29,19 +27,22 @@ from anyseq.training.checkpoint import (
     objective_tensors,
     restore_objective,
 )
-from anyseq.training.distributed import Share, random_states, restore_random
-from anyseq.training.gradients import backward
+from anyseq.training.distributed import random_states, restore_random
+from anyseq.training.freezing import Frozen
+from anyseq.training.guard import Guard, clipped
+from anyseq.training.incidents import FILE, Incidents
 from anyseq.training.journal import Journal
+from anyseq.training.memory import Fitting, Part
 from anyseq.training.meter import Meter, memory_mb, minutes_left
 from anyseq.training.optimiser import build_optimiser, optimiser_tensors, restore_optimiser
 from anyseq.training.progress import Listener, Report
+from anyseq.training.returning import Returning, decides
 from anyseq.training.schedules import Moment, fallen, learning_rate
 from anyseq.training.settings import TrainingConfig
 from anyseq.training.standing import Standing
+from anyseq.training.stopping import Stopping
 
 REPORT_EVERY = 20
-DOUBLE_SECONDS = 1.0
-"""A signal that comes again so soon is the same one: keys bounce, and process groups are told twice."""
 
 
 @dataclass(frozen=True)
@@ -95,24 +96,28 @@ class Trainer:
         self.model, self.objective, self.settings = model, objective, settings
         self.batches, self.make_batch, self.validate = batches, make_batch, validate
         self.checkpoints, self.journal, self.listener, self.autocast = checkpoints, journal, listener, autocast
-        trained = nn.ModuleList([model, objective])
+        trained, self.frozen = nn.ModuleList([model, objective]), Frozen(model, settings.freeze)
         self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
         self.optimiser = build_optimiser(self.parameters, settings)
         self.average = WeightAverage(model, settings.average) if settings.average else None
-        self.standing, self.meter, self.signal, self.clock = Standing(), Meter(), 0, time.monotonic()
+        self.standing, self.meter, self.clock = Standing(), Meter(), time.monotonic()
         self.saved = 0.0  # seconds of training, at the last checkpoint
-        self.signalled, self.stopping = self.clock, 0  # the signal that came here; that all ranks know of
+        self.signals, self.stopping = Stopping(checkpoints.folder), 0  # what came here; what all ranks know of
+        self.incidents = Incidents(checkpoints.folder / FILE, listener)
+        self.guard = Guard(model, objective, self.optimiser, self.incidents)
+        self.fitting = Fitting(self._batch, self._loss, self.guard.undo, self.incidents, settings.max_skipped_updates)
+        self.returning = Returning(checkpoints, self.guard, self.incidents)
 
     def run(self) -> str:
         """Train until an end is reached and return which.
 
         Raises:
             Interrupted: a signal came; everything was saved first.
-            RunError: the loss is not finite.
+            RunError: no update could be made, also after going back to a checkpoint, again and again.
         """
         stream = self.batches.batches(Position(self.standing.epoch, self.standing.batch))
         self.clock, self.saved = time.monotonic(), self.standing.seconds
-        with self._signals(), self._told():
+        with self.signals.listening(), self._told():
             while (reason := self.ending()) is None:
                 began = time.monotonic()
                 chosen = self.meter.waiting(lambda: [next(stream) for _ in range(self.settings.accumulate)])
@@ -123,6 +128,8 @@ class Trainer:
                 step = self.standing.step + 1
                 self.standing = replace(self.standing, step=step, epoch=after.epoch, batch=after.batch)
                 self._count_time()
+                if not self._sound():
+                    continue
                 if step == REPORT_EVERY:
                     self._remark()
                 if step % REPORT_EVERY == 0 and step % self.settings.validate_every:
@@ -130,7 +137,6 @@ class Trainer:
                 if step % self.settings.validate_every == 0:
                     self._validate()
                 elif self._saving_is_due():
-                    self._finite_loss()
                     self.save()
                     self.checkpoints.prune()
                 if self.stopping:
@@ -140,6 +146,8 @@ class Trainer:
             self._count_time()
             if self.stopping:  # it came during the last validation, and must not start the final search
                 self._stop_for_signal()
+        if self.standing.skipped:
+            self.listener.noted(self.returning.summary(self.standing), "warning")
         self.listener.ended(reason)
         return reason
 
@@ -179,39 +187,64 @@ class Trainer:
     def _learning_rate(self) -> float:
         s, standing = self.settings, self.standing
         moment = Moment(standing.step + 1, s.warmup_steps, self.share, s.plateau_factor**standing.decays)
-        return learning_rate(s.schedule, s.learning_rate, moment)
+        return learning_rate(s.schedule, s.learning_rate, moment) * standing.slowed
 
-    def _update(self, parts: Sequence[tuple[Tensor, int]]) -> Tensor:
-        """One update from one or several batches, each of an epoch; returns what is reported of it, not yet read."""
+    def _update(self, parts: Sequence[Part]) -> Tensor:
+        """One update from one or several batches, each of an epoch; returns what is reported of it, not yet read.
+
+        It is not made, and nothing of it reported, where loss or gradient are not finite.
+        """
         self.model.train()
+        self.frozen.rest()
         self.objective.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
-        reported = backward((self._loss(*part) for part in parts), self.parameters, len(parts))
-        if self.settings.grad_clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_clip_norm, foreach=True)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.guard.remember()
+        step = self.standing.step + 1
+        reported = self.fitting.backward(parts, self.parameters, step)
+        if reported is None:
+            return torch.zeros(2)
+        norm = clipped(self.parameters, self.settings.grad_clip_norm)
         self.objective.agree()
+        made = self.guard.step(step, self.fitting.items, reported, norm)
+        self.optimiser.zero_grad(set_to_none=True)
         if self.average is not None:
-            self.average.update()
-        return reported
+            self.average.update(made)
+        return torch.where(made, reported, 0)
 
-    def _loss(self, rows: Tensor, epoch: int) -> Loss:
-        share = Share.of(rows)
-        batch = self.meter.waiting(lambda: self.make_batch(share.rows, epoch))
+    def _sound(self) -> bool:
+        """Look at what became of the updates where it is time to; False: training had to go back to a checkpoint."""
+        step, s = self.standing.step, self.settings
+        keeps = step % s.validate_every == 0 or self._saving_is_due()
+        keeps = keeps or bool(self.stopping) or self.ending() is not None
+        if self.guard.late and step % REPORT_EVERY and not keeps:
+            return True
+        skipped, in_a_row = self.guard.read(self.standing.skipped_in_a_row)
+        self.standing = replace(self.standing, skipped=self.standing.skipped + skipped, skipped_in_a_row=in_a_row)
+        why = self.returning.reason(in_a_row, s.max_skipped_updates, self.model if keeps else None)
+        if why is None:
+            return True
+        standing, target = self.standing, self.returning.target(self.standing, why)
+        self.restore(target)
+        self.standing = self.returning.after(standing, self.standing, why, self._learning_rate)
+        self.save()
+        return False
+
+    def _batch(self, rows: Tensor, epoch: int) -> Batch:
+        return self.meter.waiting(lambda: self.make_batch(rows, epoch))
+
+    def _loss(self, batch: Batch) -> Loss:
         with self.autocast():
-            loss = self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
-        return share.counted(loss)
+            return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
 
     def _count_time(self) -> None:
         """Count the seconds since they were last counted; all ranks agree on them, and on what signal has come."""
         now = time.monotonic()
-        seconds, signalled = ranks.largest(self.standing.seconds + now - self.clock, self.signal)
+        seconds, signalled = ranks.largest(self.standing.seconds + now - self.clock, self.signals.signal)
         self.standing, self.clock, self.stopping = replace(self.standing, seconds=seconds), now, int(signalled)
 
     def _report(self) -> Report:
-        loss, rate = self._finite_loss()
+        loss, rate = self.meter.read()
         standing = self.standing = replace(self.standing, reported=self.standing.step)
         report = Report(
             step=standing.step,
@@ -225,17 +258,9 @@ class Trainer:
             minutes_left=minutes_left(self.settings, standing),
         )
         self.meter = Meter()
-        self.journal.write(kind="training", epoch=standing.epoch, **asdict(report))
+        known = {name: value for name, value in asdict(report).items() if name != "loss" or not math.isnan(loss)}
+        self.journal.write(kind="training", epoch=standing.epoch, **known)
         return report
-
-    def _finite_loss(self) -> tuple[float, float]:
-        loss, rate = self.meter.read()
-        if not math.isfinite(loss):
-            raise RunError(
-                f"the loss is {loss} at step {self.standing.step}: lower training.learning_rate or raise "
-                f"training.warmup_steps; the checkpoints in {self.checkpoints.folder} are whole"
-            )
-        return loss, rate
 
     def _validate(self) -> None:
         step = self.standing.step
@@ -250,10 +275,11 @@ class Trainer:
         given_up = ranks.of_first(self.objective.watch(found.metrics))
         self.standing = replace(self.standing, validating=validating, given_up=given_up)
         before = self.standing.best
-        best = before is None or found.value > before
-        stale = 0 if before is None or found.value[0] > before[0] else self.standing.stale + 1
+        best = decides(found.value) and (before is None or found.value > before)
+        stale = 0 if best and (before is None or found.value[0] > before[0]) else self.standing.stale + 1
         decays = fallen(self.standing.decays, stale, self.settings.plateau_patience)
         self.standing = replace(self.standing, stale=stale, decays=decays, validated=step)
+        self.standing = self.returning.validated(self.standing, found.metrics, found.value)
         if best:
             self.standing = replace(self.standing, best=found.value, best_step=step)
         # The journal first: a kill in between leaves a line too many, which going on from the last checkpoint cuts off.
@@ -273,7 +299,12 @@ class Trainer:
         return self.standing.seconds - self.saved >= 60 * self.settings.save_minutes
 
     def save(self) -> None:
-        """Write a checkpoint: what predicts (the average, where there is one) and what training needs to go on."""
+        """Write a checkpoint: what predicts (the average, where there is one) and what training needs to go on.
+
+        Raises:
+            RunError: a weight is not finite.
+        """
+        self.returning.refuse_poisoned(self.model, self.standing.step)
         training = {
             "optimiser": optimiser_tensors(self.optimiser),
             "random": random_states(),
@@ -335,7 +366,6 @@ class Trainer:
 
     def _stop_for_signal(self) -> None:
         name = signal.Signals(self.stopping).name
-        self._finite_loss()
         self.save()
         ranks.wait()  # torchrun ends them all when one has gone
         raise Interrupted(
@@ -350,33 +380,6 @@ class Trainer:
         try:
             yield
         except BaseException as error:
-            self.listener.ended(f"stopped by {type(error).__name__}" if not self.signal else "stopped and saved")
+            why = "stopped and saved" if self.signals.signal else f"stopped by {type(error).__name__}"
+            self.listener.ended(why)
             raise
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM wait for the end of the update; a second Ctrl-C does not. Only the main thread may listen.
-
-        Raises:
-            Interrupted: it came.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number: int, frame: FrameType | None) -> None:
-            again = self.signal and time.monotonic() - self.signalled > DOUBLE_SECONDS
-            if again and number == signal.SIGINT:
-                raise Interrupted(
-                    f"stopped at once by a second {signal.Signals(number).name}; what came after the last checkpoint "
-                    f"is lost; go on with: anyseq train --resume {self.checkpoints.folder}",
-                    number,
-                )
-            self.signal, self.signalled = number, time.monotonic()
-
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

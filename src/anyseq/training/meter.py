@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -45,9 +46,9 @@ class Meter:
         return fetched
 
     def read(self) -> tuple[float, float]:
-        """Mean loss, and counted symbols per second of training."""
+        """Mean loss (nan where nothing was counted), and counted symbols per second of training."""
         total, count = self.total.tolist()
-        return total / max(count, 1.0), count / max(self.seconds, 1e-9)
+        return total / count if count else math.nan, count / max(self.seconds, 1e-9)
 
     @property
     def wait_share(self) -> float:

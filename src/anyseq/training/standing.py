@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-_LATER = ("given_up", "validating")  # what was not written from the first version of this format on
+# What was not written from the first version of this format on.
+_LATER = ("given_up", "validating", "skipped", "skipped_in_a_row", "slowed", "returns", "decided")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Standing:
         unreported: Sum and count of the loss since then, the seconds of its updates, and those of them spent waiting.
         given_up: Why the objective saw no use in going on, at the last validation.
         validating: Of the seconds, those that went into validations.
+        skipped: Updates that were not made, because loss or gradient were not finite.
+        skipped_in_a_row: Of those the last ones, one after the other.
+        slowed: What going back to a checkpoint has left of the learning rate, in (0, 1].
+        returns: How often training has gone back since the last sound validation (see `returning`).
+        decided: Step of that.
     """
 
     step: int = 0
@@ -44,6 +50,11 @@ class Standing:
     unreported: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     given_up: str | None = None
     validating: float = 0.0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    slowed: float = 1.0
+    returns: int = 0
+    decided: int = 0
 
     @classmethod
     def read(cls, state: Mapping[str, Any]) -> Self:

@@ -17,18 +17,18 @@ class Net(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.encoder = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Dropout(0.5), torch.nn.BatchNorm1d(4))
-        self.decoder = torch.nn.Linear(4, 2)
+        self._decoder = torch.nn.Linear(4, 2)
 
 
 def test_what_is_named_is_frozen_and_at_rest() -> None:
     net = Net()
     frozen = Frozen(net, ["encoder", "decoder.b*"])
-    assert [name for name, each in net.named_parameters() if each.requires_grad] == ["decoder.weight"]
+    assert [name for name, each in net.named_parameters() if each.requires_grad] == ["_decoder.weight"]
     assert (frozen.trained, frozen.total) == (8, 3 * 4 + 4 + 8 + 8 + 2)
     assert frozen.note.startswith("8 of 34 parameters are trained")
     net.train()
     frozen.rest()
-    assert not any(part.training for part in net.encoder.modules()) and net.decoder.training
+    assert not any(part.training for part in net.encoder.modules()) and net._decoder.training
     before = {name: buffer.clone() for name, buffer in net.named_buffers()}
     x = net.encoder(torch.randn(5, 3))
     assert x.grad_fn is None  # no backward pass into it

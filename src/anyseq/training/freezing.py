@@ -27,9 +27,9 @@ class Frozen:
     """
 
     def __init__(self, model: nn.Module, patterns: Sequence[str]) -> None:
-        named = dict(model.named_parameters(remove_duplicate=False))
+        named = {_plain(name): each for name, each in model.named_parameters(remove_duplicate=False)}
         for pattern in patterns:
-            found = [name for name in named if _names(pattern, name)]
+            found = [name for name in named if _names(_plain(pattern), name)]
             if not found:
                 raise ConfigError(_unknown(pattern, list(named)))
             for name in found:
@@ -52,6 +52,11 @@ class Frozen:
     def note(self) -> str:
         """How much is trained."""
         return f"{self.trained:,} of {self.total:,} parameters are trained, the others are frozen (training.freeze)"
+
+
+def _plain(name: str) -> str:
+    """A name as a person writes it: `decoder.stack`, whatever is private in the code."""
+    return ".".join(part.lstrip("_") for part in name.split("."))
 
 
 def _names(pattern: str, name: str) -> bool:

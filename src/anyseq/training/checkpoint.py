@@ -239,11 +239,15 @@ class Checkpoints:
         """Name none: `predict` uses the last."""
         (self.folder / "best").unlink(missing_ok=True)
 
-    def prune(self) -> None:
-        """Remove all but the best (the beginning as long as there is none), the newest that were judged, and the last.
+    def prune(self, beginning: bool = False) -> None:
+        """Remove all but the best, the newest that were judged, and the last.
+
+        Args:
+            beginning: Keep that of step 0, too, as it is kept while none was judged.
         """
-        best = self.named("best")
-        kept = {*self.judged()[-self.keep :], 0 if best is None else best, self.named("last")}
+        judged = self.judged()
+        kept = {*judged[-self.keep :], self.named("best"), self.named("last")}
+        kept |= {0} if beginning or not judged else set()
         for step in self.steps():
             if step not in kept:
                 shutil.rmtree(self.step_folder(step))

@@ -165,7 +165,7 @@ class ReadCheckpoints(Checkpoints):
     def forget_best(self) -> None:
         """Nothing."""
 
-    def prune(self) -> None:
+    def prune(self, beginning: bool = False) -> None:
         """Nothing."""
 
     def cut_after(self, step: int) -> None:

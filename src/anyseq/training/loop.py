@@ -138,7 +138,7 @@ class Trainer:
                     self._validate()
                 elif self._saving_is_due():
                     self.save()
-                    self.checkpoints.prune()
+                    self.checkpoints.prune(beginning=not self.standing.decided)
                 if self.stopping:
                     self._stop_for_signal()
             if self.standing.validated != self.standing.step:
@@ -289,7 +289,7 @@ class Trainer:
         self.save()
         if best:
             self.checkpoints.mark_best(step)
-        self.checkpoints.prune()
+        self.checkpoints.prune(beginning=not self.standing.decided)
         self.listener.validated(step, found.metrics, best)
 
     def _averaged(self) -> AbstractContextManager[None]:
@@ -344,7 +344,7 @@ class Trainer:
         self.journal.cut_after(step)
         self.checkpoints.mark_last(step)
         self.checkpoints.cut_after(step)
-        self.checkpoints.prune()  # a kill may have come before it
+        self.checkpoints.prune(beginning=not self.standing.decided)  # a kill may have come before it
 
     def _restore_best(self) -> None:
         """Name the best of that time, if it is still there: a better one, which is now to be cut, may have replaced it.

@@ -84,8 +84,10 @@ class Returning:
 
     def _sound(self, standing: Standing) -> int | None:
         steps, best = self.checkpoints.steps(), self.checkpoints.named("best")
+        if not standing.decided and 0 in steps:
+            return 0
         if best is None:
-            return 0 if 0 in steps else self.checkpoints.named("last")
+            return self.checkpoints.named("last")
         return standing.decided if standing.decided in steps and not standing.returns else best
 
     def after(self, before: Standing, there: Standing, why: str, rate: Callable[[], float]) -> Standing:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 
 from anyseq.cli.main import main
-from anyseq.core import ranks
+from anyseq.core import Batch, Loss, LossPart, Model, Noise, ranks
 from anyseq.errors import RunError, UsageError
+from anyseq.training.objectives.cross_entropy import CrossEntropy
 
 
 def anyseq(*words: str) -> None:
@@ -66,3 +69,38 @@ def said(work: Callable[[], object]) -> str:
     except (RunError, UsageError, ZeroDivisionError) as error:
         return f"{type(error).__name__}: {error}"
     return "nothing"
+
+
+def spoilt(*words: str) -> None:
+    """A command line; the share of the last rank has no finite loss at the 6th to the 8th update."""
+    _at_the_last(lambda call, loss: _times(loss, math.nan) if 6 <= call <= 8 else loss)
+    anyseq(*words)
+
+
+def too_large(*words: str) -> None:
+    """A command line; the share of the last rank does not fit into its memory at the third update."""
+
+    def change(call: int, loss: Loss) -> Loss:
+        if call == 3:
+            raise torch.OutOfMemoryError("planted")
+        return loss
+
+    _at_the_last(change)
+    anyseq(*words)
+
+
+def _at_the_last(change: Callable[[int, Loss], Loss]) -> None:
+    """Change what the last rank makes of each update, numbered from 1."""
+    if int(os.environ.get("RANK", 0)) + 1 < int(os.environ.get("WORLD_SIZE", 1)):
+        return
+    forward, calls = CrossEntropy.forward, itertools.count(1)
+
+    def changed(self: CrossEntropy, model: Model, batch: Batch, noise: Noise) -> Loss:
+        loss = forward(self, model, batch, noise)
+        return change(next(calls), loss) if model.training else loss
+
+    CrossEntropy.forward = changed  # type: ignore[method-assign]
+
+
+def _times(loss: Loss, factor: float) -> Loss:
+    return Loss({name: LossPart(part.sum * factor, part.count, part.weight) for name, part in loss.parts.items()})

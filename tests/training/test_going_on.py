@@ -17,8 +17,9 @@ from anyseq import api
 from anyseq.cli.main import main
 from anyseq.errors import DataError, ModelFolderError, UsageError
 from anyseq.tasks import fitting
-from anyseq.training.loop import DOUBLE_SECONDS, Trainer, Validation
+from anyseq.training.loop import Trainer, Validation
 from anyseq.training.progress import Silent
+from anyseq.training.stopping import DOUBLE_SECONDS
 from tiny_runs import (
     RECIPE,
     TINY,

@@ -201,3 +201,40 @@ def test_a_killed_worker_is_started_anew_and_goes_on(tmp_path: Path) -> None:
 def workers(process: subprocess.Popen[str]) -> list[int]:
     """The processes that torchrun has started."""
     return [int(each) for each in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def test_an_update_that_is_not_finite_on_one_rank_is_made_by_none_and_all_go_back(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    for count, folder in ((1, one), (2, two)):
+        words = ("train", RECIPE, "--output", folder, "--device", "cpu", *TINY, *ALIKE)
+        found = ended(start(count, "training.ranks_at_work:spoilt", *words, "training.max_skipped_updates=3"))
+        assert [code for code, *_ in found] == [0] * count, found
+    told, others = (
+        [json.loads(line) for line in (folder / "incidents.jsonl").read_text().splitlines()] for folder in (one, two)
+    )
+    assert [(each["kind"], each["step"], each["done"]) for each in told] == [
+        *(("not_finite", step, "no update was made") for step in (6, 7, 8)), ("went_back", 8, "to step 4")
+    ]  # fmt: skip
+    key = ("kind", "step", "done")
+    assert [[each[name] for name in key] for each in others] == [[each[name] for name in key] for each in told]
+    assert [sorted(each["items"]) for each in others] == [sorted(each["items"]) for each in told]
+    before, after = tensors(one, 12), tensors(two, 12)
+    for name in before:
+        if name.startswith("weights"):
+            torch.testing.assert_close(before[name], after[name], rtol=1e-3, atol=1e-5)
+
+
+def test_a_share_larger_than_memory_ends_a_run_of_several(tmp_path: Path) -> None:
+    words = ("train", RECIPE, "--output", tmp_path / "run", "--device", "cpu", *TINY)
+    (first, _, other), (second, _, said) = ended(start(2, "training.ranks_at_work:too_large", *words))
+    assert (first, second) == (1, 1) and "the other processes cannot be reached" in other
+    assert "step 3: the share of a batch of rank 1" in said and "several processes cannot halve it" in said
+
+
+def test_auto_batches_are_of_one_size_on_all_ranks_and_go_on(tmp_path: Path) -> None:
+    folder = trained(2, tmp_path / "run", "training.batch_tokens=auto")
+    found = re.search(r"batch_tokens: (\d+)", (folder / "config.yaml").read_text())
+    assert found is not None
+    assert [code for code, *_ in command(2, "train", "--resume", folder, "--more-steps", "2")] == [0, 0]
+    assert f"batch_tokens: {found[1]}" in (folder / "config.yaml").read_text()
+    assert named(folder, "last") == 14

@@ -17,6 +17,7 @@ from anyseq import api
 from anyseq.api.seeds import spread
 from anyseq.errors import Interrupted, ModelFolderError, OutputExistsError, RunError, UsageError
 from anyseq.training import loop
+from anyseq.training.progress import Report
 from anyseq.training.progress import Silent
 from tiny_runs import RECIPE, TINY, assert_same_run, cli_in_child, ended, listing, train, wait_for
 
@@ -105,13 +106,13 @@ def test_a_signal_names_the_command_for_all_of_them(tmp_path: Path) -> None:
 def test_one_that_fails_is_named_and_the_others_go_on(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: loop.Trainer) -> tuple[float, float]:
+    def fail(self: loop.Trainer) -> Report:
         if self.settings.seed == 1:
             raise RunError("the loss is nan")
         return read(self)
 
-    read = loop.Trainer._finite_loss
-    monkeypatch.setattr(loop.Trainer, "_finite_loss", fail)
+    read = loop.Trainer._report
+    monkeypatch.setattr(loop.Trainer, "_report", fail)
     words = ["train", RECIPE, "--seeds", "1,2", "--output", tmp_path / "run", "--threads", "1", *TINY]
     code, out, err = run(*words)
     assert code == 1 and "1 of 2 seeds failed" in err.splitlines()[-1] and "seed 1: the loss is nan" in err
@@ -127,7 +128,7 @@ def test_when_all_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: loop.Trainer) -> None:
         raise RunError("no number")
 
-    monkeypatch.setattr(loop.Trainer, "_finite_loss", fail)
+    monkeypatch.setattr(loop.Trainer, "_report", fail)
     with pytest.raises(RunError, match="every seed failed; the first: no number"):
         seeds(tmp_path / "run", 1, 2)
 

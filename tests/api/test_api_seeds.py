@@ -17,8 +17,7 @@ from anyseq import api
 from anyseq.api.seeds import spread
 from anyseq.errors import Interrupted, ModelFolderError, OutputExistsError, RunError, UsageError
 from anyseq.training import loop
-from anyseq.training.progress import Report
-from anyseq.training.progress import Silent
+from anyseq.training.progress import Report, Silent
 from tiny_runs import RECIPE, TINY, assert_same_run, cli_in_child, ended, listing, train, wait_for
 
 Run = Callable[..., tuple[int, str, str]]
@@ -70,7 +69,7 @@ def test_going_on_trains_what_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
 
     def stop(self: loop.Trainer, parts: Any) -> Any:
         if self.settings.seed == 2 and self.standing.step == 6:
-            self.signal = signal.SIGTERM
+            self.signals.signal = signal.SIGTERM
         return update(self, parts)
 
     update = loop.Trainer._update

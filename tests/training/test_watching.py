@@ -237,7 +237,7 @@ def test_the_curves_of_a_resumed_run_are_those_of_one_never_stopped(
 
     def stop(self: loop.Trainer, parts: Any) -> Any:
         if self.standing.step == 20:
-            self.signal = signal.SIGTERM
+            self.signals.signal = signal.SIGTERM
         return update(self, parts)
 
     update = loop.Trainer._update

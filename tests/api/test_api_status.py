@@ -43,7 +43,7 @@ def test_a_finished_run(run: Run, model: Path) -> None:
 def test_a_stopped_run(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(self: loop.Trainer, parts: Any) -> Any:
         if self.standing.step == 6:
-            self.signal = signal.SIGTERM
+            self.signals.signal = signal.SIGTERM
         return update(self, parts)
 
     update = loop.Trainer._update

@@ -495,7 +495,7 @@ DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     "ensemble": ensemble(AttentionDecoderConfig(cell="lstm", **STACK), TransformerDecoderConfig(**BLOCKS)),
     "ensemble that does not attend": ensemble(TransformerDecoderConfig(**BLOCKS), RnnDecoderConfig(**STACK)),
     "tree in brackets": in_brackets(TreeDecoderConfig(cell="lstm", **STACK)),
-    "routing": pointing(ROUTING),
+    "pointing without a recurrence": pointing(ROUTING),
     "pointing": pointing(PointerDecoderConfig(**POINTING[0])),
     "pointing after a glimpse, clipped": pointing(PointerDecoderConfig(**POINTING[1])),
     "constrained copying": constrained(CopyingDecoderConfig(decoder=AttentionDecoderConfig(**STACK))),
@@ -508,7 +508,7 @@ DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
 # Laws that a decoder of that table is free of, with the reason.
 FREE_OF: dict[str, Mapping[str, str]] = {
     **{name: each.exceptions for name, each in named("decoders").items()},
-    "routing": {
+    "pointing without a recurrence": {
         "far": "of what came before the last it sees what is left",
         "long": "it does not count what comes again",
     },

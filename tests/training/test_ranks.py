@@ -82,7 +82,7 @@ def test_a_run_of_two_is_written_once_and_goes_on_bit_for_bit(tmp_path: Path) ->
     words = ("training.schedule=constant", "training.average=0.9", "model.encoder.dropout=0.3")
     whole = trained(2, tmp_path / "whole", *words)
     assert {path.name for path in whole.iterdir()} == {
-        *("config.yaml", "codecs", "metrics.jsonl", "checkpoints", "best", "last", "results.json")
+        *("config.yaml", "codecs", "metrics.jsonl", "checkpoints", "best", "last", "results.json", "training.html")
     }
     assert [event["step"] for event in events(whole)] == [4, 4, 8, 8, 12, 12]
     states = [tensor for name, tensor in tensors(whole, 12).items() if "random.safetensors:cpu" in name]

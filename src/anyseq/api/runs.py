@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -174,7 +175,9 @@ def train_as(
     use_threads(threads)
     where, listener = resolve_device(device), heard(listener)
     cast = autocast(precision, where)
-    with held(folder, listener):
+    with ExitStack() as holding:
+        if there := folder.exists():
+            holding.enter_context(held(folder, listener))
         start = Start(config)
         if start_from is not None:
             start = begin_with(Path(start_from), config, trust, extend=extend_vocab)
@@ -186,6 +189,8 @@ def train_as(
         config = start.config.model_copy(update={"training": loop.settings})  # with what fits, where that was not known
         loop.checkpoints.recipe = dump(config)
         # Nothing was written so far: whatever could be refused has been.
+        if not there:  # made only now, for it may lie in a folder of data
+            holding.enter_context(held(folder, listener))
         if ranks.first():
             claim(folder)
             _write_first(run, folder)

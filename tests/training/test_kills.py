@@ -136,7 +136,7 @@ def test_killed_before_the_first_step(tmp_path: Path) -> None:
 
         return work
 
-    assert ended(in_child(dying(runs, "_prepare"), errors)) == -signal.SIGKILL, errors.read_text()
+    assert ended(in_child(dying(runs, "_write_first"), errors)) == -signal.SIGKILL, errors.read_text()
     assert list(listing(folder)) == [".lock"]
     with pytest.raises(ModelFolderError, match=r"stopped before it had begun.* --output DIR --overwrite"):
         api.resume(folder)

@@ -128,8 +128,7 @@ def predict(
     if every_step is not None:
         _refuse_steps(task, every_step, alignments is not None or several)
     if task.tables:
-        steps = {"--alignments": alignments, "--every-step": every_step, "--interactive": interactive}
-        refuse_for_tables(steps)
+        refuse_for_tables({"--alignments": alignments, "--every-step": every_step, "--interactive": interactive})
         with _sink(output_file) as sink:
             predict_tables(predictor, source, sink.write, form, picture, search)
         return

@@ -267,11 +267,7 @@ class Task(ABC):
             raise UsageError("search.prefix and search.forbid are texts, and this task writes none: leave them out")
 
     def chooser(self, settings: DecodingConfig) -> Chooser | None:
-        """What ranks an item's hypotheses anew; None where the search's order stands.
-
-        Raises:
-            UsageError: the settings are for another use.
-        """
+        """What ranks an item's hypotheses anew (settings of another use are refused); None: the order of the search."""
         if settings.shortest:
             raise UsageError("search.shortest and search.symmetries are for round trips (point/tsp): leave them out")
         return settings.chooser()

@@ -14,9 +14,11 @@ from anyseq.core import Hypotheses, Item, Padded
 from anyseq.core.pointed import pointers_of
 from anyseq.data.codecs.measured import Measured
 from anyseq.errors import ConfigError, UsageError
+from anyseq.metrics.pointing import PointersRight, TourGap, TourLength
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.choosing import Alternative
 from anyseq.tasks.point.sides import Shortest, from_sides, together
+from anyseq.tasks.rewards import TaskRollouts
 
 MEASURED = Measured(torch.tensor([0.4, 0.6]), torch.tensor([0.2, 0.5]))
 
@@ -106,3 +108,23 @@ def test_other_uses_refuse_the_shortest(tmp_path: Path) -> None:
         "data.generator.test": 5})  # fmt: skip
     with pytest.raises(UsageError, match="for round trips"):
         trained.predictor.predict([np.zeros((5, 1))], beam_size=2, shortest=True)
+
+
+def test_trips_are_as_long_as_tensors_as_they_are_as_texts(routes: Path) -> None:
+    task = anyseq.load(routes, threads=1).task
+    drawn = np.random.default_rng(5)
+    items = [
+        Item({"source": drawn.random((count, 2)), "target": " ".join(map(str, [*range(1, count + 1), 1]))}, count)
+        for count in (5, 7, 6)
+    ]
+    batch = task.batch(items, [task.encode(item) for item in items])
+    for metric in (TourGap("gap"), TourLength("length")):
+        rollouts = TaskRollouts(task, metric)
+        trips = rollouts.draw(task.model.encode(batch), batch, 4, seed=2).values
+        found = task.rated(trips, batch, metric)
+        assert found is not None
+        torch.testing.assert_close(found, rollouts.by_texts(trips, batch).to(found), atol=1e-3, rtol=1e-5)
+    short = Padded(trips.values.clone(), trips.valid)
+    short.values[1, 2] = short.values[1, 1]
+    assert task.rated(short, batch, metric) is None, "what is no round trip is mended, as a text"
+    assert task.rated(trips, batch, PointersRight("right")) is None

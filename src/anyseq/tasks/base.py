@@ -304,6 +304,11 @@ class Task(ABC):
         """
         raise UsageError("objective: this use has no source that outputs could be drawn for and rewarded")
 
+    def rated(self, outputs: Padded, batch: Batch, metric: Metric) -> Tensor | None:
+        """The metric's value of each output, several of each source of a batch with targets, worked out on the device;
+        None: by texts, as of any metric."""
+        return None
+
     @abstractmethod
     def output(self, values: Tensor, item: Item) -> str:
         """What a person sees of one hypothesis."""

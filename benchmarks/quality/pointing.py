@@ -6,10 +6,10 @@
     python benchmarks/quality/pointing.py point/tsp --given tsp_10_exact --test 5 10 --minutes 60 --output DIR
 
 `--test` names numbers of points: `--count` problems of each are drawn with a seed of their own, with exact answers, and
-searched with the recipe's beam and greedily, tours also by the shortest of several looks: from eight sides, and begun in
-each of `--starts` cities (greedily from there on). `--given` names a file of the folder `ptrnet` of the one ANYSEQ_DATA names
-(convex_hull_5, tsp_10_exact), published lines that stand for the published test. Dev is drawn by the recipe, with
-another seed. Without `--test` and `--given` nothing is judged but dev.
+searched with the recipe's beam and greedily; tours, where `--starts` says in how many cities they begin, also by the
+shortest of several looks: from eight sides, and greedily from each start. `--given` names a file of the folder `ptrnet`
+of the one ANYSEQ_DATA names (convex_hull_5, tsp_10_exact), published lines that stand for the published test. Dev is
+drawn by the recipe, with another seed. Without `--test` and `--given` nothing is judged but dev.
 """
 
 from __future__ import annotations

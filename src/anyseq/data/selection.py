@@ -52,11 +52,13 @@ class Selection:
         items: In order.
         fields: Of these, encoded, by name.
         skipped: The others.
+        longest: Symbols of the longest of all.
     """
 
     items: Sequence[Item]
     fields: Mapping[str, Packed]
     skipped: Skipped
+    longest: int
 
 
 def select_trainable(
@@ -76,6 +78,17 @@ def select_trainable(
     Raises:
         DataError: more would be left out, or nothing would remain, or an item cannot be encoded.
     """
+    found = sift(items, encode, max_length)
+    refuse_too_many(found.skipped, found.longest, max_length, max_skipped)
+    return found
+
+
+def sift(items: Sequence[Item], encode: Callable[[Item], Mapping[str, Tensor]], max_length: int) -> Selection:
+    """The same, however many are left out.
+
+    Raises:
+        DataError: an item cannot be encoded.
+    """
     kept, places, reasons, longest = [], [], [], 0
 
     def trainable() -> Iterator[Mapping[str, Tensor]]:
@@ -94,17 +107,29 @@ def select_trainable(
                 yield encoded
 
     fields = pack(trainable())
-    skipped = Skipped(tuple(places), tuple(reasons), len(items))
+    return Selection(kept, fields, Skipped(tuple(places), tuple(reasons), len(items)), longest)
+
+
+def refuse_too_many(skipped: Skipped, longest: int, max_length: int, max_skipped: float) -> None:
+    """Refuse to leave out all, or a larger share than may be.
+
+    Args:
+        skipped: What is left out.
+        longest: Symbols of the longest item, those left out included.
+        max_length, max_skipped: As `select_trainable` takes them.
+
+    Raises:
+        DataError: it is so.
+    """
     share = skipped.count / max(skipped.total, 1)
     raise_ = f", raise data.max_length={max_length} (the longest has {longest} symbols)" if longest > max_length else ""
-    if not kept:
+    if skipped.count == skipped.total:
         raise DataError(f"nothing is left to train on; {skipped}; mend the data{raise_}")
     if share > max_skipped:
         raise DataError(
             f"{skipped}; at most {max_skipped:.2%} may be: mend the data{raise_}, "
             f"or allow it with data.max_skipped={_round_up(share)}"
         )
-    return Selection(kept, fields, skipped)
 
 
 def _placed(item: Item, encode: Callable[[Item], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:

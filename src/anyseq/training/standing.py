@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-_LATER = ("given_up",)  # what was not written from the first version of this format on
+_LATER = ("given_up", "pool")  # what was not written from the first version of this format on
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Standing:
     Attributes:
         step: Updates so far.
         epoch: Of the next batch.
-        batch: Its number in the epoch.
+        batch: Its number in the pool.
+        pool: Its pool of the epoch.
         seconds: Spent so far.
         best: Value of the best validation; None before the first.
         best_step: Its step.
@@ -42,6 +43,7 @@ class Standing:
     reported: int = 0
     unreported: tuple[float, float, float] = (0.0, 0.0, 0.0)
     given_up: str | None = None
+    pool: int = 0
 
     @classmethod
     def read(cls, state: Mapping[str, Any]) -> Self:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from anyseq.api.conversation import Conversation
     from anyseq.api.folders import default_folder, home_and_about, refuse_existing
     from anyseq.api.runs import Trained, resume, train
+    from anyseq.api.storing import PreparedData, prepare_data
     from anyseq.api.use import Predictor, compare, load
     from anyseq.api.weights import average
     from anyseq.data.pairs import pairs
@@ -28,6 +29,7 @@ else:
             "anyseq.api.conversation": "Conversation",
             "anyseq.api.folders": "default_folder home_and_about refuse_existing",
             "anyseq.api.runs": "Trained resume train",
+            "anyseq.api.storing": "PreparedData prepare_data",
             "anyseq.api.use": "Predictor compare load",
             "anyseq.data.pairs": "pairs",
             "anyseq.tasks.decoding": "Prediction",
@@ -41,6 +43,7 @@ __all__ = [
     "Evaluation",
     "Prediction",
     "Predictor",
+    "PreparedData",
     "Trained",
     "average",
     "check",
@@ -50,6 +53,7 @@ __all__ = [
     "info",
     "load",
     "pairs",
+    "prepare_data",
     "refuse_existing",
     "resume",
     "train",

@@ -217,7 +217,9 @@ def _name(recipe: str | Path) -> str:
 def _fingerprint(splits: Splits) -> str:
     """A hash of what is trained on and chosen by."""
     digest = hashlib.sha256()
-    for item in (*splits.train, *splits.dev):
+    if splits.stored is not None:
+        digest.update(splits.stored.digest.encode())
+    for item in (*(splits.train if splits.stored is None else ()), *splits.dev):
         raw = sorted((name, content(value)) for name, value in item.raw.items())
         digest.update(repr(raw).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:32]
@@ -246,7 +248,7 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     }
     about = {"ended": ended, "step": Checkpoints(folder, keep=1).named("last"), **results}
     write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))  # whatever follows
-    trivial = _trivial(task, splits.train, splits.dev if run.test is None else run.test)
+    trivial = _trivial(task, splits.some, splits.dev if run.test is None else run.test)
     if trivial is not None:
         about["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
         write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +87,7 @@ def prepare_data(
     if sources is None:
         raise refuse_python(task)
     store = _write(task, Start(config), sources, folder, tell, _looking(task, tell), workers, overwrite)
-    index = store.index
+    index = store.about
     return PreparedData(folder, len(store), index.left_out, index.held_out, index.total)
 
 

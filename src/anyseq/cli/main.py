@@ -23,6 +23,7 @@ from anyseq.cli.failures import CLOSED_PIPE, INTERRUPTED, explain
 from anyseq.cli.info import info
 from anyseq.cli.options import verb
 from anyseq.cli.predict import predict
+from anyseq.cli.prepare import prepare
 from anyseq.cli.recipes import recipes
 from anyseq.cli.score import score
 from anyseq.cli.train import train
@@ -30,7 +31,7 @@ from anyseq.cli.train import train
 if TYPE_CHECKING:
     from anyseq.core import PartConfig
 
-VERBS = (recipes, train, predict, evaluate, score, check, embed, blend, average, info, demo)
+VERBS = (recipes, prepare, train, predict, evaluate, score, check, embed, blend, average, info, demo)
 _SEARCHING = {"predict", "evaluate", "score"}
 
 

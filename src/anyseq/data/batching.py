@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -221,7 +222,15 @@ def in_order(lengths: Int[Tensor, " count"], batch_tokens: int) -> list[Int[Tens
     return [torch.from_numpy(batch) for batch in cut(order, lengths.numpy(), batch_tokens)]
 
 
-def padding_share(packed: Mapping[str, Packed], batches: Sequence[Int[Tensor, " _"]]) -> float:
+@runtime_checkable
+class _HasLengths(Protocol):
+    """Of fields, in memory or on disk."""
+
+    @property
+    def lengths(self) -> Int[Tensor, " count"]: ...
+
+
+def padding_share(packed: Mapping[str, _HasLengths], batches: Sequence[Int[Tensor, " _"]]) -> float:
     """Share of the batches' places that hold nothing."""
     real = padded = 0
     for rows in batches:

@@ -42,8 +42,8 @@ def corpora(data: Any) -> list[Corpus]:
         if not isinstance(each, Mapping) or "path" not in each or set(each) - set(_KEYS):
             given = ", ".join(map(str, each)) if isinstance(each, Mapping) else repr(each)
             raise DataError(
-                f"corpus {number + 1} of {len(data)} is given as {given}; each is a path (a file, or source and target) "
-                "and a weight, as in data.train='[{path: A.tsv, weight: 2}, {path: B.tsv}]'"
+                f"corpus {number + 1} of {len(data)} is given as {given}; each is a path (a file, or source and "
+                "target) and a weight, as in data.train='[{path: A.tsv, weight: 2}, {path: B.tsv}]'"
             )
         weight = each.get("weight", 1.0)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):

@@ -358,6 +358,7 @@ def _array(value: Sequence[Any]) -> Any:
 
 
 def require_equal(counts: Mapping[str, int]) -> None:
+    """Refuse files, of each of which line n belongs together, where their lines are not as many."""
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} has {count:,}" for name, count in counts.items())
         raise DataError(f"{listed} lines, but line n of each must belong together; mend the one that lost or won lines")

@@ -16,7 +16,9 @@ from anyseq.data.batching import Batches, TokenBatches
 from anyseq.data.check import Finding
 from anyseq.data.files import read_items
 from anyseq.data.pairs import pairs
+from anyseq.data.permutation import Mixture
 from anyseq.data.prefixes import Step, prefixes
+from anyseq.data.store.store import Store
 from anyseq.data.synthetic.base import Epochs
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
@@ -42,10 +44,12 @@ class TaskConfig(PartConfig):
 
     Class attributes:
         carries: Its items follow each other, so that an objective may hand a state on.
+        preparable: Keys of `data` that encoded items depend on, where these may be kept on disk; none: they may not.
     """
 
     section: ClassVar[str] = "tasks"
     carries: ClassVar[bool] = False
+    preparable: ClassVar[tuple[str, ...]] = ()
 
     description: str = Field("", description="one line for `anyseq recipes`")
     objective: ObjectiveConfig = Field(description="what training minimises")
@@ -112,6 +116,14 @@ class Task(ABC):
         Raises:
             DataError: a file, or a line of it, cannot be used.
         """
+
+    def read_stored(self, store: Store) -> Splits:
+        """The same, where train was prepared on disk.
+
+        Raises:
+            UsageError: this task's data cannot be.
+        """
+        raise UsageError("the data of this task cannot be prepared on disk")
 
     def read_pairs(self, data: Any) -> list[Item]:
         """Read what one of the data keys, or `evaluate --data`, holds.
@@ -341,10 +353,10 @@ class Task(ABC):
         """The same as units to be aligned with the source's."""
         return self.codecs["target"].units(values)
 
-    def batches(self, lengths: Tensor) -> Batches:
-        """Which training items meet, of these lengths: shuffled, those of like length together."""
+    def batches(self, lengths: Tensor, mixture: Mixture | None = None) -> Batches:
+        """Which training items meet, of these lengths (and corpora): shuffled, those of like length together."""
         settings = self.config.training
-        return TokenBatches(lengths, settings.batch_tokens, settings.seed)
+        return TokenBatches(lengths, settings.batch_tokens, settings.seed, mixture)
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial | None:
         """What whoever has learnt next to nothing would answer, to be printed beside the model's figures.

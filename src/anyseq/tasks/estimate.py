@@ -68,7 +68,7 @@ def estimate(
     settings = task.config.training
     validator(task, splits.dev)  # refuses what it could not judge by
     examples = Examples(task, splits)
-    batches = task.batches(examples.lengths)
+    batches = task.batches(examples.lengths, examples.mixture)
     plan = batches.epoch(0)
     largest = max(plan, key=lambda rows: int(examples.lengths[rows].amax()) * len(rows))
     parameters = list(task.model.parameters())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from anyseq.core import Batch, Item
-from anyseq.data.batching import Batches, pack, padding_share
+from anyseq.data.batching import Batches, Packed, pack, padding_share
+from anyseq.data.corpora import mixture, weighted
+from anyseq.data.store.store import StoredField
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
@@ -37,9 +39,14 @@ class Examples:
         if not splits.train:
             raise DataError("no training item is left")
         self.task, self.items = task, splits.train
-        self.packed = splits.encoded or pack(map(task.encode, self.items))
+        self.packed: Mapping[str, Packed | StoredField] = splits.encoded or pack(map(task.encode, self.items))
         self.epochs, self.epoch = task.epochs(), 0
-        self.lengths = torch.stack([field.lengths for field in self.packed.values()]).amax(0)
+        if splits.stored is None:
+            self.lengths = torch.stack([field.lengths for field in self.packed.values()]).amax(0)
+            self.mixture = mixture(splits.train, splits.corpora)
+        else:
+            self.lengths, mixed = splits.stored.lengths, splits.stored.mixture
+            self.mixture = weighted(mixed.counts, [weight for _, weight in splits.corpora] or mixed.weights)
 
     def batch(self, rows: Tensor, epoch: int) -> Batch:
         """The batch of some items, as an epoch sees them."""
@@ -55,8 +62,8 @@ class Examples:
         return Batch({name: field.rows(rows) for name, field in self.packed.items()}, items).to(self.task.device)
 
     def padding_share(self, batches: Batches) -> float:
-        """Share of an epoch's places that hold nothing."""
-        return padding_share(self.packed, batches.epoch(0))
+        """Share of the places of an epoch's first pool that hold nothing."""
+        return padding_share(self.packed, batches.pool(0, 0))
 
 
 def quick(settings: DecodingConfig) -> DecodingConfig:
@@ -127,7 +134,7 @@ def trainer(
     return Trainer(
         model=task.model,
         objective=objective,
-        batches=task.batches(examples.lengths),
+        batches=task.batches(examples.lengths, examples.mixture),
         make_batch=examples.batch,
         validate=validator(task, splits.dev),
         settings=settings,

@@ -146,7 +146,7 @@ def write_store(
         _finish(planned, work, learnt, task.config)
         store = Store(work)
         look(store)
-        for record in work.glob("*.json"):
+        for record in (*work.glob("*.json"), *work.glob("shard_*.dev")):
             if record.name != INDEX:
                 record.unlink()
         work.rename(folder)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -27,13 +27,15 @@ from anyseq.core import (
     Unknown,
     Vectors,
 )
-from anyseq.data.batching import Packed
+from anyseq.data.batching import pack
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
+from anyseq.data.corpora import corpora, read_corpora
 from anyseq.data.files import SIDES
 from anyseq.data.prefixes import Step, prefixes
-from anyseq.data.selection import select_trainable
+from anyseq.data.selection import Selection, Skipped, refuse_too_many, sift
+from anyseq.data.store.store import Store
 from anyseq.data.synthetic.base import Epochs, GeneratorConfig
 from anyseq.errors import DataError
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
@@ -51,7 +53,8 @@ class TextData(PartConfig):
     """Pairs of lines. Without `train`, the generator's."""
 
     train: Any = Field(
-        None, description="pairs to learn from: FILE (.tsv .jsonl .csv) or [FILE, ...], or source=FILE target=FILE"
+        None, description="pairs to learn from: FILE (.tsv .jsonl .csv) or [FILE, ...], or source=FILE target=FILE; or "
+        "a folder of `anyseq prepare`; or [{path: FILE, weight: 2}, ...]: an epoch shows each item of it twice"
     )
     dev: Any = Field(None, description="pairs to choose and stop by; null: held out of train")
     test: Any = Field(None, description="pairs for the final figure; null: no final figure")
@@ -61,6 +64,10 @@ class TextData(PartConfig):
     )
     max_length: int = Field(256, ge=2, description="longest side in symbols, end included; longer pairs are left out")
     max_skipped: float = Field(0.01, ge=0, le=1, description="largest share of pairs that may be left out")
+    prepare: Literal["auto", "always", "never"] = Field(
+        "auto", description="encode train once into a cache on disk and map it: auto: where its files have over 200 MB"
+    )
+    learn_from: int = Field(200_000, ge=1, description="pairs codecs are learnt from where data are prepared on disk")
     check: AtFaults = Field(
         "stop", description="errors found in the data: stop (train nothing), tell (and train), off (look for none)"
     )
@@ -123,10 +130,33 @@ class TextToText(Task):
                 raise DataError("nothing to learn from: give data.train, or data.train.source and data.train.target")
             dev = data.generator.generate("dev") if data.dev is None else self.read_pairs(data.dev)
             return Splits(data.generator.generate("train"), dev)
-        train = self.read_pairs(data.train)
+        train, begins = read_corpora(data.train, self.read_pairs)
         if data.dev is not None:
-            return Splits(train, self.read_pairs(data.dev))
-        return hold_out(train, data.held_out)
+            return Splits(train, self.read_pairs(data.dev), corpora=begins)
+        return replace(hold_out(train, data.held_out), corpora=begins)
+
+    def read_stored(self, store: Store) -> Splits:
+        """Read dev, train having been prepared on disk."""
+        data, index = self._config.data, store.about
+        dev = store.held_out() if data.dev is None else self.read_pairs(data.dev)
+        if not dev:
+            raise DataError("no items were held out when it was prepared: give data.dev", str(store.folder))
+        notes = []
+        if data.dev is None:
+            held = f"{len(dev)} of {index.total} training items are held out to choose and stop by"
+            notes.append(f"no data.dev given: {held}")
+        left_out = store.left_out()
+        if left_out:
+            places, reasons = zip(*left_out, strict=True)
+            notes.append(str(Skipped(places, reasons, index.total - index.held_out)))
+        several = corpora(data.train)
+        begins = [(0, corpus.weight) for corpus in several] if len(several) > 1 else ()
+        held_out = data.dev is None
+        return Splits(store, dev, notes, left_out, held_out, encoded=store.fields, corpora=begins, stored=store)
+
+    def columns_of(self, data: Any) -> Sequence[str]:
+        """The fields of what `read_pairs` takes."""
+        return SIDES
 
     def epochs(self) -> Epochs | None:
         """As the generator draws them, where nothing else is learnt from."""
@@ -242,23 +272,34 @@ class TextToText(Task):
 
     def select(self, splits: Splits) -> Splits:
         """Leave out pairs that are empty on a side or too long."""
-        data = self._config.data
-
-        def encode(item: Item) -> Mapping[str, Tensor]:
-            return {side: self.codecs[side].encode(item.raw[side]) for side in SIDES}
-
-        found = select_trainable(splits.train, encode, data.max_length, data.max_skipped)
+        if splits.stored is not None:
+            too_long = self._too_long(splits.encoded["target"].lengths)
+            return replace(splits, notes=[*splits.notes, *too_long])
+        data, found = self._config.data, self._sifted(splits.train)
         skipped = found.skipped
-        notes = [*splits.notes, *([str(skipped)] if skipped.count else []), *self._too_long(found.fields["target"])]
+        refuse_too_many(skipped, found.longest, data.max_length, data.max_skipped)
+        too_long = self._too_long(found.fields["target"].lengths)
+        notes = [*splits.notes, *([str(skipped)] if skipped.count else []), *too_long]
         left_out = list(zip(skipped.places, skipped.reasons, strict=True))
         encoded = found.fields if self._copying is None else {}  # copying reads more of a source than its symbols
         return replace(splits, train=found.items, notes=notes, left_out=left_out, encoded=encoded)
 
-    def _too_long(self, targets: Packed) -> Iterator[str]:
+    def _sifted(self, items: Sequence[Item]) -> Selection:
+        def encode(item: Item) -> Mapping[str, Tensor]:
+            return {side: self.codecs[side].encode(item.raw[side]) for side in SIDES}
+
+        return sift(items, encode, self._limit)
+
+    def sift(self, items: Sequence[Item]) -> Selection:
+        """Those of some items that can be trained on, and all that a model reads of them."""
+        found = self._sifted(items)
+        return found if self._copying is None else replace(found, fields=pack(map(self.encode, found.items)))
+
+    def _too_long(self, lengths: Tensor) -> Iterator[str]:
         """What to know where targets are longer than search may make its outputs."""
-        limit, longest = self._config.search.max_length, int(targets.lengths.max())
+        limit, longest = self._config.search.max_length, int(lengths.max())
         if longest > limit:
-            count, total = int((targets.lengths > limit).sum()), len(targets.lengths)
+            count, total = int((lengths > limit).sum()), len(lengths)
             yield (
                 f"{count:,} of {total:,} targets ({count / total:.2%}) are longer than search.max_length={limit} and "
                 f"can never be given in full: set search.max_length={longest}"

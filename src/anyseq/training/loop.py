@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from anyseq.core import Batch, Loss, Model, Noise, Objective
 from anyseq.data.batching import Batches, Position
 from anyseq.errors import Interrupted, ModelFolderError, RunError
+from anyseq.training.ahead import ReadAhead
 from anyseq.training.averaging import WeightAverage
 from anyseq.training.checkpoint import Checkpoints, load_into, named_weights, objective_tensors, restore_objective
 from anyseq.training.gradients import backward
@@ -112,6 +113,7 @@ class Trainer:
         self.average = WeightAverage(model, settings.average) if settings.average else None
         self.standing, self.meter, self.signal, self.clock = Standing(), Meter(), 0, time.monotonic()
         self.signalled = self.clock
+        self.reader = ReadAhead(batches, make_batch, Position())
 
     def run(self) -> str:
         """Train until an end is reached and return which.
@@ -120,18 +122,16 @@ class Trainer:
             Interrupted: a signal came; everything was saved first.
             RunError: the loss is not finite.
         """
-        stream = self.batches.batches(Position(self.standing.epoch, self.standing.batch))
+        start = Position(self.standing.epoch, self.standing.batch, self.standing.pool)
+        self.reader = ReadAhead(self.batches, self.make_batch, start)
         self.clock = time.monotonic()
-        with self._signals(), self._told():
+        with self._signals(), self._told(), self.reader.reading():
             while (reason := self.ending()) is None:
                 began = time.monotonic()
-                chosen = [next(stream) for _ in range(self.settings.accumulate)]
-                epochs = [self.standing.epoch, *(after.epoch for _, after in chosen)]  # an epoch may end between two
-                parts = [(rows, epoch) for (rows, _), epoch in zip(chosen, epochs, strict=False)]
-                self.meter.add(self._update(parts), time.monotonic() - began)
-                after = chosen[-1][1]
-                step = self.standing.step + 1
-                self.standing = replace(self.standing, step=step, epoch=after.epoch, batch=after.batch)
+                chosen = [self.reader.next() for _ in range(self.settings.accumulate)]
+                self.meter.add(self._update([batch for batch, _ in chosen]), time.monotonic() - began)
+                step, after = self.standing.step + 1, asdict(chosen[-1][1])
+                self.standing = replace(self.standing, step=step, **after)
                 self._count_time()
                 if step == REPORT_EVERY:
                     self._remark()
@@ -186,13 +186,13 @@ class Trainer:
         moment = Moment(standing.step + 1, s.warmup_steps, self.share, s.plateau_factor**standing.decays)
         return learning_rate(s.schedule, s.learning_rate, moment)
 
-    def _update(self, parts: Sequence[tuple[Tensor, int]]) -> Tensor:
-        """One update from one or several batches, each of an epoch; returns what is reported of it, not yet read."""
+    def _update(self, parts: Sequence[Batch]) -> Tensor:
+        """One update from one or several batches; returns what is reported of it, not yet read."""
         self.model.train()
         self.objective.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
-        reported = backward((self._loss(*part) for part in parts), self.parameters, len(parts))
+        reported = backward((self._loss(part) for part in parts), self.parameters, len(parts))
         if self.settings.grad_clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_clip_norm, foreach=True)
         self.optimiser.step()
@@ -201,8 +201,7 @@ class Trainer:
             self.average.update()
         return reported
 
-    def _loss(self, rows: Tensor, epoch: int) -> Loss:
-        batch = self.make_batch(rows, epoch)
+    def _loss(self, batch: Batch) -> Loss:
         with self.autocast():
             return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
 
@@ -214,8 +213,10 @@ class Trainer:
     def _report(self) -> Report:
         loss, rate = self._finite_loss()
         standing = self.standing = replace(self.standing, reported=self.standing.step)
-        self.meter = Meter()
-        report = Report(standing.step, self.share, standing.seconds / 60, loss, self._learning_rate(), rate)
+        waited = self.reader.waited / max(self.meter.seconds, 1e-9)
+        self.meter, self.reader.waited = Meter(), 0.0
+        minutes = standing.seconds / 60
+        report = Report(standing.step, self.share, minutes, loss, self._learning_rate(), rate, min(1.0, waited))
         self.journal.write(kind="training", epoch=standing.epoch, **asdict(report))
         return report
 

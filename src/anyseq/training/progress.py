@@ -24,6 +24,7 @@ class Report:
         loss: Mean since the last report, per symbol, in nats.
         learning_rate: The present one.
         tokens_per_second: Target symbols per second of training, validation left out.
+        wait_share: Share of these seconds in which the model waited for its data, in [0, 1].
     """
 
     step: int
@@ -32,6 +33,7 @@ class Report:
     loss: float
     learning_rate: float
     tokens_per_second: float
+    wait_share: float = 0.0
 
 
 @runtime_checkable
@@ -83,7 +85,7 @@ class Lines:
         """One line."""
         print(
             f"step {report.step}  {report.share:.0%}  loss {report.loss:.3f}  lr {report.learning_rate:.2e}  "
-            f"{report.tokens_per_second:,.0f} tokens/s  {report.minutes:.1f} min",
+            f"{report.tokens_per_second:,.0f} tokens/s  waiting {report.wait_share:.1%}  {report.minutes:.1f} min",
             file=sys.stderr,
             flush=True,
         )

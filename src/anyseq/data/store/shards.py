@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from jaxtyping import Shaped
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from anyseq.core import Item
@@ -62,15 +62,13 @@ def write_shard(folder: Path, name: str, fields: Mapping[str, Packed], items: Se
 
 def _write(path: Path, tensors: Mapping[str, Tensor]) -> tuple[int, int]:
     draft = path.with_name(f".{path.name}.draft")
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, draft)
-    handle = os.open(draft, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    found = draft.stat().st_size, crc(draft)
+    content = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    with draft.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
     draft.replace(path)
-    return found
+    return len(content), zlib.crc32(content)
 
 
 def crc(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -93,9 +94,9 @@ class Store(Sequence[Item]):
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.index = folder, Index.read(folder)
+        self.folder, self.about = folder, Index.read(folder)
         self.shards = [
-            Shard(folder, each["name"], each["count"], each["file"], each["content"]) for each in self.index.shards
+            Shard(folder, each["name"], each["count"], each["file"], each["content"]) for each in self.about.shards
         ]
         for shard in self.shards:
             shard.check((SYMBOLS, TEXTS), thoroughly=False)
@@ -135,12 +136,18 @@ class Store(Sequence[Item]):
         return torch.cat([shard.symbols["lengths"].to(torch.int32) for shard in self.shards])
 
     @property
+    def digest(self) -> str:
+        """A hash of all that its shards hold."""
+        content = json.dumps([each["content"] for each in self.about.shards], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:32]
+
+    @property
     def mixture(self) -> Mixture:
         """Its corpora, with the weights they were prepared with."""
-        counts = [0] * len(self.index.weights)
-        for each in self.index.shards:
+        counts = [0] * len(self.about.weights)
+        for each in self.about.shards:
             counts[each["corpus"]] += each["count"]
-        return Mixture(tuple(counts), tuple(self.index.weights))
+        return Mixture(tuple(counts), tuple(self.about.weights))
 
     @cached_property
     def sample(self) -> list[Item]:
@@ -161,7 +168,7 @@ class Store(Sequence[Item]):
 
     def changed(self) -> list[str]:
         """The files it was made of that are there and are others now."""
-        sources = [Source(**each) for each in self.index.sources]
+        sources = [Source(**each) for each in self.about.sources]
         return [source.path for source in sources if Path(source.path).is_file() and Source.of(source.path) != source]
 
 

@@ -16,6 +16,7 @@ from anyseq.data.check import Finding
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.characters import Characters, CharactersConfig
 from anyseq.data.lines import read_text
+from anyseq.data.permutation import Mixture
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.language_model.task import LanguageModel, LanguageModelConfig, TextsCodec, TextsData
 from anyseq.tasks.splits import Splits
@@ -150,7 +151,7 @@ class Contiguous(LanguageModel):
             )
         return replace(splits, train=train, encoded=pack(map(self.encode, train)))
 
-    def batches(self, lengths: Tensor) -> Batches:
+    def batches(self, lengths: Tensor, mixture: Mixture | None = None) -> Batches:
         """As many places at once as there are pieces in `training.batch_tokens`."""
         return ParallelBatches(len(lengths), self._config.training.batch_tokens // self._config.data.piece_length)
 

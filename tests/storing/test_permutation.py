@@ -53,7 +53,7 @@ def test_several_pools_show_every_item_once_an_epoch(pools):
 def test_any_position_goes_on_as_if_all_before_had_been_read(pools):
     stream = pools.batches(Position())
     read = [next(stream) for _ in range(300)]
-    assert read[-1][1].epoch == 2
+    assert read[-1][1].epoch >= 2
     for place in (0, 1, 7, 100, 250):
         again = pools.batches(read[place][1])
         for rows, after in read[place + 1 : place + 20]:

@@ -3,6 +3,7 @@ import time
 import pytest
 import torch
 
+from anyseq.core import Batch
 from anyseq.data.batching import Position, TokenBatches
 from anyseq.errors import DataError, RunError
 from anyseq.training import ahead
@@ -15,11 +16,12 @@ def batches():
 
 def test_it_gives_what_reading_in_turn_gives():
     plan = batches().batches(Position(0, 3))
-    with ReadAhead(batches(), lambda rows, epoch: (rows.tolist(), epoch), Position(0, 3)).reading() as reader:
+    with ReadAhead(batches(), lambda rows, epoch: Batch({"rows": rows + 100 * epoch}, []), Position(0, 3)).reading() as reader:
         epoch = 0
         for _ in range(30):
             rows, after = next(plan)
-            assert reader.next() == ((rows.tolist(), epoch), after)
+            batch, at = reader.next()
+            assert batch.fields["rows"].equal(rows + 100 * epoch) and at == after
             epoch = after.epoch
 
 
@@ -45,7 +47,7 @@ def test_a_thread_that_is_gone_or_hangs_is_an_error_and_no_hang(monkeypatch):
 def test_waiting_is_measured():
     def slowly(rows, epoch):
         time.sleep(0.05)
-        return rows
+        return Batch({"rows": rows}, [])
 
     with ReadAhead(batches(), slowly, Position()).reading() as reader:
         reader.next()

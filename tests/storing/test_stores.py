@@ -1,5 +1,5 @@
 import json
-import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ from anyseq.tasks import storing
 
 @pytest.fixture
 def small_shards(monkeypatch):
-    monkeypatch.setattr(sources.Part.chunks, "__defaults__", (40,))
+    monkeypatch.setattr(sources, "SHARD_LINES", 40)
 
 
 def test_a_store_holds_what_reading_into_memory_gives(texts, tmp_path, small_shards):
@@ -120,7 +120,7 @@ def test_a_damaged_shard_is_named(texts, tmp_path, small_shards, damage):
 
 def test_other_settings_than_it_was_prepared_with_are_refused(texts, tmp_path):
     prepare(texts, tmp_path / "store")
-    with pytest.raises(DataError, match=r"max_length is 256 there, 50 here"):
+    with pytest.raises(DataError, match=r"max_length is 128 there, 50 here"):
         train(tmp_path / "run", f"data.train={tmp_path}/store", *texts.dev, "data.max_length=50")
     with pytest.raises(OutputExistsError, match=r"already holds prepared data"):
         prepare(texts, tmp_path / "store")
@@ -180,9 +180,10 @@ def test_numbers_are_kept_in_the_smallest_type():
 
 
 def test_mapped_symbols_are_no_memory_of_the_process(texts, tmp_path):
-    if not os.path.exists("/proc/self/smaps"):
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
         pytest.skip("says nothing of its memory")
     prepare(texts, tmp_path / "store")
     store = Store(tmp_path / "store")
     values = store.shards[0].symbols["source.values"]
-    assert values.data_ptr() and str(tmp_path / "store" / "shard_00000.symbols") in open("/proc/self/maps").read()
+    assert values.data_ptr() and str(tmp_path / "store" / "shard_00000.symbols") in maps.read_text()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Int, Shaped
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -25,7 +25,7 @@ SYMBOLS, TEXTS = "symbols", "texts"
 _WHOLE = (torch.uint8, torch.int16, torch.int32)
 _BLOCK = 1 << 20
 
-Content = Mapping[str, tuple[int, int]]
+Content = Mapping[str, Sequence[int]]
 """Bytes and CRC-32 of each of a shard's files, by its kind."""
 
 
@@ -38,6 +38,11 @@ def narrow(values: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
     return values.to(next(fitting, torch.int64))
 
 
+def _signed(offsets: Int[Tensor, " boundary"]) -> Int[Tensor, " boundary"]:
+    """Places that rise, in 32 bits where these suffice."""
+    return offsets.to(torch.int32) if int(offsets[-1]) <= torch.iinfo(torch.int32).max else offsets
+
+
 def write_shard(folder: Path, name: str, fields: Mapping[str, Packed], items: Sequence[Item]) -> Content:
     """Write some items, at least one; each file takes its name when it is whole and on the disk.
 
@@ -48,7 +53,7 @@ def write_shard(folder: Path, name: str, fields: Mapping[str, Packed], items: Se
         items: With texts, read from one file.
     """
     symbols = {f"{each}.values": narrow(field.values) for each, field in fields.items()}
-    symbols |= {f"{each}.offsets": narrow(field.offsets) for each, field in fields.items()}
+    symbols |= {f"{each}.offsets": _signed(field.offsets) for each, field in fields.items()}
     symbols["lengths"] = narrow(torch.stack([field.lengths for field in fields.values()]).amax(0))
     symbols["keys"] = narrow(torch.tensor([item.key for item in items]))
     symbols["lines"] = narrow(torch.tensor([item.line or 0 for item in items]))
@@ -56,7 +61,7 @@ def write_shard(folder: Path, name: str, fields: Mapping[str, Packed], items: Se
     for each in items[0].raw:
         encoded = [item.raw[each].encode("utf-8", "surrogatepass") for item in items]
         texts[f"{each}.values"] = torch.frombuffer(bytearray(b"".join(encoded)), dtype=torch.uint8)
-        texts[f"{each}.offsets"] = narrow(torch.tensor([0, *map(len, encoded)]).cumsum(0))
+        texts[f"{each}.offsets"] = _signed(torch.tensor([0, *map(len, encoded)]).cumsum(0))
     return {kind: _write(folder / f"{name}.{kind}", held) for kind, held in ((TEXTS, texts), (SYMBOLS, symbols))}
 
 

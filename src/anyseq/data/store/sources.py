@@ -113,9 +113,9 @@ class Part:
         """How items call the file they are from."""
         return _paths(self.files)[0]
 
-    def chunks(self, lines: int = SHARD_LINES) -> Iterator[Excerpts]:
-        """All lines, some at a time."""
-        columns = {path: _blocks(path, lines, self.header) for path in _paths(self.files)}
+    def chunks(self, lines: int | None = None) -> Iterator[Excerpts]:
+        """All lines, some at a time; as many as make a shard unless told otherwise."""
+        columns = {path: _blocks(path, lines or SHARD_LINES, self.header) for path in _paths(self.files)}
         at = 1 + self.header
         for blocks in zip(*columns.values(), strict=True):
             numbers = range(at, at + len(blocks[0]))

@@ -18,7 +18,7 @@ from anyseq.training.progress import Lines, Report
 
 RECIPE = "translate/transformer"
 _SHAPE = (
-    *("codec=words", "training.max_minutes=null", "training.validate_every=1000000", "data.held_out=50"),
+    *("codec=words", "training.max_steps=1000", "training.validate_every=1000000", "data.held_out=50"),
     *("model.encoder.model_dim=128", "model.decoder.model_dim=128"),
 )
 

@@ -16,7 +16,11 @@ def batches():
 
 def test_it_gives_what_reading_in_turn_gives():
     plan = batches().batches(Position(0, 3))
-    with ReadAhead(batches(), lambda rows, epoch: Batch({"rows": rows + 100 * epoch}, []), Position(0, 3)).reading() as reader:
+
+    def make(rows, epoch):
+        return Batch({"rows": rows + 100 * epoch}, [])
+
+    with ReadAhead(batches(), make, Position(0, 3)).reading() as reader:
         epoch = 0
         for _ in range(30):
             rows, after = next(plan)
@@ -29,7 +33,7 @@ def test_a_fault_is_raised_where_the_batch_is_asked_for():
     def fail(rows, epoch):
         raise DataError("this line is damaged", "train.tsv", 7)
 
-    with ReadAhead(batches(), fail, Position()).reading() as reader, pytest.raises(DataError, match="train.tsv:7"):
+    with ReadAhead(batches(), fail, Position()).reading() as reader, pytest.raises(DataError, match=r"train\.tsv:7"):
         reader.next()
 
 

@@ -3,8 +3,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_stores import TINY, prepare, train
-from tiny_runs import assert_same_run, tensors
 
 from anyseq import api
 from anyseq.cli.main import main
@@ -16,6 +14,8 @@ from anyseq.data.store.shards import narrow
 from anyseq.data.store.store import Store
 from anyseq.errors import DataError, OutputExistsError, UsageError
 from anyseq.tasks import storing
+from tiny_runs import assert_same_run, tensors
+from tiny_stores import TINY, prepare, train
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ ANYSEQ_DATA ?= $(abspath ../shared/data)
 export ANYSEQ_DATA
 endif
 
-BENCHMARKS := limit training_speed time_spent reward_speed against_peers
+BENCHMARKS := limit training_speed time_spent reward_speed ranks_speed against_peers
 CLAIMS := gradients memory one_vector reversed_and_ensembles depth speed
 
 .PHONY: demo test full benchmark claims docs clean

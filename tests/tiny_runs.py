@@ -24,7 +24,7 @@ TINY = (
     *("model.decoder.embed_dim=8", "model.decoder.hidden_dim=16"),
     *("training.batch_tokens=128", "training.max_steps=12", "training.validate_every=4"),
 )
-TIMES = {"minutes", "tokens_per_second", "seconds", "wait_share"}
+TIMES = {"minutes", "tokens_per_second", "seconds", "wait_share", "memory_mb", "minutes_left"}
 
 
 def train(folder: Path, *words: str, **options: Any) -> api.Trained:

@@ -75,6 +75,15 @@ def _read(folder: Path) -> dict[str, Any]:
     return dict(json.loads(found.read_text(encoding="utf-8"))) if found.exists() else {}
 
 
+def _value(text: str) -> Any:
+    """As YAML has it; and 2e-3 is a number, which in YAML it is not."""
+    value = yaml.safe_load(text)
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 def _train(given: argparse.Namespace, settings: Mapping[str, Any]) -> dict[str, Any]:
     on_processor = given.device == "cpu"
     before = limit_gflops() if on_processor else NORM_GFLOPS
@@ -94,7 +103,7 @@ def _train(given: argparse.Namespace, settings: Mapping[str, Any]) -> dict[str, 
         overrides={
             **{key: str(value) if isinstance(value, Path) else value for key, value in settings.items()},
             "training.max_minutes": wall,
-            **{key: yaml.safe_load(value) for key, _, value in (word.partition("=") for word in given.words)},
+            **{key: _value(text) for key, _, text in (word.partition("=") for word in given.words)},
         },
     )
     spent = (time.monotonic() - began) / 60

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from anyseq.lazy import attributes
 
 if TYPE_CHECKING:
-    from anyseq.api import Predictor, average, check, info, load, resume, train
+    from anyseq.api import Predictor, average, check, info, inspect, load, resume, resume_seeds, train, train_seeds
     from anyseq.core import Batch, Item, Padded
     from anyseq.models.seq2seq import Seq2Seq
 else:
@@ -19,7 +19,7 @@ else:
     __getattr__ = attributes(
         __name__,
         {
-            "anyseq.api": "Predictor average check info load resume train",
+            "anyseq.api": "Predictor average check info inspect load resume resume_seeds train train_seeds",
             "anyseq.core": "Batch Item Padded",
             "anyseq.models.seq2seq": "Seq2Seq",
         },
@@ -34,9 +34,12 @@ __all__ = [
     "average",
     "check",
     "info",
+    "inspect",
     "load",
     "resume",
+    "resume_seeds",
     "train",
+    "train_seeds",
 ]
 
 

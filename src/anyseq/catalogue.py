@@ -57,6 +57,7 @@ PARTS: dict[str, dict[str, str]] = {
         "direct": "anyseq.models.decoders.direct:SegmentsDecoderConfig",
         "repeat": "anyseq.models.decoders.direct:RepeatDecoderConfig",
         "pointer": "anyseq.models.decoders.pointer:PointerDecoderConfig",
+        "routing": "anyseq.models.decoders.routing:RoutingDecoderConfig",
     },
     "emissions": {
         "normal": "anyseq.models.emissions.normal:NormalConfig",

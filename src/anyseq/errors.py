@@ -7,9 +7,11 @@ The tree (each class is also the builtin it refines, so that `except ValueError`
     │   ├── ConfigError                    a recipe or an override is wrong; lists all faults at once
     │   ├── DataError                      a file or a line of it is wrong
     │   ├── ModelFolderError               a folder is no model, is of another format, or is incomplete
-    │   └── OutputExistsError (FileExistsError)
+    │   ├── OutputExistsError (FileExistsError)
+    │   └── FolderInUseError               another run is at work in a folder
     ├── MissingExtraError (ImportError)    an optional dependency is absent: exit 2
     └── RunError (RuntimeError)            a run failed on the way: exit 1
+        ├── NotSavedError (OSError)        the disk is full, or whatever else; what was saved before is whole
         └── Interrupted                    stopped by a signal after saving: exit 128 + signal
 
 A message says what was given, what is allowed, and what to do.
@@ -74,6 +76,10 @@ class OutputExistsError(UsageError, FileExistsError):
     """The output folder already holds a run; nothing was touched."""
 
 
+class FolderInUseError(UsageError):
+    """Another run is at work in the folder; nothing was touched."""
+
+
 class MissingExtraError(AnyseqError, ImportError):
     """An optional dependency is not installed."""
 
@@ -85,6 +91,10 @@ class MissingExtraError(AnyseqError, ImportError):
 
 class RunError(AnyseqError, RuntimeError):
     """A run failed after it had started."""
+
+
+class NotSavedError(RunError, OSError):
+    """A checkpoint could not be written; those before it are whole."""
 
 
 class Interrupted(RunError):  # noqa: N818  it is no fault

@@ -255,6 +255,12 @@ RECIPES: dict[str, Recipe] = {
         "the shortest round trip through cities; the same, every tour valid",
         "cities and their exact shortest tours, drawn anew for every epoch",
     ),
+    "point/routes": Recipe(
+        "anyseq.tasks.point:routes.yaml",
+        "points → some of them",
+        "short round trips from rewards alone; Transformer, attention model of routing (POMO)",
+        "cities, drawn anew for every epoch",
+    ),
     "point/sort": Recipe(
         "anyseq.tasks.point:sort.yaml",
         "numbers → some of them",

@@ -16,7 +16,7 @@ from anyseq.training.checkpoint import read_weights
 from tiny_runs import named, train, write
 
 Run = Callable[..., tuple[int, str, str]]
-PART = {"name", "kind", "sizes", "parameters", "share", "tied_to"}
+PART = {"name", "kind", "sizes", "parameters", "share", "products", "tied_to"}
 NAMES: dict[str, Any] = {
     "folder": None, "task": None, "description": None, "recipe": None, "format": None, "problems": None,
     "data": {"fingerprint", "train", "dev", "test"},
@@ -24,6 +24,7 @@ NAMES: dict[str, Any] = {
     "model": {"parameters", "parts"},
     "weights": {"step", "best_step", "last_step", "averaged_steps"},
     "training": {"steps", "epochs", "minutes", "ended", "best"},
+    "status": None,
     "results": {"dev", "test"},
     "search": None,
     "versions": {"anyseq", "torch"},

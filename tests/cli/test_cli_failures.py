@@ -51,7 +51,7 @@ def test_every_verb_and_every_option_is_in_the_help(
         assert f" {function.__name__} " in overview
         assert main([function.__name__, "--help"]) == 0
         page = capsys.readouterr().out
-        wanted = everywhere + (search if function.__name__ in ("predict", "evaluate", "score") else [])
+        wanted = everywhere + (search if function.__name__ in ("predict", "evaluate", "score", "inspect") else [])
         assert [option for option in wanted if option not in page] == []
 
 

@@ -69,6 +69,7 @@ from anyseq.models.decoders.copying import CopyingDecoder, CopyingDecoderConfig
 from anyseq.models.decoders.direct import RepeatDecoderConfig, SegmentsDecoderConfig
 from anyseq.models.decoders.pointer import PointerDecoder, PointerDecoderConfig
 from anyseq.models.decoders.rnn import Bridge, RnnDecoderConfig, SoftmaxHead
+from anyseq.models.decoders.routing import RoutingDecoder, RoutingDecoderConfig
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.models.decoders.tree import TreeDecoderConfig
 from anyseq.models.decoders.vector import VectorDecoderConfig
@@ -156,6 +157,7 @@ POINTING = [
     {**STACK, "attention_dim": 8},
     {**STACK, "cell": "lstm", "glimpses": 1, "clip": 8.0, "attention_dim": 8},
 ]
+ROUTING = RoutingDecoderConfig(model_dim=8, num_heads=2, clip=None)
 
 PARTS: dict[str, dict[str, list[Variant]]] = {
     "encoders": {
@@ -230,6 +232,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             for pooling in ("max", "mean", "attention")
         ],
         "pointer": [Variant(PointerDecoderConfig(**own), POINTERS) for own in POINTING],
+        "routing": [Variant(ROUTING, POINTERS)],
         "vector": [Variant(VectorDecoderConfig(emission=NormalConfig()), ONE_OF_NUMBERS)],
         "direct": [Variant(SegmentsDecoderConfig(emission=NormalConfig()), OF_SERIES)],
         "repeat": [Variant(RepeatDecoderConfig(emission=NormalConfig()), OF_SERIES)],
@@ -455,7 +458,7 @@ def in_brackets(config: TreeDecoderConfig) -> Callable[[MemoryShape, Symbols], D
 class PointingAtSymbols(Decoder):
     """Every source has as many places to point at as there are symbols besides the end, all made of its memory."""
 
-    def __init__(self, decoder: PointerDecoder, places: int) -> None:
+    def __init__(self, decoder: PointerDecoder | RoutingDecoder, places: int) -> None:
         super().__init__()
         self.decoder, self.places = decoder, places
 
@@ -479,7 +482,7 @@ class PointingAtSymbols(Decoder):
         return self.decoder.unroll(memory, target, state, previous)
 
 
-def pointing(config: PointerDecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
+def pointing(config: PointerDecoderConfig | RoutingDecoderConfig) -> Callable[[MemoryShape, Symbols], Decoder]:
     return lambda memory, target: PointingAtSymbols(config.build(memory, Pointers()), target.vocab_size - 1)
 
 
@@ -492,12 +495,23 @@ DECODERS: dict[str, Callable[[MemoryShape, Symbols], Decoder]] = {
     "ensemble": ensemble(AttentionDecoderConfig(cell="lstm", **STACK), TransformerDecoderConfig(**BLOCKS)),
     "ensemble that does not attend": ensemble(TransformerDecoderConfig(**BLOCKS), RnnDecoderConfig(**STACK)),
     "tree in brackets": in_brackets(TreeDecoderConfig(cell="lstm", **STACK)),
+    "pointing without a recurrence": pointing(ROUTING),
     "pointing": pointing(PointerDecoderConfig(**POINTING[0])),
     "pointing after a glimpse, clipped": pointing(PointerDecoderConfig(**POINTING[1])),
     "constrained copying": constrained(CopyingDecoderConfig(decoder=AttentionDecoderConfig(**STACK))),
     "copying own symbols, attention": copying_own(AttentionDecoderConfig(input_feeding=True, **STACK)),
     # One head: two that look at different places for good are a dead end that law 17 meets now and then.
     "copying own symbols, transformer": copying_own(TransformerDecoderConfig(**{**BLOCKS, "num_heads": 1})),
+}
+
+
+# Laws that a decoder of that table is free of, with the reason.
+FREE_OF: dict[str, Mapping[str, str]] = {
+    **{name: each.exceptions for name, each in named("decoders").items()},
+    "pointing without a recurrence": {
+        "far": "of what came before the last it sees what is left",
+        "long": "it does not count what comes again",
+    },
 }
 
 

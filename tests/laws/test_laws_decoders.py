@@ -15,12 +15,11 @@ from anyseq.models.decoders.copying import CopyingDecoder
 from anyseq.models.ensemble import EnsembleDecoder
 from anyseq.search import Constrained
 from laws import decoder_laws as laws
-from laws.cases import ALONE, DECODERS, PointingAtSymbols, named, unlike_new
+from laws.cases import ALONE, DECODERS, FREE_OF, PointingAtSymbols, unlike_new
 
 torch.set_num_threads(1)
 VOCAB = 7
 SHAPE = MemoryShape(vectors_dim=8, summary_dim=5, state_dims=[{"h": 8, "c": 8}] * 2)
-VARIANTS = named("decoders")
 Mode = Callable[[], AbstractContextManager[None]]
 without_gradients = pytest.mark.parametrize(
     ("mode", "width"), [(torch.no_grad, 1), (torch.inference_mode, 2)], ids=["no_grad", "inference_mode"]
@@ -96,7 +95,7 @@ def test_padding_and_neighbours_in_float32(name: str) -> None:
 
 @every_decoder
 def test_causal(name: str) -> None:
-    exceptions = VARIANTS[name].exceptions if name in VARIANTS else {}
+    exceptions = FREE_OF.get(name, {})
     laws.check_causal(make(name), embedding, everywhere="reach" not in exceptions, far="far" not in exceptions)
 
 

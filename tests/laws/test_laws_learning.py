@@ -8,7 +8,7 @@ import torch
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.search import EndSymbol, Greedy, search
 from anyseq.training.loop import noise_of
-from laws.cases import ENCODERS
+from laws.cases import ENCODERS, FREE_OF
 from laws.cases import named as variants
 from laws.whole_models import KINDS, SYMBOLS, Pair, batch_of, make, named, outputs, target_of, with_dropout
 
@@ -16,7 +16,6 @@ torch.set_num_threads(1)
 pytestmark = pytest.mark.usefixtures("unchecked")
 KEYS = [4, 0, 7, 13, 2, 1]
 OBJECTIVES = {name: each for name, each in variants("objectives").items() if "targets" not in each.exceptions}
-DECODERS = variants("decoders")
 # Every kind of model by the first objective, and every other objective. A constraint of the model learns nothing, and
 # an ensemble is made of models that have learnt.
 FREE = [
@@ -40,7 +39,7 @@ def found(model: Seq2Seq) -> list[list[int]]:
 def test_17_a_handful_of_pairs_is_learnt_by_heart(pair: Pair, name: str) -> None:
     model, objective = make(pair), OBJECTIVES[name].config.build()
     targets = [target_of(key) for key in KEYS]
-    if pair[1] in DECODERS and "long" in DECODERS[pair[1]].exceptions:
+    if "long" in FREE_OF.get(pair[1], {}):
         targets = [torch.tensor([1 + key % (SYMBOLS - 1), 0]) for key in KEYS]
     batch, wanted = batch_of(KEYS, targets), [values.tolist() for values in targets]
     optimiser = torch.optim.Adam(model.parameters(), lr=0.02)

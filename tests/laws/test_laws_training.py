@@ -23,11 +23,13 @@ from anyseq.training import loop
 from anyseq.training.checkpoint import WEIGHTS, Checkpoints, load_into, read_weights, weights_folder
 from anyseq.training.journal import Journal
 from anyseq.training.loop import Trainer, Validation
+from anyseq.training.memory import Part
 from anyseq.training.objectives.cross_entropy import CrossEntropy
 from anyseq.training.objectives.scheduled_sampling import ScheduledSampling
 from anyseq.training.progress import Silent
 from anyseq.training.settings import TrainingConfig
 from laws.whole_models import EVERY, PLAIN, Pair, batch_of, each_of, make, named, target_of, with_dropout
+from tiny_runs import TIMES
 
 torch.set_num_threads(1)
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -63,14 +65,16 @@ class Run:
         lengths = torch.tensor([max(1 + key % 5, 2 + key % 4) for key in KEYS])
         self.trainer = Trainer(
             self.model, self.objective, TokenBatches(lengths, self.settings.batch_tokens, self.settings.seed),
-            self.batch, self.validate, self.settings, Checkpoints(self.folder, 1), Journal(self.folder / "metrics"),
+            examples, self.validate, self.settings, Checkpoints(self.folder, 1), Journal(self.folder / "metrics"),
             Silent(),
         )  # fmt: skip
+        self.update = self.trainer._update
+        self.trainer._update = self.stopping  # type: ignore[method-assign]
 
-    def batch(self, rows: Tensor, epoch: int) -> Batch:
+    def stopping(self, parts: Sequence[Part]) -> Tensor:
         if self.trainer.standing.step + 1 == self.stop_at:
             os.kill(os.getpid(), signal.SIGINT)
-        return examples(rows, epoch)
+        return self.update(parts)
 
     def validate(self) -> Validation:
         batch = examples(torch.tensor([3, 5]), 0)
@@ -83,7 +87,7 @@ class Run:
         load_into(self.model, self.trainer.checkpoints.read(self.trainer.standing.step), self.folder)
         tensors |= {f"{name} kept": weight.detach().clone() for name, weight in self.model.named_parameters()}
         lines = [json.loads(line) for line in (self.folder / "metrics").read_text().splitlines()]
-        return tensors, [{k: v for k, v in line.items() if k not in ("minutes", "tokens_per_second")} for line in lines]
+        return tensors, [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
 
 
 @pytest.fixture(autouse=True)
@@ -227,13 +231,13 @@ def test_14_the_first_losses_are_those_of_a_big_batch(pair: Pair, tmp_path: Path
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
-Update = Callable[[Sequence[tuple[Tensor, int]]], Tensor]
+Update = Callable[[Sequence[Part]], Tensor]
 
 
 def telling(update: Update, reported: list[Tensor]) -> Update:
     """An update that also tells its [sum, count]."""
 
-    def call(parts: Sequence[tuple[Tensor, int]]) -> Tensor:
+    def call(parts: Sequence[Part]) -> Tensor:
         reported.append(update(parts))
         return reported[-1]
 

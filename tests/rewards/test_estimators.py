@@ -50,7 +50,9 @@ class Given(Rollouts):
         self.model, self.budget, self.chosen = model, budget, chosen
         self.memory_dim = model.encoder.output_dim
 
-    def draw(self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None) -> Drawn:
+    def draw(
+        self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None, spread: bool = False
+    ) -> Drawn:
         assert not self.model.decoder.training and not torch.is_grad_enabled()
         assert len(self.chosen) == samples * len(batch.items)
         return Drawn(padded(self.chosen), torch.zeros(len(self.chosen)))
@@ -179,8 +181,28 @@ def test_13_mixer_learns_what_is_given_by_likelihood_and_the_rest_by_reward() ->
     rewards = rollouts.reward(padded(rollouts.chosen), batch)
     expected = -(rewards[0] * log_probs[2, 3] + rewards[1] * log_probs[2, 0])
     torch.testing.assert_close(parts["reward"].sum, expected)
-    # After 10 updates three symbols are drawn: nothing is given.
-    assert set(objective(model, batch, noise_of(batch, 1, 10)).parts) == {"reward"}
+    # After 10 updates three symbols are drawn: nothing is given, of the one item that counts.
+    parts = objective(model, batch, noise_of(batch, 1, 10)).parts
+    assert set(parts) == {"reward", "given"} and float(parts["given"].sum) == 0 and int(parts["given"].count) == 1
+
+
+def test_14_mixer_of_micro_batches_where_one_is_given_nothing() -> None:
+    """The items that are given nothing count in the mean all the same, whatever batch they stand in."""
+    model, _ = toy(PAIRS[0])
+    targets, chosen = [torch.tensor([1, 2, 3, 0]), torch.tensor([1, 0])], [[1, 2, 3, 1], [1, 2, 3, 4], [1, 2], [3, 0]]
+    gradients = []
+    for split in ([slice(0, 2)], [slice(0, 1), slice(1, 2)]):
+        objective = Mixer(Given(model, 4), 2, 0.0, 0.0, "none", 0.9, growth=2, every=5)
+        losses = []
+        for part in split:
+            own = batch_of(KEYS[part], targets[part])
+            objective.rollouts = Numbered(model, 4, chosen[2 * part.start : 2 * part.stop], part.start)
+            losses.append(objective(model, own, noise_of(own, 1, 0)))
+        for parameter in model.parameters():
+            parameter.grad = None
+        backward(losses, list(model.parameters()), len(losses))
+        gradients.append([torch.zeros(()) if each.grad is None else each.grad for each in model.parameters()])
+    agree(*gradients)
 
 
 @pytest.mark.parametrize("baseline", [*BASELINES, "shared"])

@@ -8,6 +8,7 @@ from anyseq.data.batching import Position, TokenBatches
 from anyseq.errors import DataError, RunError
 from anyseq.training import ahead
 from anyseq.training.ahead import ReadAhead
+from anyseq.training.meter import Meter
 
 
 def batches():
@@ -39,24 +40,25 @@ def test_a_fault_is_raised_where_the_batch_is_asked_for():
 
 def test_a_thread_that_is_gone_or_hangs_is_an_error_and_no_hang(monkeypatch):
     monkeypatch.setattr(ahead, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(ahead, "STALLED_SECONDS", 0.05)
     monkeypatch.setattr(ReadAhead, "_read", lambda self: None)
     with ReadAhead(batches(), lambda *_: None, Position()).reading() as reader, pytest.raises(RunError, match="ended"):
         reader.next()
     monkeypatch.setattr(ReadAhead, "_read", lambda self: self._ended.wait(5))
-    with ReadAhead(batches(), lambda *_: None, Position()).reading() as reader, pytest.raises(RunError, match="disk"):
+    hanging = ReadAhead(batches(), lambda *_: None, Position(), patience=0.05)
+    with hanging.reading() as reader, pytest.raises(RunError, match="disk"):
         reader.next()
 
 
-def test_waiting_is_measured():
+def test_waiting_is_what_was_not_read_ahead():
     def slowly(rows, epoch):
         time.sleep(0.05)
         return Batch({"rows": rows}, [])
 
     with ReadAhead(batches(), slowly, Position()).reading() as reader:
-        reader.next()
-        assert 0.02 < reader.waited < 2
+        meter = Meter()
+        meter.waiting(reader.next)
+        assert 0.02 < meter.waited < 2
         time.sleep(0.5)
-        before = reader.waited
-        reader.next()
-        assert reader.waited - before < 0.04
+        before = meter.waited
+        meter.waiting(reader.next)
+        assert meter.waited - before < 0.04

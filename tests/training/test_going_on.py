@@ -17,8 +17,9 @@ from anyseq import api
 from anyseq.cli.main import main
 from anyseq.errors import DataError, ModelFolderError, UsageError
 from anyseq.tasks import fitting
-from anyseq.training.loop import DOUBLE_SECONDS, Trainer, Validation
+from anyseq.training.loop import Trainer, Validation
 from anyseq.training.progress import Silent
+from anyseq.training.stopping import DOUBLE_SECONDS
 from tiny_runs import (
     RECIPE,
     TINY,
@@ -71,7 +72,7 @@ def die_at(moment: int) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_killed_at_any_moment(never_stopped: tuple[Path, list[str]], tmp_path: Path, seed: int) -> None:
     folder, errors = tmp_path / "run", tmp_path / "errors"
-    moment = Random(seed).randrange(12, 110)
+    moment = Random(seed).randrange(2, 210)
 
     def work() -> int:
         die_at(moment)
@@ -80,11 +81,15 @@ def test_killed_at_any_moment(never_stopped: tuple[Path, list[str]], tmp_path: P
 
     code = ended(in_child(work, errors))
     assert code in (0, -signal.SIGKILL), errors.read_text()
-    if not (folder / "last").exists():
-        with pytest.raises(ModelFolderError, match=r"no checkpoint to go on from|is no model folder"):
+    if not (folder / "config.yaml").exists():
+        with pytest.raises(ModelFolderError, match=r"stopped before it had begun|is no model folder|does not exist"):
             api.resume(folder)
         return
-    api.load(folder)  # what there is, is whole
+    if named(folder, "last"):
+        api.load(folder)  # what there is, is whole
+    else:
+        with pytest.raises(ModelFolderError, match="has learnt nothing yet"):
+            api.load(folder)
     trained = api.resume(folder, device="cpu", threads=1)
     assert_same_run(folder, never_stopped[0])
     assert [prediction.output for prediction in trained.dev.predictions] == never_stopped[1]
@@ -129,8 +134,8 @@ def test_a_finished_run_goes_on_for_more_steps(tmp_path: Path) -> None:
     trained = api.resume(folder, more_steps=5)
     assert named(folder, "last") == reached + 5 and "max_steps" in trained.ended
     assert [event["step"] for event in events(folder) if event["kind"] == "validation"][-1] == reached + 5
-    with pytest.raises(UsageError, match=r"training.learning_rate, model.encoder.hidden_dim cannot change"):
-        api.resume(folder, overrides=["training.learning_rate=1", "model.encoder.hidden_dim=9"])
+    with pytest.raises(UsageError, match=r"learning_rate \(0.005 -> 1.0\) cannot change"):
+        api.resume(folder, overrides=["training.learning_rate=1"])
 
 
 def test_more_steps_are_counted_from_the_planned_end(tmp_path: Path) -> None:
@@ -155,7 +160,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
 
     def endless(trainer: Trainer) -> None:
         marks[0].touch()
-        wait_for(lambda: bool(trainer.signal))
+        wait_for(lambda: bool(trainer.signals.signal))
         time.sleep(1.1 * DOUBLE_SECONDS)
         marks[1].touch()
         wait_for(lambda: False)
@@ -273,29 +278,6 @@ def test_codecs_from_outside_are_not_run_unasked(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "second").exists()
     train(tmp_path / "second", start_from=first, trust=["foreign_codec"])
     assert train(tmp_path / "third", "codec=foreign_codec:Mine", start_from=first).notes == []
-
-
-def test_a_run_that_is_incomplete(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    train(folder)
-    state = folder / "checkpoints" / f"step_{steps(folder)[-1]}" / "training"
-    optimiser = (state / "optimiser.safetensors").read_bytes()
-    (state / "optimiser.safetensors").write_bytes(optimiser[:-10])
-    with pytest.raises(ModelFolderError, match=r"optimiser.safetensors: .*damaged"):
-        api.resume(folder)
-    (state / "optimiser.safetensors").unlink()
-    with pytest.raises(ModelFolderError, match="incomplete"):
-        api.resume(folder)
-    (state / "optimiser.safetensors").write_bytes(optimiser)
-    (state / "state.json").write_text("{")
-    with pytest.raises(ModelFolderError, match=r"state.json: cannot go on"):
-        api.resume(folder)
-    (state / "state.json").write_text("{}")
-    with pytest.raises(ModelFolderError, match="incomplete"):
-        api.resume(folder)
-    (folder / "last").write_text("the newest")
-    with pytest.raises(ModelFolderError, match="last: damaged"):
-        api.resume(folder)
 
 
 @pytest.mark.parametrize(("values", "best"), [([3, 1, 2, 5], 13), ([1, 2, 3, 9], 12)], ids=["gone", "there"])

@@ -21,7 +21,7 @@ def test_a_run_leaves_what_the_contract_names(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     trained = train(folder)
     assert {path.name for path in folder.iterdir()} == {
-        *("config.yaml", "codecs", "metrics.jsonl", "checkpoints", "best", "last", "results.json")
+        *("config.yaml", "codecs", "metrics.jsonl", "checkpoints", "best", "last", "results.json", "training.html")
     }
     config = (folder / "config.yaml").read_text()
     assert all(f"  {key}: " in config for key in ("format", "anyseq", "torch", "data", "seed"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from anyseq.api.comparing import status
 from anyseq.api.folders import home_and_about
 from anyseq.api.use import load
 from anyseq.catalogue import kind_of
@@ -33,8 +34,10 @@ def info(folder: str | Path, *, trust: Collection[str] = ()) -> Facts:
         `folder`, `task`, `description`, `recipe`;
         `data`: `fingerprint`, and for `train`, `dev` and `test` `{"files", "generator", "count"}`;
         `codecs`: by side `{"kind", "vocab_size", "shared"}`;
-        `model`: `parameters`, and `parts`: `{"name", "kind", "sizes", "parameters", "share", "tied_to"}` each;
+        `model`: `parameters`, and `parts`: `{"name", "kind", "sizes", "parameters", "share", "products",
+        "tied_to"}` each;
         `weights`: `step`, `best_step`, `last_step`, `averaged_steps`;
+        `status`: what `status` says of the run; None where no run was made in this folder;
         `training`: `steps`, `epochs`, `minutes`, `ended`, and `best`: `{"metric", "value", "step"}`;
         `results`: for `dev` and `test` what `evaluate --json` writes;
         `search`: all settings, and `changed`: the names of those that are not as by default;
@@ -57,6 +60,7 @@ def info(folder: str | Path, *, trust: Collection[str] = ()) -> Facts:
         "codecs": {name: _codec(name, task) for name in task.codecs},
         "model": _model(task),
         "weights": _weights(folder, home, about, problems),
+        "status": status(home).facts if (home / "metrics.jsonl").exists() else None,
         "training": _training(task, home, results, problems),
         "results": {name: results.get(name) for name in ("dev", "test")},
         "search": _search(task.config.search),
@@ -105,6 +109,7 @@ def _part(part: ModelPart, config: PartConfig | None, total: int) -> Facts:
         "sizes": sizes,
         "parameters": part.parameters,
         "share": part.parameters / total if total else 0.0,
+        "products": part.products,
         "tied_to": part.tied_to,
     }
 

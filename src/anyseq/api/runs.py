@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,22 +12,43 @@ from typing import Any
 
 import torch
 
-from anyseq.api.folders import FORMAT, clear, default_folder, home_and_about, refuse_existing
+from anyseq.api.data_files import (
+    DataFile,
+    data_files,
+    fingerprint,
+    read_data_files,
+    refuse_changed,
+    write_data_files,
+)
+from anyseq.api.first_rank import heard, held, watched_by_first
+from anyseq.api.folders import (
+    FORMAT,
+    about_launch,
+    begun_before,
+    clear,
+    default_folder,
+    home_and_about,
+    refuse_existing,
+)
+from anyseq.api.going_on import ended_and_saved, ending_at, judged, refuse_edited, refuse_other_changes
 from anyseq.api.preparing import Tell, prepare
 from anyseq.api.transfer import Start
 from anyseq.api.transfer import start_from as begin_with
 from anyseq.api.use import Predictor
+from anyseq.api.watching import draw_curves, facts_to_watch
 from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
-from anyseq.core import Item, content
+from anyseq.core import Item, ranks
 from anyseq.errors import ModelFolderError, UsageError
-from anyseq.tasks.base import AtFaults, Task
+from anyseq.tasks.base import AtFaults, Task, TaskConfig
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
-from anyseq.tasks.fitting import trainer
+from anyseq.tasks.fitting import codecs_digest, trainer
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints, write_atomically
-from anyseq.training.progress import Listener, Silent
+from anyseq.training.distributed import writing_to
+from anyseq.training.progress import Listener
+from anyseq.training.recovery import newest_whole
 
 _NEXT_TO_NOTHING = 1.0  # BLEU
 
@@ -55,12 +76,14 @@ class Trained:
     predictor: Predictor
 
 
+@ranks.together()
 def train(
     recipe: str | Path,
     output: str | Path | None = None,
     *,
     overwrite: bool = False,
     start_from: str | Path | None = None,
+    extend_vocab: bool = False,
     device: str = "auto",
     threads: int | None = None,
     precision: Precision = "float32",
@@ -69,7 +92,7 @@ def train(
     overrides: Sequence[str] | Mapping[str, Any] = (),
     **sections: Any,
 ) -> Trained:
-    """Train a recipe.
+    """Train a recipe; processes that torchrun has started do so together.
 
     Args:
         recipe: A name of `anyseq recipes`, or a YAML file.
@@ -77,6 +100,8 @@ def train(
         overwrite: Remove a run that is already there.
         start_from: A model folder to begin with: of the same task with its codecs and weights, of another one with its
             source's codec and what reads it. How training varies sources stays the recipe's; what differs is noted.
+        extend_vocab: With `start_from`: its vocabulary grows by what train has and it lacks; what it had keeps its
+            weights.
         device: `cpu`, `cuda`, `mps` or `auto`.
         threads: Processor threads.
         precision: Of the forward pass.
@@ -92,32 +117,113 @@ def train(
         OutputExistsError: the folder holds a run and `overwrite` is off.
     """
     folder = default_folder(recipe) if output is None else Path(output)
-    refuse_existing(folder, overwrite)
+    again = begun_before(folder)
+    refuse_existing(folder, overwrite or again)
+    config = read_recipe(recipe, overrides, sections)
+    how: dict[str, Any] = {"device": device, "threads": threads, "precision": precision, "listener": listener}
+    if again and (folder / "last").is_file():
+        return resume(folder, overrides=_data_alone(overrides, sections), trust=trust, **how)
+
+    def claim(own: Path) -> None:
+        refuse_existing(own, overwrite or again)  # now that no other run can come to it
+        clear(own)
+
+    how |= {"start_from": start_from, "extend_vocab": extend_vocab, "trust": trust}
+    return train_as(config, recipe_name(recipe), folder, claim=claim, **how)
+
+
+def read_recipe(
+    recipe: str | Path, overrides: Sequence[str] | Mapping[str, Any], sections: Mapping[str, Any]
+) -> TaskConfig:
+    """Read a recipe with the changes that `train` takes.
+
+    Raises:
+        ConfigError: the recipe or an override is wrong; all faults at once.
+        UsageError: words and sections are mixed.
+    """
     if sections and overrides and not isinstance(overrides, Mapping):
         raise UsageError("give overrides as a mapping where sections are given too: overrides={'training.seed': 2}")
     given = overrides if isinstance(overrides, Mapping) else {}
-    config = load_recipe(recipe, {**given, **sections} if sections else overrides)
+    return load_recipe(recipe, {**given, **sections} if sections else overrides)
+
+
+def train_as(
+    config: TaskConfig,
+    name: str,
+    folder: Path,
+    *,
+    start_from: str | Path | None = None,
+    extend_vocab: bool = False,
+    device: str = "auto",
+    threads: int | None = None,
+    precision: Precision = "float32",
+    listener: Listener | None = None,
+    trust: Collection[str] = (),
+    claim: Callable[[Path], None] = clear,
+) -> Trained:
+    """Train by a configuration that was read.
+
+    Args:
+        config: All settings.
+        name: The recipe's, as the model folder keeps it.
+        folder: The model folder to make.
+        start_from, extend_vocab, device, threads, precision, listener, trust: As for `train`.
+        claim: Is called with the folder when nothing can be refused any more, before anything is written.
+    """
+    if extend_vocab and start_from is None:
+        raise UsageError("--extend-vocab belongs to --from MODEL: it is that model's vocabulary which grows")
     use_threads(threads)
-    where, listener = resolve_device(device), listener or Silent()
+    where, listener = resolve_device(device), heard(listener)
     cast = autocast(precision, where)
-    start = Start(config) if start_from is None else begin_with(Path(start_from), config, trust)
-    run = _prepare(start, listener.noted, "stop")
-    refuse_recurrent(precision, run.task.model)
-    loop = trainer(run.task, run.splits, folder, listener, cast, where)
-    # Nothing was written so far: whatever could be refused has been.
-    clear(folder)
+    with ExitStack() as holding:
+        if there := folder.exists():
+            holding.enter_context(held(folder, listener))
+        start = Start(config)
+        if start_from is not None:
+            start = begin_with(Path(start_from), config, trust, extend=extend_vocab)
+        run = _prepare(start, listener.noted, "stop")
+        refuse_recurrent(precision, run.task.model)
+        about_data = run.about_data
+        ranks.refuse_others("the data or what codecs learnt of them", (about_data, codecs_digest(run.task)))
+        loop = trainer(run.task, run.splits, folder, watched_by_first(listener, start.config, folder), cast, where)
+        config = start.config.model_copy(update={"training": loop.settings})  # with what fits, where that was not known
+        loop.checkpoints.recipe = dump(config)
+        # Nothing was written so far: whatever could be refused has been.
+        if not there:  # made only now, for it may lie in a folder of data
+            holding.enter_context(held(folder, listener))
+        if ranks.first():
+            claim(folder)
+            _write_first(run, folder)
+        loop.save()  # with the recipe, which comes last, there is a checkpoint to go on from
+        if ranks.first():
+            versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
+            about = {"format": FORMAT, **versions, "recipe": name, **about_data, **about_launch()}
+            write_atomically(folder / "config.yaml", dump(config, {**about, **facts_to_watch(run.task)}))
+        return _finish(run, folder, loop.run(), listener)
+
+
+def _data_alone(
+    overrides: Sequence[str] | Mapping[str, Any], sections: Mapping[str, Any]
+) -> Sequence[str] | Mapping[str, Any]:
+    """Of what a run was started with, where its data are: it may have come from Python."""
+    if not isinstance(overrides, Mapping):
+        return [word for word in overrides if word.startswith("data.")]
+    return {key: value for key, value in {**overrides, **sections}.items() if key.startswith("data")}
+
+
+def _write_first(run: _Run, folder: Path) -> None:
+    """Make the folder, with all of it that does not come of training, but for the recipe."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "codecs").mkdir()
     run.task.save_codecs(folder / "codecs")
     if run.splits.left_out:
         lines = (f"{place}\t{reason}\n" for place, reason in run.splits.left_out)
         write_atomically(folder / "left_out.tsv", "".join(lines))
-    versions = {"anyseq": version("anyseq"), "torch": str(torch.__version__)}
-    about = {"format": FORMAT, **versions, "recipe": _name(recipe), **run.about_data}
-    write_atomically(folder / "config.yaml", dump(start.config, about))
-    return _finish(run, folder, loop.run(), listener)
+    if run.files:
+        write_data_files(run.files, folder)
 
 
+@ranks.together()
 def resume(
     folder: str | Path,
     *,
@@ -135,45 +241,65 @@ def resume(
         folder: The model folder.
         more_steps: Updates to make after those that were planned (`training.max_steps`), or after those that were made
             where time or patience ended the run; they alone end it then.
-        overrides: Changes of how long to train, of the search, and of where the (same) data are; anything else is
-            refused.
+        overrides: Changes of how long to train, of the search, and of where the (same) data are; anything else that
+            is not as it was is refused.
         device, threads, precision, listener: As for `train`.
         trust: Modules that parts from outside anyseq may come from.
 
     Raises:
-        ModelFolderError: there is nothing to go on from, or the data have changed.
+        ModelFolderError: there is nothing to go on from, or the data, or the recipe in the folder, have changed.
+        UsageError: an override changes what may not change; or the folder cannot be written to.
+        FolderInUseError: another run is at work there.
     """
-    folder = Path(folder)
-    _refuse_other_changes(overrides)
+    folder, listener = Path(folder), heard(listener)
+    home_and_about(folder)  # before anything is made
+    with held(folder, listener):
+        return _resume(folder, more_steps, device, threads, precision, listener, overrides, trust)
+
+
+def _resume(
+    folder: Path,
+    more_steps: int | None,
+    device: str,
+    threads: int | None,
+    precision: Precision,
+    listener: Listener,
+    overrides: Sequence[str] | Mapping[str, Any],
+    trust: Collection[str],
+) -> Trained:
     _, about = home_and_about(folder)
     checkpoints = Checkpoints(folder, keep=1)
-    step = checkpoints.named("last")
-    config = load_resolved(folder, overrides, trust=trust)
-    if more_steps is not None:
-        made = step or 0
-        planned = made if _judged(folder) == made else max(made, config.training.max_steps or 0)
-        config = load_resolved(folder, _ending_at(overrides, planned + more_steps), trust=trust)
-    if step is None:
-        raise ModelFolderError(f"{folder} names no checkpoint to go on from; {checkpoints.how_to_name('last')}")
+    kept, config = load_resolved(folder, trust=trust), load_resolved(folder, overrides, trust=trust)
+    refuse_other_changes(kept, config)
+    step = newest_whole(checkpoints, lambda note: listener.noted(note, "warning"))
+    refuse_edited(checkpoints, step, config)
+    if more_steps is not None and not begun_before(folder):  # else they stand in its configuration by now
+        planned = step if judged(folder) == step else max(step, config.training.max_steps or 0)
+        config = load_resolved(folder, ending_at(overrides, planned + more_steps), trust=trust)
     if lost := given_from_python(config):
         raise ModelFolderError(
             f"{', '.join(lost)} of {folder} came from Python objects, which no file holds; go on from Python, giving "
             "the same again: anyseq.resume(folder, overrides={'data.train': ...})"
         )
+    refuse_changed(folder, kept, config)
     use_threads(threads)
-    where, listener = resolve_device(device), listener or Silent()
+    where = resolve_device(device)
     cast = autocast(precision, where)
-    run = _prepare(Start(config, folder), listener.noted, "off")  # what there is to say was said when it began
+    start = Start(config, checkpoints.step_folder(step))
+    run = _prepare(start, listener.noted, "off")  # what there is to say was said when it began
     refuse_recurrent(precision, run.task.model)
-    if about.get("data") != _fingerprint(run.splits):
+    ranks.refuse_others("the data and the last checkpoint", (step, run.about_data))
+    if about.get("data") != fingerprint(run.splits, run.files if read_data_files(folder) is not None else ()):
         raise ModelFolderError(f"the data of {folder} have changed since it was trained; train anew, or restore them")
-    loop = trainer(run.task, run.splits, folder, listener, cast, where)
+    loop = trainer(run.task, run.splits, folder, watched_by_first(listener, config, folder, step), cast, where)
+    loop.checkpoints.recipe = dump(config)
     loop.restore(step)
     if more_steps is not None:
         loop.standing = replace(loop.standing, given_up=None)  # whoever asks for more has seen why it stopped
     if reason := loop.ending():
         listener.noted(f"nothing is left to train: {reason}; --more-steps N trains on")
-    write_atomically(folder / "config.yaml", dump(config, about))
+    if ranks.first():
+        write_atomically(folder / "config.yaml", dump(config, {**about, **about_launch()}))
     return _finish(run, folder, loop.run(), listener)
 
 
@@ -185,13 +311,14 @@ class _Run:
     splits: Splits
     test: Sequence[Item] | None
     notes: Sequence[str]
+    files: Sequence[DataFile]
 
     @property
     def about_data(self) -> dict[str, Any]:
         """What a model folder says of its data."""
         test = None if self.test is None else len(self.test)
         counts = {"train": len(self.splits.train), "dev": len(self.splits.dev), "test": test}
-        return {"data": _fingerprint(self.splits), "items": counts}
+        return {"data": fingerprint(self.splits, self.files), "items": counts}
 
 
 def _prepare(start: Start, tell: Tell, at_faults: AtFaults) -> _Run:
@@ -206,31 +333,28 @@ def _prepare(start: Start, tell: Tell, at_faults: AtFaults) -> _Run:
     started = start.make_model(task)
     for note in (*splits.notes[len(data.splits.notes) :], *started):
         tell(note, "note")
-    return _Run(task, splits, data.test, [*start.notes, *splits.notes, *started])
+    files = data_files(task, splits, data.test)
+    return _Run(task, splits, data.test, [*start.notes, *splits.notes, *started], files)
 
 
-def _name(recipe: str | Path) -> str:
+def recipe_name(recipe: str | Path) -> str:
     """A recipe's name, as a model folder keeps it: of a file its own, for where it lay says nothing elsewhere."""
     return Path(recipe).name if str(recipe).endswith((".yaml", ".yml")) else str(recipe)
 
 
-def _fingerprint(splits: Splits) -> str:
-    """A hash of what is trained on and chosen by."""
-    digest = hashlib.sha256()
-    if splits.stored is not None:
-        digest.update(splits.stored.digest.encode())
-    for item in (*(splits.train if splits.stored is None else ()), *splits.dev):
-        raw = sorted((name, content(value)) for name, value in item.raw.items())
-        digest.update(repr(raw).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()[:32]
-
-
 def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     """Judge the best checkpoint by the full search, on dev and, where there is one, once on test."""
+    with ended_and_saved(folder):
+        return _judge(run, folder, ended, listener)
+
+
+def _judge(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     task, splits, test = run.task, run.splits, None
+    ranks.wait()  # for the last checkpoint
     load_weights(task, folder)
-    for note in task.settle(splits.dev, folder / "codecs"):
-        listener.noted(note, "note")
+    with writing_to(folder / "codecs") as codecs:
+        for note in task.settle(splits.dev, codecs):
+            listener.noted(note, "note")
     search = task.config.search
     dev = evaluate(task, *task.judged_by_targets(splits.dev), search)
     if (bleu := dev.metrics.get("bleu", 100.0)) < _NEXT_TO_NOTHING:
@@ -247,12 +371,19 @@ def _finish(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
         if found is not None
     }
     about = {"ended": ended, "step": Checkpoints(folder, keep=1).named("last"), **results}
-    write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))  # whatever follows
+    _write_results(folder, about)  # whatever follows
     trivial = _trivial(task, splits.some, splits.dev if run.test is None else run.test)
     if trivial is not None:
         about["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
-        write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
+        _write_results(folder, about)
+    if ranks.first():
+        draw_curves(folder, task.config, f"finished: {ended}", listener)
     return Trained(folder, ended, run.notes, dev, test, trivial, Predictor(task))
+
+
+def _write_results(folder: Path, about: Mapping[str, Any]) -> None:
+    if ranks.first():
+        write_atomically(folder / "results.json", json.dumps(about, indent=1, ensure_ascii=False))
 
 
 def _trivial(task: Task, train: Sequence[Item], items: Sequence[Item]) -> tuple[str, Mapping[str, float]] | None:
@@ -263,46 +394,3 @@ def _trivial(task: Task, train: Sequence[Item], items: Sequence[Item]) -> tuple[
         return None if found is None else (found.name, found.metrics)
     measures = [metric.measure(found.outputs, references) for metric in task.metrics]
     return found.name, {measure.name: measure.value for measure in measures}
-
-
-def _judged(folder: Path) -> int | None:
-    """The last step of a run when it had ended and was judged; None: it has not come to that."""
-    try:
-        found: int | None = json.loads((folder / "results.json").read_text(encoding="utf-8"))["step"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found
-
-
-MAY_CHANGE = (
-    *(f"training.{key}" for key in ("max_steps", "max_minutes", "patience", "min_learning_rate", "validate_every")),
-    *("search.", "data.train", "data.dev", "data.test"),
-)
-
-
-def _refuse_other_changes(overrides: Sequence[str] | Mapping[str, Any]) -> None:
-    keys = _keys(overrides) if isinstance(overrides, Mapping) else [word.partition("=")[0] for word in overrides]
-    other = [key for key in keys if not key.startswith(MAY_CHANGE)]
-    if other:
-        raise UsageError(
-            f"a resumed run keeps its recipe: {', '.join(other)} cannot change; what may: {', '.join(MAY_CHANGE)}* "
-            "(to train on with other values: anyseq train RECIPE --from FOLDER)"
-        )
-
-
-def _keys(overrides: Mapping[str, Any]) -> Iterator[str]:
-    """Dotted names of what a nested mapping sets."""
-    for name, value in overrides.items():
-        if isinstance(value, Mapping):
-            yield from (f"{name}.{key}" for key in _keys(value))
-        else:
-            yield name
-
-
-def _ending_at(overrides: Sequence[str] | Mapping[str, Any], step: int) -> Sequence[str] | Mapping[str, Any]:
-    """This step alone is the end, whatever else the recipe says of it."""
-    others = ("max_minutes", "patience", "min_learning_rate")
-    end = {"training.max_steps": step, **{f"training.{key}": None for key in others}}
-    if isinstance(overrides, Mapping):
-        return {**overrides, **end}
-    return [*overrides, *(f"{key}={'null' if value is None else value}" for key, value in end.items())]

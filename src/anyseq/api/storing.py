@@ -181,9 +181,9 @@ def stored(start: Start, task: Task, tell: Tell, look: Look) -> Store | None:
         return _opened(given, task, start, tell, look)
     if data.prepare == "never" or data.train is None:
         return None
-    if not task.config.preparable or start.reading is not None:
+    if not task.config.preparable or start.reading is not None or start.extend:
         if data.prepare == "always":
-            raise refuse_to_prepare(kind_of(type(task.config)))
+            raise refuse_to_prepare(kind_of(type(task.config)), start.folder)
         return None
     sources = sources_of(task)
     if sources is None:
@@ -240,9 +240,10 @@ def _opened(folder: Path, task: TextToText, start: Start, tell: Tell, look: Look
             str(folder),
         )
     taken = None if start.folder is None else home_and_about(start.folder)[0] / CODECS
-    if start.reading is not None or (taken is not None and _digest(taken) != _digest(folder / CODECS)):
+    if start.reading is not None or start.extend or (taken is not None and _digest(taken) != _digest(folder / CODECS)):
+        grown = " with what train has and it lacks" if start.extend else ""
         raise UsageError(
-            f"{folder} was prepared with other codecs than those of {start.folder}: give the text files instead "
+            f"{folder} was prepared with other codecs than those of {start.folder}{grown}: give the text files instead "
             "(data.prepare=always prepares them with the codecs of that model)"
         )
     store = Store(folder)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anyseq.api.extending import Growth, grow_codecs, notes_on, with_fresh_rows
 from anyseq.api.folders import home_and_about
 from anyseq.catalogue import kind_of
 from anyseq.config import load_resolved, plain, read_section, read_tree
@@ -36,6 +37,8 @@ class Start:
         notes: What a person should know about what was taken over.
         reading: Where that model is of another task: the codec of the source; else None, and all is taken over.
         names: Then: what weights' names begin with there, and here.
+        extend: Whether codecs that are taken over grow by what training items have besides.
+        growth: How they grew, by side, once they were made.
     """
 
     config: TaskConfig
@@ -43,6 +46,8 @@ class Start:
     notes: Sequence[str] = ()
     reading: Codec | None = None
     names: Mapping[str, str] = field(default_factory=dict)
+    extend: bool = False
+    growth: dict[str, Growth] = field(default_factory=dict)
 
     def make_codecs(self, task: Task, items: Sequence[Item]) -> None:
         """Give a task its codecs: taken over, or learnt from training items."""
@@ -50,6 +55,8 @@ class Start:
             task.fit_codecs(items, self.reading)
         else:
             task.load_codecs(home_and_about(self.folder)[0] / "codecs")
+            if self.extend:
+                self.growth.update(grow_codecs(task, items, self.folder))
 
     def make_model(self, task: Task) -> Sequence[str]:
         """Give a task, which has codecs, its model; notes for the person who trains it.
@@ -61,37 +68,58 @@ class Start:
         if self.folder is None:
             task.build_model()
             return task.initialise()
-        return _build_reading(self, task) if self.reading is not None else _build_from(self.folder, task)
+        if self.reading is not None:
+            return _build_reading(self, task)
+        return [*notes_on(self.growth), *_build_from(self.folder, task, self.growth)]
 
 
-def start_from(folder: Path, config: TaskConfig, trust: Collection[str] = ()) -> Start:
+def start_from(folder: Path, config: TaskConfig, trust: Collection[str] = (), *, extend: bool = False) -> Start:
     """Begin with another model: of the same task with its codecs and weights, of another one with what reads.
 
     Args:
         folder: The model.
         config: The recipe.
         trust: Modules that the model's parts may come from; those the recipe names itself are trusted.
+        extend: Let the vocabulary grow by what the training data have besides.
 
     Raises:
         ConfigError: the model's codecs are not for this task, or come from a module that is not trusted.
-        UsageError: nothing of the model can read for this task.
+        UsageError: nothing of the model can read for this task, or the vocabulary of one of another task is to grow.
     """
     home, _ = home_and_about(folder)
     trust = [*trust, *_modules(plain(config))]
     if read_tree(home).get("task") == kind_of(type(config)) or CODEC not in type(config).model_fields:
-        return _all_of(folder, home, config, trust)
+        return _all_of(folder, home, config, trust, extend)
+    if extend:
+        raise UsageError(
+            f"--extend-vocab: {folder} is of another task, of which only what reads a source is taken over, with its "
+            "vocabulary; leave it out, or begin with a model of this task"
+        )
     return _reading_of(folder, load_resolved(home, trust=trust), config)
 
 
-def _all_of(folder: Path, home: Path, config: TaskConfig, trust: Collection[str]) -> Start:
+def _all_of(folder: Path, home: Path, config: TaskConfig, trust: Collection[str], extend: bool) -> Start:
     if CODEC not in type(config).model_fields:
-        return Start(config, folder)
+        return Start(config, folder, extend=extend)
     here = plain(config)
     taken = _varying_as(read_section(home, type(config), CODEC, trust=trust), getattr(config, CODEC))
+    taken = _counting_as(taken, getattr(config, CODEC)) if extend else taken
     config = config.model_copy(update={CODEC: taken})
     found = list(differences({CODEC: plain(config)[CODEC]}, {CODEC: here[CODEC]}))
     notes = [f"the codecs of {folder} are taken over, not those of the recipe: {told(found)}"] if found else []
-    return Start(config, folder, notes)
+    return Start(config, folder, notes, extend=extend)
+
+
+def _counting_as(codecs: PartConfig, here: PartConfig) -> PartConfig:
+    """Codecs that are taken over and grow, with what the recipe says of how often something new must be seen."""
+    count, own = "min_count", {name: getattr(here, name) for name in type(codecs).model_fields}
+    return codecs.model_copy(
+        update={
+            name: there.model_copy(update={count: getattr(own[name], count)})
+            for name, there in codecs
+            if type(there) is type(own[name]) and count in getattr(type(there), "model_fields", ())
+        }
+    )
 
 
 def _varying_as(codecs: PartConfig, here: PartConfig) -> PartConfig:
@@ -193,8 +221,8 @@ def _modules(tree: Any) -> Iterator[str]:
             yield from _modules(each)
 
 
-def _build_from(folder: Path, task: Task) -> list[str]:
-    """Make the task's model with the weights of another; the task has the codecs of that already.
+def _build_from(folder: Path, task: Task, growth: Mapping[str, Growth]) -> list[str]:
+    """Make the task's model with the weights of another; the task has the codecs of that already, perhaps grown.
 
     Returns:
         A note on settings of the model that differ, though the weights fit.
@@ -209,7 +237,7 @@ def _build_from(folder: Path, task: Task) -> list[str]:
     found = list(differences({"model": read_tree(home).get("model")}, {"model": plain(task.config).get("model")}))
     try:
         task.build_model()
-        load_into(task.model, weights, origin)
+        load_into(task.model, with_fresh_rows(weights, named_weights(task.model), growth), origin)
     except (ConfigError, ModelFolderError) as error:
         if not found:
             raise

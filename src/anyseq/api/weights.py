@@ -58,7 +58,7 @@ def average(
     if output.exists():
         raise OutputExistsError(f"{output} exists; choose another --output, or remove it")
     checkpoints = Checkpoints(folder, keep=1)
-    steps = checkpoints.steps()[-last:]
+    steps = checkpoints.judged()[-last:]
     if len(steps) < 2:
         raise UsageError(
             f"{folder} keeps {len(steps)} checkpoint{'s'[len(steps) == 1 :]}, an average needs two or more: "

@@ -47,5 +47,6 @@ def _expected(estimate: Estimate) -> str:
     return (
         f"expect: {minutes}, with validations and the final search; {estimate.memory_mb:,.0f} MB of memory; "
         f"{estimate.parameters:,} parameters, {estimate.tokens_per_second:,.0f} tokens/s, "
-        f"{estimate.updates_per_epoch:,.0f} updates an epoch, {estimate.padding_share:.0%} padding"
+        f"{estimate.updates_per_epoch:,.0f} updates an epoch, {estimate.padding_share:.0%} padding "
+        f"in batches of {estimate.batch_tokens:,} tokens"
     )

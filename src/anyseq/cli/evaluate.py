@@ -14,6 +14,7 @@ from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_home
 from anyseq.cli.pairs import Pairs
 from anyseq.cli.plotting import Plot, PlotFile
 from anyseq.cli.reranking import Reranking
+from anyseq.cli.several import in_ranks
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Figures = dict[str, Any]
 _COMPARED = "  {difference:+.4f} [{low:+.4f}, {high:+.4f}], p = {p_value:.4f}"
 
 
+@in_ranks
 def evaluate(
     run: Everywhere,
     search: dict[str, Any],

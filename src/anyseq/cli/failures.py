@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from anyseq.errors import AnyseqError
+from anyseq.errors import AnyseqError, NotSavedError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # How native libraries put the same thing into their own exceptions' text.
@@ -21,6 +21,8 @@ def explain(error: BaseException) -> tuple[str, int]:
 
     2 is mendable before the first step (use, configuration, data), 1 a run that failed, 128 + n a signal.
     """
+    if isinstance(error, NotSavedError):  # it says more than what is said here of a full disk
+        return str(error), error.exit_code
     if any(_is_full(cause) for cause in _chain(error)):
         place = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
         return (
@@ -37,7 +39,10 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(words in text for words in _MEMORY_TEXT)
     ):
-        return "out of memory; lower training.batch_tokens (train) or --batch-tokens (predict, evaluate, score)", 1
+        return (
+            "out of memory; lower training.batch_tokens or set it to auto (train), or lower --batch-tokens (predict, "
+            "evaluate, score)"
+        ), 1
     if isinstance(error, OSError):
         return f"{error.filename or 'input or output'}: {(error.strerror or str(error)).lower()}", 1
     brief = " ".join(str(error).split())[:200]

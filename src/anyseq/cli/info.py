@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from anyseq.cli.options import Everywhere, ModelFolder, find
+from anyseq.cli.options import Everywhere, find
+from anyseq.cli.seeds import table
+from anyseq.cli.standings import comparison, standing
+from anyseq.errors import ModelFolderError
 
 Facts = Mapping[str, Any]
 _WIDE = 9
@@ -16,15 +21,56 @@ _WIDE = 9
 
 def info(
     run: Everywhere,
-    model: ModelFolder,
+    models: Annotated[
+        list[Path], typer.Argument(metavar="MODEL", help="Model folder; several are compared.", show_default=False)
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON: the same, by stable names.")] = False,
 ) -> None:
-    """Say what a model folder holds: task and recipe, data, codecs, the model's parts, training, results, search."""
-    find([model])
+    """Say what a model folder holds: task and recipe, data, codecs, the model's parts, training, results, search.
+
+    Also while it trains. Several runs are compared: where each stands, its figures by the metric that decides (the best
+    first), and the settings in which they differ; a folder that train --seeds made stands for the runs in it, whose
+    means and deviations follow. What cannot be read is named, the others are shown all the same.
+    """
     from anyseq import api
 
-    found = api.info(model, trust=tuple(run.trust or ()))
-    typer.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str) if as_json else "\n".join(_page(found)))
+    if len(models) > 1 or api.holds_seeds(models[0]):
+        _several(models, as_json)
+        return
+    find(models)
+    found = api.info(models[0], trust=tuple(run.trust or ()))
+    typer.echo(_json(found) if as_json else "\n".join(_page(found)))
+
+
+def _several(folders: Sequence[Path], as_json: bool) -> None:
+    """Compare runs.
+
+    Raises:
+        ModelFolderError: with what cannot be read, after all else was shown.
+    """
+    from anyseq import api
+
+    series = [api.read_seeds(folder) for folder in folders if api.holds_seeds(folder)]
+    of_seeds = {str(each.folder): [each.folder / f"seed_{seed}" for seed in each.seeds] for each in series}
+    runs = dict.fromkeys(run for folder in folders for run in of_seeds.get(str(folder), [folder]))
+    found = api.compare_runs([run for run in runs if run.exists() or run in folders])  # seeds to come have no folder
+    spreads = {str(each.folder): {"dev": each.dev, "test": each.test, "failed": each.failed} for each in series}
+    if as_json:
+        typer.echo(_json({**found, "seeds": spreads}))
+    else:
+        typer.echo("\n".join(comparison(found)))
+        for each in series:
+            typer.echo("\n" + "\n".join(table(each)))
+    if found["problems"]:
+        raise ModelFolderError("; ".join(found["problems"]))
+
+
+def _json(found: Facts) -> str:
+    return json.dumps(found, ensure_ascii=False, indent=2, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def _page(found: Facts) -> Iterator[str]:
@@ -42,7 +88,7 @@ def _paragraphs(found: Facts) -> Iterator[tuple[str, Iterable[str]]]:
     yield "codecs", _codecs(found["codecs"])
     yield "parts", _parts(found["model"])
     yield "weights", [_weights(found["weights"])]
-    yield "training", _training(found["training"])
+    yield "training", [*(standing(found["status"]) if found["status"] else ()), *_training(found["training"])]
     yield "results", _results(found["results"], found["weights"]["best_step"])
     yield "search", [_search(found["search"])]
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items() if version)
@@ -74,16 +120,18 @@ def _codecs(codecs: Facts) -> Iterator[str]:
 
 
 def _parts(model: Facts) -> Iterator[str]:
-    rows = [("part", "kind", "size", "parameters", "share")]
+    rows = [("part", "kind", "size", "parameters", "share", "products a place")]
     for part in model["parts"]:
         size = "  ".join(f"{name} {_value(value)}" for name, value in part["sizes"].items())
         tied = f"  (weights: those of the {part['tied_to']})" if part["tied_to"] else ""
-        rows.append((part["name"], part["kind"], size + tied, f"{part['parameters']:,}", f"{part['share']:.1%}"))
-    rows.append(("together", "", "", f"{model['parameters']:,}", ""))
+        figures = (f"{part['parameters']:,}", f"{part['share']:.1%}", f"{part['products']:,}")
+        rows.append((part["name"], part["kind"], size + tied, *figures))
+    products = sum(part["products"] for part in model["parts"])
+    rows.append(("together", "", "", f"{model['parameters']:,}", "", f"{products:,}"))
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, kind, size, parameters, share in rows:
+    for name, kind, size, parameters, share, products_each in rows:
         left = f"{name:<{wide[0]}}  {kind:<{wide[1]}}  {size:<{wide[2]}}"
-        yield f"{left}  {parameters:>{wide[3]}}  {share:>{wide[4]}}".rstrip()
+        yield f"{left}  {parameters:>{wide[3]}}  {share:>{wide[4]}}  {products_each:>{wide[5]}}".rstrip()
 
 
 def _value(value: Any) -> str:

@@ -21,18 +21,21 @@ from anyseq.cli.embed import embed
 from anyseq.cli.evaluate import evaluate
 from anyseq.cli.failures import CLOSED_PIPE, INTERRUPTED, explain
 from anyseq.cli.info import info
+from anyseq.cli.inspect import inspect
 from anyseq.cli.options import verb
 from anyseq.cli.predict import predict
 from anyseq.cli.prepare import prepare
 from anyseq.cli.recipes import recipes
 from anyseq.cli.score import score
+from anyseq.cli.several import refuse_alone
 from anyseq.cli.train import train
+from anyseq.core.launch import launch
 
 if TYPE_CHECKING:
     from anyseq.core import PartConfig
 
-VERBS = (recipes, prepare, train, predict, evaluate, score, check, embed, blend, average, info, demo)
-_SEARCHING = {"predict", "evaluate", "score"}
+VERBS = (recipes, prepare, train, predict, evaluate, score, check, inspect, embed, blend, average, info, demo)
+_SEARCHING = {"predict", "evaluate", "score", "inspect"}
 
 
 def build(search: type[PartConfig] | None = None) -> typer.Typer:
@@ -66,6 +69,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # parts from outside: my_module.py beside the recipe
     try:
+        refuse_alone(VERBS, words)
         code = build(_search_settings(words))(words, standalone_mode=False, prog_name="anyseq") or 0
         sys.stdout.flush()
         if code == INTERRUPTED:  # of which typer makes a code and no word
@@ -112,7 +116,8 @@ def _about(
 
 
 def _say(text: str) -> None:
-    print(f"anyseq: {text}", file=sys.stderr)
+    who = f"rank {launch().rank}: " if launch().several else ""
+    print(f"anyseq: {who}{text}", file=sys.stderr)
 
 
 def _closed_pipe() -> int:

@@ -20,6 +20,7 @@ from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_homeless, refuse_to_replace
 from anyseq.cli.plotting import Plot, PlotFile
 from anyseq.cli.reranking import Reranking
+from anyseq.cli.several import in_ranks, refuse_in_ranks
 from anyseq.cli.sources import is_folder, readable, source_windows
 from anyseq.cli.tables import predict_tables, refuse_for_tables
 from anyseq.data.lines import STANDARD_INPUT, opened
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from anyseq.tasks.choosing import Alternative
 
 
+@in_ranks
 def predict(
     run: Everywhere,
     search: dict[str, Any],
@@ -93,6 +95,9 @@ def predict(
     `turns` of a model of dialogues says; the output of a line is written before the next is read. An empty line begins
     a new conversation, and gives an empty line. A model of other uses answers each line by itself.
 
+    Several processes share the lines, and the first writes what one would have written: torchrun --standalone
+    --nproc-per-node 2 -m anyseq predict MODEL --input FILE.
+
     A model that listens writes a line for each detection, as soon as it is made: the recording, the time in seconds,
     and the score, with tabs between. With --input - it hears raw sound, 16-bit little-endian mono samples at the rate
     of its codec, and the line has no recording.
@@ -109,7 +114,7 @@ def predict(
     _refuse_together(interactive, every_step is not None, plot is not None or files is not None)
     picture, written = Plot(plot, overwrite), Files(files, overwrite)
     find(models)
-    from anyseq.core import Item
+    from anyseq.core import Item, ranks
 
     predictor = load(run, models, search, **others.loading)
     task, several = predictor.task, predictor.several(predictor.settings(**search))
@@ -119,11 +124,11 @@ def predict(
         predictor.refuse_without_attention()
     if task.hears and (interactive or every_step is not None):
         raise UsageError("a model that listens hears sound as it comes: leave out --interactive and --every-step")
+    refuse_in_ranks({"--interactive": interactive, "a model that listens": task.hears})
     if every_step is not None:
         _refuse_steps(task, every_step, alignments is not None or several)
     if task.tables:
-        steps = {"--alignments": alignments, "--every-step": every_step, "--interactive": interactive}
-        refuse_for_tables(steps)
+        refuse_for_tables({"--alignments": alignments, "--every-step": every_step, "--interactive": interactive})
         with _sink(output_file) as sink:
             predict_tables(predictor, source, sink.write, form, picture, search)
         return
@@ -135,7 +140,7 @@ def predict(
             listen(predictor, source, form, lambda line: print(line, file=sink, flush=True), picture, **search)
         picture.draw(task)
         return
-    sources = [[""]] if unprompted else source_windows(source, task)
+    sources = ranks.fed([[""]] if unprompted else source_windows(source, task))
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not task.lines)
     number, named = 0, is_folder(source) and form == "text" and not several
     notices = Notices(task.source_limit, endless=task.endless, prompted=task.prompted)

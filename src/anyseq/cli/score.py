@@ -10,8 +10,10 @@ import typer
 
 from anyseq.cli.options import Everywhere, ModelFolders, find, load
 from anyseq.cli.pairs import Pairs
+from anyseq.cli.several import in_ranks
 
 
+@in_ranks
 def score(
     run: Everywhere,
     search: dict[str, Any],

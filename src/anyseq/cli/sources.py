@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anyseq.cli.lines import windows
+from anyseq.cli.lines import WINDOW, windows
 from anyseq.cli.notices import Notices
+from anyseq.core.launch import launch
 from anyseq.data.lines import STANDARD_INPUT
 from anyseq.errors import DataError, UsageError
 
@@ -34,7 +35,7 @@ def source_windows(path: str, task: Task) -> Iterable[list[str]]:
     if task.endings and path.lower().endswith(task.endings):
         return [[path]]
     if not is_folder(path):
-        return windows(path)
+        return windows(path, WINDOW * launch().world)  # processes share a window
     if not task.reads_files:
         raise UsageError(f"{path} is a folder; this model reads lines: give a file, or - for stdin")
     from anyseq.data.media import files_in

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anyseq.cli.options import Everywhere, find
+from anyseq.cli.seeds import resume_seeds, show, train_seeds
+from anyseq.cli.several import in_ranks
 from anyseq.errors import UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Trained
 
 
+@in_ranks
 def train(
     run: Everywhere,
     words: Annotated[
@@ -29,9 +32,18 @@ def train(
         Path | None,
         typer.Option("--from", metavar="MODEL", help="Start from this model; of another task's, with what reads."),
     ] = None,
-    resume: Annotated[Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR.")] = None,
+    extend_vocab: Annotated[
+        bool, typer.Option("--extend-vocab", help="With --from: add what train has and its vocabulary lacks.")
+    ] = False,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on with the run in DIR, stopped or killed.")
+    ] = None,
     more_steps: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="With --resume: N steps more than were planned.")
+    ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="N,N,...", help="Train once with each of these seeds, and give mean ± deviation."),
     ] = None,
 ) -> None:
     """Train a recipe, on data of your own or on its embedded default.
@@ -39,18 +51,39 @@ def train(
     All settings are keys: data.train.source=FILE data.train.target=FILE, training.max_minutes=30, codec.joint=false;
     model.encoder=rnn is short for model.encoder.kind=rnn, codec=words for words on both sides. All keys and their
     meaning: docs/reference.md; those a recipe sets: anyseq recipes show RECIPE.
+
+    While it trains, DIR/metrics.jsonl and DIR/training.html (curves, for any browser) keep up with it, and
+    `anyseq info DIR` says where it stands; training.tensorboard=true writes events for TensorBoard besides.
+
+    With --seeds 1,2,3 it is trained into DIR/seed_1 and so on, one after the other; DIR/seeds.json has the mean and the
+    sample standard deviation of every figure. --resume DIR goes on with what is left. A seed that fails (the loss is no
+    number, say) is named at the end, with exit code 1, and the others are trained all the same.
+
+    Several processes make the same updates faster: torchrun --standalone --nproc-per-node 2 -m anyseq train RECIPE;
+    with --max-restarts N they go on from the last checkpoint when one has died.
     """
     if resume is not None:
-        _refuse({"--output": output, "--overwrite": overwrite, "--from": start_from}, "--resume goes on in its folder")
+        elsewhere = {"--output": output, "--overwrite": overwrite, "--from": start_from, "--seeds": seeds}
+        _refuse({**elsewhere, "--extend-vocab": extend_vocab}, "--resume goes on in its folder")
         if words and "=" not in words[0] and ("/" in words[0] or words[0].endswith((".yaml", ".yml"))):
             raise UsageError(f"--resume goes on with the run's own recipe: leave out {words[0]}")
+        from anyseq import api
+
+        if api.holds_seeds(resume):
+            _refuse({"--more-steps": more_steps}, f"give one run of it: --resume {resume}/seed_N")
+            show(resume_seeds(run, resume, words or []))
+            return
         trained = _resume(run, resume, more_steps, words or [])
     else:
         _refuse({"--more-steps": more_steps}, "it belongs to --resume DIR")
         if not words or "=" in words[0]:
             raise UsageError("train needs a recipe first: anyseq train RECIPE --output DIR (all names: anyseq recipes)")
         _refuse_files(words[1:])
-        trained = train_anew(run, words[0], words[1:], output, overwrite=overwrite, start_from=start_from)
+        start: dict[str, Any] = {"overwrite": overwrite, "start_from": start_from, "extend_vocab": extend_vocab}
+        if seeds is not None:
+            show(train_seeds(run, words, seeds, output, **start))
+            return
+        trained = train_anew(run, words[0], words[1:], output, **start)
     typer.echo(_summary(trained))
 
 
@@ -62,6 +95,7 @@ def train_anew(
     *,
     overwrite: bool,
     start_from: Path | None = None,
+    extend_vocab: bool = False,
 ) -> Trained:
     """Call `anyseq.train` with the options of the command line; what needs no torch to be seen wrong is refused first.
     """
@@ -70,7 +104,8 @@ def train_anew(
 
     overrides = run.overrides(words)
     recipe_tree(recipe)
-    api.refuse_existing(api.default_folder(recipe) if output is None else output, overwrite)
+    folder = api.default_folder(recipe) if output is None else output
+    api.refuse_existing(folder, overwrite or api.begun_before(folder))
     if start_from is not None:
         find([start_from])
     from anyseq.training.progress import listener
@@ -80,6 +115,7 @@ def train_anew(
         output,
         overwrite=overwrite,
         start_from=start_from,
+        extend_vocab=extend_vocab,
         device=run.device,
         threads=run.threads,
         precision=run.precision,
@@ -133,7 +169,7 @@ def _refuse_files(words: Sequence[str]) -> None:
         raise UsageError(f"{' and '.join(files)} stand there without a key; is this meant: {meant}")
 
 
-def _refuse(options: dict[str, object], why: str) -> None:
+def _refuse(options: Mapping[str, object], why: str) -> None:
     given = [name for name, value in options.items() if value]
     if given:
         raise UsageError(f"{' and '.join(given)} cannot be used here: {why}")

@@ -17,7 +17,7 @@ from anyseq.core.emission import Emission
 from anyseq.core.items import Item
 from anyseq.core.noise import Noise
 from anyseq.core.spelling import Spelling, Unknown
-from anyseq.core.streams import Pointers, Stream, Symbols
+from anyseq.core.streams import Pointers, Stream, Symbols, Vectors
 from anyseq.core.tree import Memory, State, width
 from anyseq.core.units import Units
 
@@ -64,6 +64,13 @@ class Codec(ABC):
     def unknown(self, raw: Any) -> Unknown:
         """What of a raw value has no symbol; nothing, for a codec that knows everything."""
         return Unknown()
+
+    def grown(self, other: Codec) -> tuple[Codec, Sequence[str]] | None:
+        """This with what another of its kind has symbols for and this has not, behind its own; and what that is.
+
+        Old symbols keep their numbers. Without a vocabulary it is itself. None: it cannot grow.
+        """
+        return (self, ()) if isinstance(self.stream, Vectors | Pointers) else None
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -271,8 +278,15 @@ class Objective(nn.Module, ABC):
         """Why training should stop, seeing what a validation found; None: it goes on."""
         return None
 
+    def agree(self) -> None:
+        """An update was made, of whose batches each rank saw a share: bring to all ranks what all must know alike, such
+        as a sum in a buffer (`core.ranks.total`).
+        """
+
     def carried(self) -> Mapping[str, Tensor]:
-        """What goes from update to update besides parameters and buffers, by name; checkpointed with them."""
+        """What goes from update to update besides parameters and buffers, by name, with a row of the batch on axis 0;
+        checkpointed with them.
+        """
         return {}
 
     def carry_on(self, tensors: Mapping[str, Tensor]) -> None:

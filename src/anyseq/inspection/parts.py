@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -20,6 +20,7 @@ class ModelPart:
         path: Where it is in the model, as `named_modules` says.
         module: The part itself; its embedding, or output, is a part of its own.
         parameters: How many are its own.
+        products: Multiplications with weights at each place it reads or writes; a look into a table is none.
         tied_to: The part whose weights are its weights, too; None for none.
     """
 
@@ -27,6 +28,7 @@ class ModelPart:
     path: str
     module: nn.Module
     parameters: int
+    products: int = 0
     tied_to: str | None = None
 
 
@@ -38,16 +40,29 @@ def parts_of(model: Model) -> list[ModelPart]:
     found: list[ModelPart] = []
     owners: dict[int, str] = {}
     for name, path, module in _named(model):
-        own, tied_to = 0, None
+        own, tied_to = [], None
         for parameter in module.parameters():
-            owner = owners.setdefault(id(parameter), name)
-            if owner == name:
-                own += parameter.numel()
+            if id(parameter) not in owners:
+                own.append(parameter)
             elif isinstance(module, OutputEmbedding):
-                tied_to = owner
+                tied_to = owners[id(parameter)]
+        owners |= {id(parameter): name for parameter in own}
         if own or tied_to is not None:
-            found.append(ModelPart(name, path, module, own, tied_to))
+            count = sum(parameter.numel() for parameter in own)
+            found.append(ModelPart(name, path, module, count, _products(module, own), tied_to))
     return sorted(found, key=lambda part: 2 if part.module is model else int(isinstance(part.module, OutputEmbedding)))
+
+
+def _products(module: nn.Module, own: Sequence[nn.Parameter]) -> int:
+    """One for each weight of its own matrices; an output's count, whosever they are."""
+    counted = {id(parameter) for parameter in own}
+    return sum(
+        parameter.numel()
+        for each in module.modules()
+        if not isinstance(each, nn.Embedding)
+        for parameter in each.parameters(recurse=False)
+        if parameter.dim() >= 2 and (id(parameter) in counted or isinstance(module, OutputEmbedding))
+    )
 
 
 def _named(model: Model) -> Iterator[tuple[str, str, nn.Module]]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from anyseq.core import Memory
 from anyseq.nn.attention import bias_of
+from anyseq.nn.taps import tap
 
 
 class Scores(nn.Module, ABC):
@@ -220,4 +221,6 @@ class Reader(nn.Module):
         weights = self.scores(query, memory.keys, self.focus(query, memory)).softmax(-1)
         own = self.hidden(h).view(sources, queries, self.output_dim)
         read = torch.baddbmm(own, weights, memory.values).tanh()
-        return read.view(rows, time, self.output_dim), weights.view(rows, time, weights.shape[-1])
+        looks = weights.view(rows, time, weights.shape[-1])
+        tap(self, "weights", lambda: looks[:, None])
+        return read.view(rows, time, self.output_dim), looks

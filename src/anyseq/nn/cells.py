@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from anyseq.core import Tree
+from anyseq.nn.taps import tap, wanted
 
 Activation = Literal["tanh", "relu", "identity"]
 
@@ -135,6 +136,15 @@ class AffineCell(Cell):
         return _loop(self.advance, self.project(x), valid, state)
 
     @property
+    def _seen(self) -> bool:
+        """Whether somebody wants to see what a fused kernel does not show: gates, and states between."""
+        return wanted("gates") or wanted("state")
+
+    def _show(self, **gates: Tensor) -> None:
+        for name, gate in gates.items():
+            tap(self, f"gates.{name}", lambda gate=gate: gate)  # type: ignore[misc]
+
+    @property
     def _weights(self) -> list[Tensor]:
         """As the fused kernels want them; only cells with biases have such a kernel."""
         return [weight for weight in (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh) if weight is not None]
@@ -156,11 +166,13 @@ class ElmanCell(AffineCell):
 
     def advance(self, projected: Float[Tensor, "row hidden_dim"], state: Tree) -> Tree:
         """The equation, given W x + b."""
-        return Tree(h=self.phi(projected + F.linear(state.h, self.weight_hh, self.bias_hh)))
+        h = self.phi(projected + F.linear(state.h, self.weight_hh, self.bias_hh))
+        tap(self, "state.h", lambda: h)
+        return Tree(h=h)
 
     def step(self, x: Float[Tensor, "row input_dim"], state: Tree) -> Tree:
         """Take in one input and return the next state."""
-        if self.activation == "identity":
+        if self.activation == "identity" or self._seen:
             return super().step(x, state)
         kernel = torch.rnn_tanh_cell if self.activation == "tanh" else torch.rnn_relu_cell
         return Tree(h=kernel(x, state.h, *self._weights))
@@ -169,7 +181,7 @@ class ElmanCell(AffineCell):
         self, x: Float[Tensor, "row time input_dim"], valid: Bool[Tensor, "row time"], state: Tree
     ) -> tuple[Float[Tensor, "row time hidden_dim"], Tree]:
         """Take in whole sequences."""
-        if self.activation == "identity":
+        if self.activation == "identity" or self._seen:
             return super().fold(x, valid, state)
         kernel = torch.rnn_tanh if self.activation == "tanh" else torch.rnn_relu
         h, _ = kernel(x, state.h[None], self._weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
@@ -202,12 +214,17 @@ class LstmCell(AffineCell):
     def advance(self, projected: Float[Tensor, "row gates_dim"], state: Tree) -> Tree:
         """The equations, given W x + b."""
         i, f, g, o = (projected + F.linear(state.h, self.weight_hh, self.bias_hh)).chunk(4, -1)
-        c = f.sigmoid() * state.c + i.sigmoid() * self.phi(g)
-        return Tree(h=o.sigmoid() * self.phi(c), c=c)
+        i, f, o = i.sigmoid(), f.sigmoid(), o.sigmoid()
+        c = f * state.c + i * self.phi(g)
+        h = o * self.phi(c)
+        self._show(input=i, forget=f, output=o)
+        tap(self, "state.h", lambda: h)
+        tap(self, "state.c", lambda: c)
+        return Tree(h=h, c=c)
 
     def step(self, x: Float[Tensor, "row input_dim"], state: Tree) -> Tree:
         """Take in one input and return the next state."""
-        if self.activation != "tanh":
+        if self.activation != "tanh" or self._seen:
             return super().step(x, state)
         h, c = torch.lstm_cell(x, (state.h, state.c), *self._weights)
         return Tree(h=h, c=c)
@@ -219,7 +236,7 @@ class LstmCell(AffineCell):
 
         The kernel tells c only at the last time. One more input, 1 at padding, shuts i and opens f there: c stays.
         """
-        if self.activation != "tanh":
+        if self.activation != "tanh" or self._seen:
             return super().fold(x, valid, state)
         hold = x.new_tensor([-HOLD, HOLD, 0.0, 0.0]).repeat_interleave(self.hidden_dim)[:, None]
         weight_ih, *others = self._weights
@@ -254,11 +271,14 @@ class GruCell(AffineCell):
         gates_x, n_x = projected.split(split, -1)
         gates_h, n_h = F.linear(state.h, self.weight_hh, self.bias_hh).split(split, -1)
         r, z = (gates_x + gates_h).sigmoid().chunk(2, -1)
-        return Tree(h=torch.lerp(self.phi(n_x + r * n_h), state.h, z))
+        h = torch.lerp(self.phi(n_x + r * n_h), state.h, z)
+        self._show(reset=r, update=z)
+        tap(self, "state.h", lambda: h)
+        return Tree(h=h)
 
     def step(self, x: Float[Tensor, "row input_dim"], state: Tree) -> Tree:
         """Take in one input and return the next state."""
-        if self.activation != "tanh":
+        if self.activation != "tanh" or self._seen:
             return super().step(x, state)
         return Tree(h=torch.gru_cell(x, state.h, *self._weights))
 
@@ -266,7 +286,7 @@ class GruCell(AffineCell):
         self, x: Float[Tensor, "row time input_dim"], valid: Bool[Tensor, "row time"], state: Tree
     ) -> tuple[Float[Tensor, "row time hidden_dim"], Tree]:
         """Take in whole sequences."""
-        if self.activation != "tanh":
+        if self.activation != "tanh" or self._seen:
             return super().fold(x, valid, state)
         h, _ = torch.gru(x, state.h[None], self._weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
         return h, Tree(h=_last(h, valid, state.h))
@@ -294,7 +314,10 @@ class ResetBeforeGruCell(AffineCell):
         gates_u, n_u = self.weight_hh.split(split)
         r, z = torch.addmm(gates_x, state.h, gates_u.t()).sigmoid().chunk(2, -1)
         n = self.phi(torch.addmm(n_x, r * state.h, n_u.t()))
-        return Tree(h=torch.lerp(n, state.h, z))
+        h = torch.lerp(n, state.h, z)
+        self._show(reset=r, update=z)
+        tap(self, "state.h", lambda: h)
+        return Tree(h=h)
 
 
 def _last(

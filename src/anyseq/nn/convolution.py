@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from anyseq.core import Tree
 from anyseq.nn.attention import projection
 from anyseq.nn.dropout import Dropout
+from anyseq.nn.taps import tap
 
 
 def windows(x: Float[Tensor, "row place dim"], width: int) -> Float[Tensor, "row time window"]:
@@ -172,4 +173,5 @@ class AttendingBlock(nn.Module):
         h, places = self.block(x, past)
         h = h.reshape(own.shape[0], own.shape[1], self.dim)
         weights = torch.baddbmm(own, h, prepared.key.transpose(1, 2), alpha=self.dim**-0.5).softmax(-1)
+        tap(self, "weights", lambda: weights.view(x.shape[0], 1, x.shape[1], -1))
         return x + torch.baddbmm(h, weights, prepared.value).view_as(x), places, weights

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from anyseq.core import Factored, Grouped, Padded, Pointers, Spelt, Stream, Symbols
 from anyseq.errors import ConfigError
 from anyseq.nn.dropout import Dropout
+from anyseq.nn.taps import tap
 
 
 class SymbolEmbedding(nn.Embedding):
@@ -193,4 +194,6 @@ class FedBack(nn.Module):
         if not inputs.shape[1]:
             return inputs
         first = torch.where(steps[:, None] == 0, self.start, inputs[:, 0])
-        return torch.cat([first[:, None], inputs[:, 1:]], 1)
+        inputs = torch.cat([first[:, None], inputs[:, 1:]], 1)
+        tap(self, "embedded", lambda: inputs)
+        return inputs

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from anyseq.nn.taps import tap
+
 
 class Pooling(nn.Module, ABC):
     """From the vectors of a source to one."""
@@ -72,4 +74,6 @@ class AttentionPooling(Pooling):
     ) -> Float[Tensor, "source dim"]:
         """One vector a source."""
         scores = self.score(self.hidden(vectors).tanh()).squeeze(-1).masked_fill(~valid, -torch.inf)
-        return torch.bmm(scores.softmax(1).unsqueeze(1), vectors.masked_fill(~valid.unsqueeze(-1), 0.0)).squeeze(1)
+        weights = scores.softmax(1).unsqueeze(1)
+        tap(self, "weights", lambda: weights[:, None])
+        return torch.bmm(weights, vectors.masked_fill(~valid.unsqueeze(-1), 0.0)).squeeze(1)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from anyseq.core import Tree
 from anyseq.nn.cells import Cell
 from anyseq.nn.dropout import Dropout
+from anyseq.nn.taps import tap
 
 
 class Layer(nn.Module, ABC):
@@ -122,6 +123,7 @@ class Bidirectional(Layer):
         """Outputs of both side by side, and the state of each after the last input it reads."""
         x = self.dropout(x)
         turn = _turn(valid.sum(1), valid)
+        tap(self, "turned.backward_cell", lambda: turn)
         rightward, forward = self.forward_cell.fold(x, valid, state.forward)
         leftward, backward = self.backward_cell.fold(_reorder(x, turn), valid, state.backward)
         return torch.cat([rightward, _reorder(leftward, turn)], 2), Tree(forward=forward, backward=backward)
@@ -313,6 +315,7 @@ class Reversed(RecurrentStack):
     ) -> tuple[Float[Tensor, "row time output_dim"], Tree]:
         """Take in whole sequences."""
         turn = _turn((valid.sum(1) - self.kept).clamp(min=0), valid)
+        tap(self, "turned", lambda: turn)
         outputs, state = super().forward(_reorder(x, turn), valid, state)
         return _reorder(outputs, turn), state
 

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from anyseq.core import Choice, Constraint, Decoder, Hypotheses, Memory, Padded, State, Stop, Stopped
 from anyseq.errors import UsageError
+from anyseq.nn.taps import tap
 from anyseq.search.finished import Finished
 from anyseq.search.penalties import NO_PENALTIES, Penalties, length_normalised, uncovered
 from anyseq.search.scoring import force, refuse_coverage
@@ -77,6 +78,7 @@ def search(
         proposed = strategy.propose(emission, allowed, live.memory, state)
         done = stop.done(live.memory, state, state.steps, proposed.values)
         kept = (_compete if strategy.competes else _become)(live, proposed, done)
+        tap(decoder, "search", lambda: (live, kept))  # noqa: B023  called at once
         finished.grow(kept.values, live.node.index_select(0, kept.parent))
         coverage = None
         if penalties.coverage and emission.attention is not None:

@@ -40,6 +40,10 @@ class SearchConfig(PartConfig):
     )
     top_k: int = Field(0, ge=0, description="sampling: among the k likeliest symbols only; 0 is all")
     top_p: float = Field(1.0, gt=0, le=1, description="sampling: among the likeliest symbols with this share; 1 is all")
+    spread: bool = Field(
+        False, description="sampling: the samples of a source begin with different symbols, its likeliest; as many "
+        "samples as cities begin a tour with each of them once (POMO)"
+    )
     n_best: int = Field(
         1, ge=1, description="hypotheses returned for each source; of samples, 1 is all unless mbr or a model chooses"
     )
@@ -61,7 +65,8 @@ class SearchConfig(PartConfig):
         """Refuse settings that contradict each other; all of them at once."""
         faults = []
         if not self.samples:
-            settings = (("temperature", self.temperature, 1), ("top_k", self.top_k, 0), ("top_p", self.top_p, 1))
+            settings = (("temperature", self.temperature, 1), ("top_k", self.top_k, 0), ("top_p", self.top_p, 1),
+                        ("spread", self.spread, False))  # fmt: skip
             for name, value, off in settings:
                 if value != off:
                     faults.append(f"{name} {value} is for sampling: set samples to 1 or more, or {name} to {off}")
@@ -92,7 +97,7 @@ class SearchConfig(PartConfig):
     def strategy(self) -> Strategy:
         """Greedy, beam or sampling."""
         if self.samples:
-            return Sampling(self.samples, self.temperature, self.top_k, self.top_p, self.seed)
+            return Sampling(self.samples, self.temperature, self.top_k, self.top_p, self.seed, self.spread)
         return Greedy() if self.beam_size == 1 else Beam(self.beam_size)
 
     def penalties(self) -> Penalties:

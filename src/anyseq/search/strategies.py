@@ -85,6 +85,9 @@ class Sampling(Strategy):
         top_p: Draw among the fewest likeliest symbols that hold this share of the probability, in (0, 1]; 1: all.
             After temperature and top_k.
         seed: Another one gives other draws.
+        spread: The first symbols of a source's samples are not drawn: they are its likeliest, a different one each, and
+            again from the likeliest on where there are fewer. As many samples as elements that can be pointed at begin
+            with each of them once. Behind a prefix nothing is spread.
 
     The reported log_prob is the model's own: neither temperature nor top_k nor top_p changes it.
 
@@ -92,12 +95,14 @@ class Sampling(Strategy):
         UsageError: a number is outside its range.
 
     Source:
-        top_k: Fan et al. 2018, arXiv:1805.04833. top_p: Holtzman et al. 2020, arXiv:1904.09751.
+        top_k: Fan et al. 2018, arXiv:1805.04833. top_p: Holtzman et al. 2020, arXiv:1904.09751. spread: Kwon et al.
+        2020, arXiv:2010.16011, section 4 (POMO).
     """
 
     def __init__(
-        self, samples: int = 1, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0
-    ) -> None:
+        self, samples: int = 1, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, seed: int = 0,
+        spread: bool = False,
+    ) -> None:  # fmt: skip
         if samples < 1 or top_k < 0:
             raise UsageError(f"samples is {samples} (1 or more is needed), top_k is {top_k} (0 or more is needed)")
         if not temperature >= LEAST_TEMPERATURE or not 0 < top_p <= 1:
@@ -106,12 +111,14 @@ class Sampling(Strategy):
                 f"top_p is {top_p} (0 < top_p <= 1)"
             )
         self.width, self.temperature, self.top_k, self.top_p, self.seed = samples, temperature, top_k, top_p, seed
-        self.needs_symbols = top_k > 0 or top_p < 1
+        self.spread, self.needs_symbols = spread, top_k > 0 or top_p < 1 or spread
 
     def propose(
         self, emission: Emission, allowed: Bool[Tensor, "row symbol"] | None, memory: Memory, state: State
     ) -> Choice:
         """One draw a row."""
+        if self.spread and bool((state.steps == 1).all()):
+            return self._spread(emission, allowed)
         sharp = emission if self.temperature == 1 else emission.sharpen(self.temperature)
         if self.top_k:
             allowed = _top_k(sharp, self.top_k, allowed)
@@ -123,6 +130,13 @@ class Sampling(Strategy):
         if sharp is not emission:
             log_prob = emission.log_prob(drawn).masked_fill(log_prob == -torch.inf, -torch.inf)
         return Choice(drawn.unsqueeze(1), log_prob.unsqueeze(1))
+
+    def _spread(self, emission: Emission, allowed: Bool[Tensor, "row symbol"] | None) -> Choice:
+        """The k-th sample of a source takes its k-th likeliest symbol."""
+        symbols, log_prob = emission.candidates(self.width, allowed)
+        possible = (log_prob > -torch.inf).sum(1, keepdim=True).clamp(min=1)
+        place = torch.arange(len(symbols), device=symbols.device)[:, None] % self.width % possible
+        return Choice(symbols.gather(1, place), log_prob.gather(1, place))
 
 
 def _top_k(emission: Emission, k: int, allowed: Tensor | None) -> Tensor:

@@ -23,7 +23,7 @@ from anyseq.data.synthetic.base import Epochs
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.choosing import DecodingConfig
+from anyseq.tasks.choosing import Chooser, DecodingConfig
 from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.trivial import Trivial
 from anyseq.training.objectives.base import ObjectiveConfig
@@ -278,6 +278,12 @@ class Task(ABC):
         if settings.prefix is not None or settings.forbid:
             raise UsageError("search.prefix and search.forbid are texts, and this task writes none: leave them out")
 
+    def chooser(self, settings: DecodingConfig) -> Chooser | None:
+        """What ranks an item's hypotheses anew (settings of another use are refused); None: the order of the search."""
+        if settings.shortest:
+            raise UsageError("search.shortest and search.symmetries are for round trips (point/tsp): leave them out")
+        return settings.chooser()
+
     @property
     def turns(self) -> int:
         """Turns of a dialogue that are the source of a reply, the last included; 0: each source stands alone."""
@@ -309,6 +315,11 @@ class Task(ABC):
             UsageError: this use cannot.
         """
         raise UsageError("objective: this use has no source that outputs could be drawn for and rewarded")
+
+    def rated(self, outputs: Padded, batch: Batch, metric: Metric) -> Tensor | None:
+        """The metric's value of each output, several of each source of a batch with targets, worked out on the device;
+        None: by texts, as of any metric."""
+        return None
 
     @abstractmethod
     def output(self, values: Tensor, item: Item) -> str:
@@ -353,10 +364,9 @@ class Task(ABC):
         """The same as units to be aligned with the source's."""
         return self.codecs["target"].units(values)
 
-    def batches(self, lengths: Tensor, mixture: Mixture | None = None) -> Batches:
+    def batches(self, lengths: Tensor, batch_tokens: int, mixture: Mixture | None = None) -> Batches:
         """Which training items meet, of these lengths (and corpora): shuffled, those of like length together."""
-        settings = self.config.training
-        return TokenBatches(lengths, settings.batch_tokens, settings.seed, mixture)
+        return TokenBatches(lengths, batch_tokens, self.config.training.seed, mixture)
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial | None:
         """What whoever has learnt next to nothing would answer, to be printed beside the model's figures.
@@ -389,7 +399,7 @@ class Task(ABC):
 
     def batch(self, items: Sequence[Item], fields: Sequence[Mapping[str, Tensor]]) -> Batch:
         """Put encoded items below each other, on the model's device."""
-        return Batch({name: Padded.stack([each[name] for each in fields]) for name in fields[0]}, items).to(self.device)
+        return Batch.of(fields, items).to(self.device)
 
     @property
     def device(self) -> torch.device:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from jaxtyping import Float64
@@ -139,9 +139,24 @@ class DecodingConfig(SearchConfig):
         "as said; null: as chosen on dev",
     )  # fmt: skip
 
+    shortest: bool = Field(
+        False,
+        description="of round trips: of all samples (or the beam) give the shortest, not the one of the best score",
+    )
+    symmetries: Literal[1, 2, 4, 8] = Field(
+        1, description="of round trips: each source is also given turned and mirrored, so many ways in all, and the "
+        "shortest of all outputs is given (with `shortest`)"
+    )
+
     @model_validator(mode="after")
     def _several(self) -> Self:
         """Refuse a choice among one, and a metric that cannot be computed here."""
+        if self.symmetries > 1 and not self.shortest:
+            raise ValueError(f"symmetries {self.symmetries} give several outputs to choose from: set shortest=true")
+        if self.shortest and self.mbr is not None:
+            raise ValueError("shortest and mbr are two ways to choose: leave one of them out")
+        if self.shortest and self.width * self.symmetries < 2:
+            raise ValueError("shortest chooses among several: set samples, beam_size or symmetries to 2 or more")
         if self.mbr is not None and self.width < 2:
             raise ValueError(f"mbr chooses among several: set samples or beam_size to 2 or more, not {self.width}")
         self.chooser()

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anyseq.core import Alignment, Batch, Hypotheses, Item, Stopped, Unknown
+from anyseq.core import Alignment, Batch, Hypotheses, Item, Stopped, Unknown, ranks
 from anyseq.data.batching import in_order
 from anyseq.search.scoring import score
 from anyseq.search.settings import SearchConfig
@@ -102,7 +102,7 @@ def predict(
     chooser: Chooser | None = None,
     alignments: bool = False,
 ) -> list[Prediction]:
-    """The best output for each item, in order.
+    """The best output for each item, in order; several ranks share them, and each is given all outputs.
 
     Args:
         task: With codecs and weights.
@@ -114,9 +114,16 @@ def predict(
     Raises:
         UsageError: the model cannot do what is asked.
     """
-    chooser = settings.chooser() if chooser is None else chooser
+    chooser = task.chooser(settings) if chooser is None else chooser
     if alignments:
         refuse_without_attention(task)
+    return ranks.shared(items, lambda own: _predict(task, own, settings, chooser, alignments))
+
+
+def _predict(
+    task: Task, items: Sequence[Item], settings: DecodingConfig, chooser: Chooser | None, alignments: bool
+) -> list[Prediction]:
+    """The best output for each item."""
     sources = [task.encode_source(item) for item in items]
     asked = [i for i, source in enumerate(sources) if not source.empty]
     fields = [sources[i].fields for i in asked]
@@ -140,7 +147,7 @@ def _best(
     """The hypotheses of each item of a batch that are returned, best first."""
     with torch.inference_mode():
         hypotheses = task.search(batch, settings if chooser is None else settings.all_found())
-    best = _alternatives(task, batch.items, hypotheses)
+    best = alternatives_of(task, batch.items, hypotheses)
     places = [list(range(len(each))) for each in best]
     if chooser is not None:
         ranked = [each[: settings.n_best] for each in chooser.rank(batch.items, best, settings)]
@@ -158,7 +165,7 @@ def _best(
     ]
 
 
-def _alternatives(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> list[list[Alternative]]:
+def alternatives_of(task: Task, items: Sequence[Item], hypotheses: Hypotheses) -> list[list[Alternative]]:
     """The hypotheses of each item as a person sees them; read from the device table by table, not one by one."""
     values = hypotheses.values.cpu()
     tables = (hypotheses.lengths, hypotheses.score, hypotheses.log_prob, hypotheses.stopped)
@@ -193,7 +200,12 @@ def _prediction(
 
 
 def score_pairs(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[Scored]:
-    """Log-probability and score of each item's target given its source, in order."""
+    """Log-probability and score of each item's target given its source, in order; several ranks share the items."""
+    return ranks.shared(items, lambda own: _score_pairs(task, own, settings))
+
+
+def _score_pairs(task: Task, items: Sequence[Item], settings: SearchConfig) -> list[Scored]:
+    """The same without the others."""
     found: dict[int, Scored] = {}
     fields = [task.encode(item) for item in items]
     task.model.eval()

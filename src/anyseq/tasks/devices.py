@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from anyseq.core.launch import launch
 from anyseq.errors import UsageError
 from anyseq.nn.cells import Cell
 
@@ -21,19 +22,34 @@ Autocast = Callable[[], AbstractContextManager[Any]]
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is a GPU where there is one.
+    """`auto` is a GPU where there is one; of several processes on a machine each has its own.
 
     Raises:
         UsageError: the device is not there.
     """
+    launched = launch()
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there["mps"] &= not launched.several  # torch has no exchange between such
     if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if there[kind]))
+        name = next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
     if name not in there:
         raise UsageError(f"--device {name}: choose one of auto, {', '.join(there)}")
     if not there[name]:
         raise UsageError(f"--device {name}: there is none on this machine; use auto or cpu")
+    if name == "cuda" and launched.several:
+        return _own_gpu(launched.local_rank)
     return torch.device(name)
+
+
+def _own_gpu(number: int) -> torch.device:
+    """Of one of several processes on a machine."""
+    there = torch.cuda.device_count()
+    if number >= there:
+        raise UsageError(
+            f"process {number} (from 0) of this machine has no GPU of its own, there are {there}: torchrun "
+            f"--nproc-per-node {there}, or --device cpu"
+        )
+    return torch.device("cuda", number)
 
 
 def autocast(precision: Precision, device: torch.device) -> Autocast:

@@ -18,8 +18,9 @@ from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.devices import Autocast
 from anyseq.tasks.evaluation import evaluate
-from anyseq.tasks.fitting import Examples, quick, validator
+from anyseq.tasks.fitting import Examples, quick, resolved_batch_tokens, validator
 from anyseq.tasks.splits import Splits
+from anyseq.training.freezing import Frozen
 from anyseq.training.gradients import backward
 from anyseq.training.loop import noise_of
 from anyseq.training.optimiser import build_optimiser
@@ -40,6 +41,7 @@ class Estimate:
         updates_per_epoch: Batches in an epoch, by `accumulate`.
         padding_share: Share of the batches' places that hold nothing.
         parameters: Of the model.
+        batch_tokens: Padded tokens of a batch, as the recipe says or as fits (auto).
     """
 
     minutes: float | None
@@ -49,6 +51,7 @@ class Estimate:
     updates_per_epoch: float
     padding_share: float
     parameters: int
+    batch_tokens: int
 
 
 def estimate(
@@ -68,17 +71,21 @@ def estimate(
     settings = task.config.training
     validator(task, splits.dev)  # refuses what it could not judge by
     examples = Examples(task, splits)
-    batches = task.batches(examples.lengths, examples.mixture)
+    objective = task.config.objective.build().to(task.device)
+    tokens = resolved_batch_tokens(task, examples, objective, autocast)
+    batches = task.batches(examples.lengths, tokens, examples.mixture)
     plan = batches.epoch(0)
     largest = max(plan, key=lambda rows: int(examples.lengths[rows].amax()) * len(rows))
-    parameters = list(task.model.parameters())
-    objective, optimiser = task.config.objective.build().to(task.device), build_optimiser(parameters, settings)
+    frozen = Frozen(task.model, settings.freeze)
+    parameters = [each for each in task.model.parameters() if each.requires_grad]
+    optimiser = build_optimiser(parameters, settings)
     task.model.train()
+    frozen.rest()
     late = settings.max_steps or 1_000_000  # an objective may cost more then (own symbols instead of the target's)
     seconds, symbols = 0.0, 0.0
     for number, rows in enumerate([largest, *plan[:_UPDATES]]):
         began = time.monotonic()
-        batch = examples.batch(rows, 0)
+        batch = examples.batch(rows, 0).to(task.device)
         with autocast():
             loss = objective(task.model, batch, noise_of(batch, settings.seed, late))
         counted = backward([loss], parameters, 1)
@@ -96,7 +103,8 @@ def estimate(
         tokens_per_second=symbols / seconds,
         updates_per_epoch=len(plan) / settings.accumulate,
         padding_share=examples.padding_share(batches),
-        parameters=sum(parameter.numel() for parameter in parameters),
+        parameters=frozen.total,
+        batch_tokens=tokens,
     )
 
 

@@ -41,9 +41,11 @@ class TaskRollouts(Rollouts):
         limits = ("max_length", "max_length_ratio", "max_length_extra")
         self._limits = {name: getattr(search, name) for name in limits}
 
-    def draw(self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None) -> Drawn:
+    def draw(
+        self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None, spread: bool = False
+    ) -> Drawn:
         """Draw outputs from the model."""
-        settings = SearchConfig(samples=samples, seed=seed, **self._limits)
+        settings = SearchConfig(samples=samples, seed=seed, spread=spread, **self._limits)
         found = self.task.search_from(memory, batch, settings, prefix)
         return Drawn(_padded(found), found.log_prob.flatten().clone())
 
@@ -53,13 +55,18 @@ class TaskRollouts(Rollouts):
 
     def reward(self, outputs: Padded, batch: Batch) -> Float[Tensor, " row"]:
         """Each output against its source's target."""
+        values = self.task.rated(outputs, batch, self.metric)
+        values = self.by_texts(outputs, batch) if values is None else values
+        return values / 100 if self.metric.higher_is_better else 1 - values / 100
+
+    def by_texts(self, outputs: Padded, batch: Batch) -> Float[Tensor, " row"]:
+        """The metric's value of each output as a text."""
         each = outputs.rows // len(batch.items)
         rows = zip(outputs.values.cpu(), outputs.lengths.tolist(), strict=True)
         items = [item for item in batch.items for _ in range(each)]
         texts = [self.task.output(row[:length], item) for (row, length), item in zip(rows, items, strict=True)]
         wanted = [[self.task.reference(item)] for item in items]
-        values = torch.tensor(self.metric.sentences(texts, wanted)) / 100
-        return (values if self.metric.higher_is_better else 1 - values).to(outputs.values.device)
+        return torch.tensor(self.metric.sentences(texts, wanted)).to(outputs.values.device)
 
 
 def _padded(found: Hypotheses) -> Padded:

@@ -311,8 +311,13 @@ def _finish(planned: Plan, work: Path, learnt: int, config: TextToTextConfig) ->
     write_atomically(work / INDEX, index.text())
 
 
-def refuse_to_prepare(kind: str) -> UsageError:
-    """What to say of a task whose data cannot be prepared."""
+def refuse_to_prepare(kind: str, taken_from: Path | None = None) -> UsageError:
+    """What to say of a task whose data cannot be prepared, or not with what is taken from another model."""
+    if taken_from is not None:
+        return UsageError(
+            f"data cannot be prepared on disk where only a source's codec is taken from {taken_from}, or where its "
+            "vocabulary grows: they are read into memory (data.prepare=never)"
+        )
     return UsageError(
         f"the data of task {kind} cannot be prepared on disk (translate and transduce can): give files, which are read "
         "into memory (data.prepare=never)"

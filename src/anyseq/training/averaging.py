@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 
@@ -28,11 +29,13 @@ class WeightAverage:
         self.average: list[Tensor] = [parameter.detach().clone() for parameter in self.parameters]
 
     @torch.no_grad()
-    def update(self) -> None:
-        """Take in the present weights."""
+    def update(self, made: Bool[Tensor, ""]) -> None:
+        """Take in the present weights, where the update was `made`; that is not read from the device."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        torch._foreach_lerp_(self.average, [parameter.data for parameter in self.parameters], 1 - decay)
+        share = made * (1 - decay)
+        weights = [parameter.data for parameter in self.parameters]
+        torch._foreach_lerp_(self.average, weights, [share.to(each.dtype) for each in weights])
 
     def restart(self, updates: int) -> None:
         """Take the present weights for the average after some updates."""

@@ -16,12 +16,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from anyseq.core import Objective
+from anyseq.core import Objective, ranks
 from anyseq.errors import ModelFolderError
+from anyseq.training.digests import changed, sealed, unsealed, write_digests
+from anyseq.training.disk import told_if_unsaved
 
 WEIGHTS = "weights.safetensors"
 _CARRIED = "carried:"  # what an objective carries stands beside its weights in one file
 STATE = Path("training", "state.json")
+RECIPE = Path("training", "recipe.yaml")
 
 
 def named_weights(module: nn.Module) -> dict[str, Tensor]:
@@ -32,8 +35,9 @@ def named_weights(module: nn.Module) -> dict[str, Tensor]:
 
 
 def objective_tensors(objective: Objective) -> dict[str, Tensor]:
-    """Its weights by name, and what goes from update to update besides."""
-    return {**named_weights(objective), **{_CARRIED + name: each for name, each in objective.carried().items()}}
+    """Its weights by name, and what goes from update to update besides: of the rows of all ranks."""
+    carried = objective.carried().items()
+    return {**named_weights(objective), **{_CARRIED + name: ranks.undealt(each) for name, each in carried}}
 
 
 def restore_objective(objective: Objective, tensors: Mapping[str, Tensor], origin: Path) -> None:
@@ -43,8 +47,8 @@ def restore_objective(objective: Objective, tensors: Mapping[str, Tensor], origi
         ModelFolderError: the weights are those of another objective.
     """
     load_into(objective, {name: each for name, each in tensors.items() if not name.startswith(_CARRIED)}, origin)
-    found = {name.removeprefix(_CARRIED): each for name, each in tensors.items() if name.startswith(_CARRIED)}
-    objective.carry_on(found)
+    carried = {name.removeprefix(_CARRIED): each for name, each in tensors.items() if name.startswith(_CARRIED)}
+    objective.carry_on({name: ranks.dealt(each) for name, each in carried.items()})
 
 
 def write_weights(tensors: Mapping[str, Tensor], file: Path) -> None:
@@ -58,7 +62,7 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     Raises:
         ModelFolderError: the file is absent or damaged.
     """
-    tensors, fault = _read(file)
+    tensors, fault = _read(file, file.parent)
     if fault is None:
         return tensors
     others = [str(each.parent) for each in file.parent.parent.glob(f"step_*/{file.name}") if each != file]
@@ -66,10 +70,21 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     raise ModelFolderError(f"{file}: {fault}; copy the model folder again, whole{instead}")
 
 
-def _read(file: Path) -> tuple[dict[str, Tensor], str | None]:
-    """Named tensors, or what is wrong with the file."""
+def fault_of(file: Path, folder: Path) -> str | None:
+    """What is wrong with a file of a checkpoint, as far as can be told without reading tensors; None: nothing."""
+    return _read(file, folder, names_only=True)[1]
+
+
+def _read(file: Path, folder: Path, names_only: bool = False) -> tuple[dict[str, Tensor], str | None]:
+    """Named tensors, or what is wrong with the file, also by the digests of the checkpoint it belongs to."""
     try:
+        if fault := changed(file, folder):
+            return {}, fault
+        if names_only and file.suffix != ".safetensors":
+            return {}, None
         with safe_open(file, framework="pt") as opened:
+            if names_only:
+                return {}, None
             return {name: opened.get_tensor(name) for name in opened.keys()}, None  # noqa: SIM118  it is no dict
     except FileNotFoundError:
         return {}, "no such file, the model folder is incomplete"
@@ -158,10 +173,13 @@ class Checkpoints:
     Args:
         folder: The model folder.
         keep: Of the newest so many are kept; the best is, too.
+
+    Attributes:
+        recipe: What each of them says it was trained by; empty: nothing.
     """
 
     def __init__(self, folder: Path, keep: int) -> None:
-        self.folder, self.keep = folder, keep
+        self.folder, self.keep, self.recipe = folder, keep, ""
 
     def step_folder(self, step: int) -> Path:
         """Where the checkpoint of a step stands."""
@@ -184,17 +202,33 @@ class Checkpoints:
             weights: What predicts.
             training: What training needs to go on, by file name.
             state: The rest of it, as JSON.
+
+        Raises:
+            NotSavedError: it could not be written; those before it are as they were.
         """
-        folder, text = self.step_folder(step), json.dumps(state, indent=1)
+        size = sum(tensor.nbytes for tensors in (weights, *training.values()) for tensor in tensors.values())
+        with told_if_unsaved(self.folder, f"the checkpoint of step {step}", size):
+            self._save(self.step_folder(step), weights, training, json.dumps(sealed(state), indent=1))
+            self.mark_last(step)
+
+    def _save(
+        self, folder: Path, weights: Mapping[str, Tensor], training: Mapping[str, Mapping[str, Tensor]], state: str
+    ) -> None:
         if folder.exists():
-            write_atomically(folder / STATE, text)
-        else:
-            with written_whole(folder) as draft:
-                (draft / "training").mkdir()
-                (draft / STATE).write_text(text, encoding="utf-8")
-                write_weights(weights, draft / WEIGHTS)
-                for name, tensors in training.items():
-                    write_weights(tensors, draft / "training" / f"{name}.safetensors")
+            write_atomically(folder / STATE, state)
+            return
+        with written_whole(folder) as draft:
+            (draft / "training").mkdir()
+            (draft / STATE).write_text(state, encoding="utf-8")
+            if self.recipe:
+                (draft / RECIPE).write_text(self.recipe, encoding="utf-8")
+            write_weights(weights, draft / WEIGHTS)
+            for name, tensors in training.items():
+                write_weights(tensors, draft / "training" / f"{name}.safetensors")
+            write_digests(draft, but=frozenset({STATE}))
+
+    def mark_last(self, step: int) -> None:
+        """Name the checkpoint that training goes on from."""
         write_atomically(self.folder / "last", f"step_{step}\n")
 
     def mark_best(self, step: int) -> None:
@@ -205,11 +239,16 @@ class Checkpoints:
         """Name none: `predict` uses the last."""
         (self.folder / "best").unlink(missing_ok=True)
 
-    def prune(self) -> None:
-        """Remove all but the best and the newest."""
-        steps = self.steps()
-        kept = {*steps[-self.keep :], self.named("best"), self.named("last")}
-        for step in steps:
+    def prune(self, beginning: bool = False) -> None:
+        """Remove all but the best, the newest that were judged, and the last.
+
+        Args:
+            beginning: Keep that of step 0, too, as it is kept while none was judged.
+        """
+        judged = self.judged()
+        kept = {*judged[-self.keep :], self.named("best"), self.named("last")}
+        kept |= {0} if beginning or not judged else set()
+        for step in self.steps():
             if step not in kept:
                 shutil.rmtree(self.step_folder(step))
 
@@ -227,6 +266,14 @@ class Checkpoints:
         """The steps that have a checkpoint, in order."""
         names = (path.name.removeprefix("step_") for path in (self.folder / "checkpoints").glob("step_*"))
         return sorted(int(name) for name in names if name.isdecimal())
+
+    def judged(self) -> list[int]:
+        """Those of them that a validation saw: not what was saved on the way, on a signal or at the beginning."""
+        return [step for step in self.steps() if step and not self._on_the_way(step)]
+
+    def _on_the_way(self, step: int) -> bool:
+        state, _ = read_mapping(self.step_folder(step) / STATE)
+        return state.get("validated", step) != step
 
     def named(self, name: str) -> int | None:
         """The step that `best` or `last` names, None where there is none.
@@ -261,6 +308,8 @@ class Checkpoints:
         """
         file = self.step_folder(step) / STATE
         state, fault = read_mapping(file)
+        if fault is None:
+            state, fault = unsealed(state)
         if fault is not None:
             raise self._cannot_go_on(step, file, fault)
         return state
@@ -278,7 +327,7 @@ class Checkpoints:
         training = {}
         for name in names:
             file = (self.step_folder(step) / STATE).with_name(f"{name}.safetensors")
-            training[name], fault = _read(file)
+            training[name], fault = _read(file, self.step_folder(step))
             if fault is not None:
                 raise self._cannot_go_on(step, file, fault)
         return training, self.read_state(step)
@@ -301,6 +350,11 @@ def weights_folder(folder: Path) -> Path:
     checkpoints = Checkpoints(folder, keep=1)
     for name in ("best", "last"):
         step = checkpoints.named(name)
+        if step == 0:
+            raise ModelFolderError(
+                f"{folder} has learnt nothing yet: its weights are those it began with; wait for the first validation, "
+                f"or go on with: anyseq train --resume {folder}"
+            )
         if step is not None:
             return checkpoints.step_folder(step)
     if (folder / WEIGHTS).exists():

@@ -44,3 +44,23 @@ class Journal:
             raise ModelFolderError(
                 f"{self.file}:{number}: this line is damaged; remove it (or the file, which is a record only)"
             ) from None
+
+
+def read_events(file: Path) -> list[dict[str, Any]]:
+    """What a file of JSON lines says, for showing: a damaged line is left out, and so is one that is being written.
+
+    No file, no lines.
+    """
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError:
+        return []
+    return [event for event in map(_event, lines) if event is not None]
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("step"), int) else None

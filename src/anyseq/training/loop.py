@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import math
+import shutil
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from anyseq.core import Batch, Loss, Model, Noise, Objective
+from anyseq.core import Batch, Loss, Model, Noise, Objective, ranks
 from anyseq.data.batching import Batches, Position
-from anyseq.errors import Interrupted, ModelFolderError, RunError
-from anyseq.training.ahead import ReadAhead
+from anyseq.errors import Interrupted, ModelFolderError
+from anyseq.training.ahead import STALLED_SECONDS, ReadAhead
 from anyseq.training.averaging import WeightAverage
-from anyseq.training.checkpoint import Checkpoints, load_into, named_weights, objective_tensors, restore_objective
-from anyseq.training.gradients import backward
+from anyseq.training.checkpoint import (
+    WEIGHTS,
+    Checkpoints,
+    fault_of,
+    load_into,
+    named_weights,
+    objective_tensors,
+    restore_objective,
+)
+from anyseq.training.distributed import Share, random_states, restore_random
+from anyseq.training.freezing import Frozen
+from anyseq.training.guard import Guard, clipped
+from anyseq.training.incidents import FILE, Incidents
 from anyseq.training.journal import Journal
+from anyseq.training.memory import Fitting, Part
+from anyseq.training.meter import Meter, memory_mb, minutes_left
 from anyseq.training.optimiser import build_optimiser, optimiser_tensors, restore_optimiser
 from anyseq.training.progress import Listener, Report
+from anyseq.training.returning import Returning, decides
 from anyseq.training.schedules import Moment, fallen, learning_rate
 from anyseq.training.settings import TrainingConfig
 from anyseq.training.standing import Standing
+from anyseq.training.stopping import Stopping
 
 REPORT_EVERY = 20
-DOUBLE_SECONDS = 1.0
-"""A signal that comes again so soon is the same one: keys bounce, and process groups are told twice."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +65,6 @@ def noise_of(batch: Batch, seed: int, step: int) -> Noise:
     return Noise(seed, keys, torch.zeros_like(keys), torch.full_like(keys, step))
 
 
-class Meter:
-    """Loss and speed since the last report; the loss is read from the device only when asked for.
-
-    Args:
-        total: Sum and count of the loss so far.
-        seconds: Spent on its updates.
-    """
-
-    def __init__(self, total: Sequence[float] = (0.0, 0.0), seconds: float = 0.0) -> None:
-        self.total, self.seconds = torch.tensor(total), seconds
-
-    def add(self, sum_and_count: Tensor, seconds: float) -> None:
-        """Take in an update."""
-        self.total = self.total.to(sum_and_count) + sum_and_count
-        self.seconds += seconds
-
-    def read(self) -> tuple[float, float]:
-        """Mean loss, and counted symbols per second of training."""
-        total, count = self.total.tolist()
-        return total / max(count, 1.0), count / max(self.seconds, 1e-9)
-
-
 class Trainer:
     """Minimises an objective over batches until an end is reached.
 
@@ -82,13 +72,15 @@ class Trainer:
         model: What is trained, on its device.
         objective: What is minimised.
         batches: Which examples meet.
-        make_batch: Builds the batch of some examples in an epoch, on the model's device.
+        make_batch: Builds the batch of some examples in an epoch, not on the model's device; called in a thread of its
+            own, which reads ahead.
         validate: Judges the model; called in evaluation mode, with the average as weights where there is one.
         settings: How long and how hard.
         checkpoints: Where the state is kept.
         journal: `metrics.jsonl`.
         listener: Is told how it goes.
         autocast: Lower precision for the forward pass, or nothing.
+        patience: Seconds after which a batch that does not come is an error.
     """
 
     def __init__(
@@ -103,48 +95,62 @@ class Trainer:
         journal: Journal,
         listener: Listener,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        patience: float = STALLED_SECONDS,
     ) -> None:
         self.model, self.objective, self.settings = model, objective, settings
         self.batches, self.make_batch, self.validate = batches, make_batch, validate
+        self.patience = patience
         self.checkpoints, self.journal, self.listener, self.autocast = checkpoints, journal, listener, autocast
-        trained = nn.ModuleList([model, objective])
+        trained, self.frozen = nn.ModuleList([model, objective]), Frozen(model, settings.freeze)
         self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
         self.optimiser = build_optimiser(self.parameters, settings)
         self.average = WeightAverage(model, settings.average) if settings.average else None
-        self.standing, self.meter, self.signal, self.clock = Standing(), Meter(), 0, time.monotonic()
-        self.signalled = self.clock
-        self.reader = ReadAhead(batches, make_batch, Position())
+        self.standing, self.meter, self.clock = Standing(), Meter(), time.monotonic()
+        self.saved = 0.0  # seconds of training, at the last checkpoint
+        self.signals, self.stopping = Stopping(checkpoints.folder), 0  # what came here; what all ranks know of
+        self.incidents = Incidents(checkpoints.folder / FILE, listener)
+        self.guard = Guard(model, objective, self.optimiser, self.incidents)
+        self.fitting = Fitting(self._placed, self._loss, self.guard.undo, self.incidents, settings.max_skipped_updates)
+        self.returning = Returning(checkpoints, self.guard, self.incidents)
 
     def run(self) -> str:
         """Train until an end is reached and return which.
 
         Raises:
             Interrupted: a signal came; everything was saved first.
-            RunError: the loss is not finite.
+            RunError: no update could be made, also after going back to a checkpoint, again and again.
         """
         start = Position(self.standing.epoch, self.standing.batch, self.standing.pool)
-        self.reader = ReadAhead(self.batches, self.make_batch, start)
-        self.clock = time.monotonic()
-        with self._signals(), self._told(), self.reader.reading():
+        reader = ReadAhead(self.batches, self._part, start, self.patience)
+        self.clock, self.saved = time.monotonic(), self.standing.seconds
+        with self.signals.listening(), self._told(), reader.reading():
             while (reason := self.ending()) is None:
                 began = time.monotonic()
-                chosen = [self.reader.next() for _ in range(self.settings.accumulate)]
-                self.meter.add(self._update([batch for batch, _ in chosen]), time.monotonic() - began)
+                chosen = self.meter.waiting(lambda: [reader.next() for _ in range(self.settings.accumulate)])
+                self.meter.add(self._update([part for part, _ in chosen]), time.monotonic() - began)
                 step, after = self.standing.step + 1, asdict(chosen[-1][1])
                 self.standing = replace(self.standing, step=step, **after)
                 self._count_time()
+                if not self._sound():
+                    continue
                 if step == REPORT_EVERY:
                     self._remark()
                 if step % REPORT_EVERY == 0 and step % self.settings.validate_every:
                     self.listener.reported(self._report())
                 if step % self.settings.validate_every == 0:
                     self._validate()
-                if self.signal:
+                elif self._saving_is_due():
+                    self.save()
+                    self.checkpoints.prune(beginning=not self.standing.decided)
+                if self.stopping:
                     self._stop_for_signal()
             if self.standing.validated != self.standing.step:
                 self._validate()
-            if self.signal:  # it came during the last validation, and must not start the final search
+            self._count_time()
+            if self.stopping:  # it came during the last validation, and must not start the final search
                 self._stop_for_signal()
+        if self.standing.skipped:
+            self.listener.noted(self.returning.summary(self.standing), "warning")
         self.listener.ended(reason)
         return reason
 
@@ -184,65 +190,104 @@ class Trainer:
     def _learning_rate(self) -> float:
         s, standing = self.settings, self.standing
         moment = Moment(standing.step + 1, s.warmup_steps, self.share, s.plateau_factor**standing.decays)
-        return learning_rate(s.schedule, s.learning_rate, moment)
+        return learning_rate(s.schedule, s.learning_rate, moment) * standing.slowed
 
-    def _update(self, parts: Sequence[Batch]) -> Tensor:
-        """One update from one or several batches; returns what is reported of it, not yet read."""
+    def _update(self, parts: Sequence[Part]) -> Tensor:
+        """One update from one or several batches; returns what is reported of it, not yet read.
+
+        It is not made, and nothing of it reported, where loss or gradient are not finite.
+        """
         self.model.train()
+        self.frozen.rest()
         self.objective.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
-        reported = backward((self._loss(part) for part in parts), self.parameters, len(parts))
-        if self.settings.grad_clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.settings.grad_clip_norm, foreach=True)
-        self.optimiser.step()
+        self.guard.remember()
+        step = self.standing.step + 1
+        reported = self.fitting.backward(parts, self.parameters, step)
+        if reported is None:
+            return torch.zeros(2)
+        norm = clipped(self.parameters, self.settings.grad_clip_norm)
+        self.objective.agree()
+        made = self.guard.step(step, self.fitting.items, reported, norm)
         self.optimiser.zero_grad(set_to_none=True)
         if self.average is not None:
-            self.average.update()
-        return reported
+            self.average.update(made)
+        return torch.where(made, reported, 0)
+
+    def _sound(self) -> bool:
+        """Look at what became of the updates where it is time to; False: training had to go back to a checkpoint."""
+        step, s = self.standing.step, self.settings
+        keeps = step % s.validate_every == 0 or self._saving_is_due()
+        keeps = keeps or bool(self.stopping) or self.ending() is not None
+        if self.guard.late and step % REPORT_EVERY and not keeps:
+            return True
+        skipped, in_a_row = self.guard.read(self.standing.skipped_in_a_row)
+        self.standing = replace(self.standing, skipped=self.standing.skipped + skipped, skipped_in_a_row=in_a_row)
+        why = self.returning.reason(in_a_row, s.max_skipped_updates, self.model if keeps else None)
+        if why is None:
+            return True
+        standing, target = self.standing, self.returning.target(self.standing, why)
+        self.restore(target)
+        self.standing = self.returning.after(standing, self.standing, why, self._learning_rate)
+        self.save()
+        return False
+
+    def _part(self, rows: Tensor, epoch: int) -> Part:
+        """Put this rank's share of a batch together; called in the thread that reads ahead."""
+        share = Share.of(rows)
+        return Part(self.make_batch(share.rows, epoch), share)
+
+    def _placed(self, batch: Batch) -> Batch:
+        return self.meter.waiting(lambda: batch.to(self.parameters[0].device))
 
     def _loss(self, batch: Batch) -> Loss:
         with self.autocast():
             return self.objective(self.model, batch, noise_of(batch, self.settings.seed, self.standing.step))
 
     def _count_time(self) -> None:
-        """Count the seconds since they were last counted."""
+        """Count the seconds since they were last counted; all ranks agree on them, and on what signal has come."""
         now = time.monotonic()
-        self.standing, self.clock = replace(self.standing, seconds=self.standing.seconds + now - self.clock), now
+        seconds, signalled = ranks.largest(self.standing.seconds + now - self.clock, self.signals.signal)
+        self.standing, self.clock, self.stopping = replace(self.standing, seconds=seconds), now, int(signalled)
 
     def _report(self) -> Report:
-        loss, rate = self._finite_loss()
-        standing = self.standing = replace(self.standing, reported=self.standing.step)
-        waited = self.reader.waited / max(self.meter.seconds, 1e-9)
-        self.meter, self.reader.waited = Meter(), 0.0
-        minutes = standing.seconds / 60
-        report = Report(standing.step, self.share, minutes, loss, self._learning_rate(), rate, min(1.0, waited))
-        self.journal.write(kind="training", epoch=standing.epoch, **asdict(report))
-        return report
-
-    def _finite_loss(self) -> tuple[float, float]:
         loss, rate = self.meter.read()
-        if not math.isfinite(loss):
-            raise RunError(
-                f"the loss is {loss} at step {self.standing.step}: lower training.learning_rate or raise "
-                f"training.warmup_steps; the checkpoints in {self.checkpoints.folder} are whole"
-            )
-        return loss, rate
+        standing = self.standing = replace(self.standing, reported=self.standing.step)
+        report = Report(
+            step=standing.step,
+            share=self.share,
+            minutes=standing.seconds / 60,
+            loss=loss,
+            learning_rate=self._learning_rate(),
+            tokens_per_second=rate,
+            wait_share=self.meter.wait_share,
+            memory_mb=memory_mb(self.parameters[0].device),
+            minutes_left=minutes_left(self.settings, standing),
+        )
+        self.meter = Meter()
+        known = {name: value for name, value in asdict(report).items() if name != "loss" or not math.isnan(loss)}
+        self.journal.write(kind="training", epoch=standing.epoch, **known)
+        return report
 
     def _validate(self) -> None:
         step = self.standing.step
         if self.standing.reported != step:
-            self._report()
+            self.listener.reported(self._report())
         self.model.eval()
+        began = self.standing.seconds
         with self._averaged():
-            found = self.validate()
+            found = ranks.of_first(self.validate())
         self._count_time()
-        self.standing = replace(self.standing, given_up=self.objective.watch(found.metrics))
+        validating = self.standing.validating + self.standing.seconds - began
+        given_up = ranks.of_first(self.objective.watch(found.metrics))
+        self.standing = replace(self.standing, validating=validating, given_up=given_up)
         before = self.standing.best
-        best = before is None or found.value > before
-        stale = 0 if before is None or found.value[0] > before[0] else self.standing.stale + 1
+        best = decides(found.value) and (before is None or found.value > before)
+        stale = 0 if best and (before is None or found.value[0] > before[0]) else self.standing.stale + 1
         decays = fallen(self.standing.decays, stale, self.settings.plateau_patience)
         self.standing = replace(self.standing, stale=stale, decays=decays, validated=step)
+        self.standing = self.returning.validated(self.standing, found.metrics, found.value)
         if best:
             self.standing = replace(self.standing, best=found.value, best_step=step)
         # The journal first: a kill in between leaves a line too many, which going on from the last checkpoint cuts off.
@@ -252,29 +297,34 @@ class Trainer:
         self.save()
         if best:
             self.checkpoints.mark_best(step)
-        self.checkpoints.prune()
+        self.checkpoints.prune(beginning=not self.standing.decided)
         self.listener.validated(step, found.metrics, best)
 
     def _averaged(self) -> AbstractContextManager[None]:
         return nullcontext() if self.average is None else self.average.applied()
 
+    def _saving_is_due(self) -> bool:
+        return self.standing.seconds - self.saved >= 60 * self.settings.save_minutes
+
     def save(self) -> None:
-        """Write a checkpoint: what predicts (the average, where there is one) and what training needs to go on."""
-        random = {"cpu": torch.get_rng_state()}
-        if torch.cuda.is_available():
-            random["cuda"] = torch.cuda.get_rng_state()
+        """Write a checkpoint: what predicts (the average, where there is one) and what training needs to go on.
+
+        Raises:
+            RunError: a weight is not finite.
+        """
+        self.returning.refuse_poisoned(self.model, self.standing.step)
         training = {
             "optimiser": optimiser_tensors(self.optimiser),
-            "random": random,
+            "random": random_states(),
             "objective": objective_tensors(self.objective),
         }
         if self.average is not None:
             training["unaveraged"] = {name: weight.clone() for name, weight in named_weights(self.model).items()}
             self.standing = replace(self.standing, averaged=self.average.updates)
-        total, count = self.meter.total.tolist()
-        self.standing = replace(self.standing, unreported=(total, count, self.meter.seconds))
+        self.standing = replace(self.standing, unreported=self.meter.state)
         with self._averaged():
             self.checkpoints.save(self.standing.step, named_weights(self.model), training, asdict(self.standing))
+        self.saved = self.standing.seconds
 
     def restore(self, step: int) -> None:
         """Go back to a checkpoint, to go on as if never stopped.
@@ -287,22 +337,22 @@ class Trainer:
         tensors, state = self.checkpoints.read_training(step, names)
         try:
             self.standing = Standing.read(state)
-            total, count, seconds = self.standing.unreported
-            self.meter = Meter((total, count), seconds)
+            total, count, *times = self.standing.unreported
+            self.meter = Meter((total, count), *times)
             load_into(self.model, self.checkpoints.read(step), folder)
             if self.average is not None:
                 self.average.restart(self.standing.averaged)
                 load_into(self.model, tensors["unaveraged"], folder)
             restore_objective(self.objective, tensors["objective"], folder)
             restore_optimiser(self.optimiser, tensors["optimiser"])
-            torch.set_rng_state(tensors["random"]["cpu"])
-            if torch.cuda.is_available() and "cuda" in tensors["random"]:
-                torch.cuda.set_rng_state(tensors["random"]["cuda"])
+            restore_random(tensors["random"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ModelFolderError(f"{folder / 'training'} is incomplete or of another version ({error})") from error
         self._restore_best()
         self.journal.cut_after(step)
+        self.checkpoints.mark_last(step)
         self.checkpoints.cut_after(step)
+        self.checkpoints.prune(beginning=not self.standing.decided)  # a kill may have come before it
 
     def _restore_best(self) -> None:
         """Name the best of that time, if it is still there: a better one, which is now to be cut, may have replaced it.
@@ -310,20 +360,26 @@ class Trainer:
         Also where nothing was cut: a kill may have come before it was marked.
         """
         best = self.standing.best_step
-        if self.standing.best is not None and self.checkpoints.step_folder(best).exists():
-            self.checkpoints.mark_best(best)
-            return
+        home = self.checkpoints.step_folder(best)
+        if self.standing.best is not None and home.exists():
+            fault = fault_of(home / WEIGHTS, home)
+            if fault is None:
+                self.checkpoints.mark_best(best)
+                return
+            self.listener.noted(f"{home / WEIGHTS}: {fault}; the best from here on counts", "warning")
+            if ranks.first():
+                shutil.rmtree(home)  # or its step, when it comes again, would be taken for saved
         self.standing = replace(self.standing, best=None, best_step=0)
         self.checkpoints.forget_best()
 
     def _stop_for_signal(self) -> None:
-        name = signal.Signals(self.signal).name
-        self._finite_loss()
+        name = signal.Signals(self.stopping).name
         self.save()
+        ranks.wait()  # torchrun ends them all when one has gone
         raise Interrupted(
             f"stopped by {name} at step {self.standing.step}, everything saved; "
             f"go on with: anyseq train --resume {self.checkpoints.folder}",
-            self.signal,
+            self.stopping,
         )
 
     @contextmanager
@@ -332,33 +388,6 @@ class Trainer:
         try:
             yield
         except BaseException as error:
-            self.listener.ended(f"stopped by {type(error).__name__}" if not self.signal else "stopped and saved")
+            why = "stopped and saved" if self.signals.signal else f"stopped by {type(error).__name__}"
+            self.listener.ended(why)
             raise
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM wait for the end of the update; a second Ctrl-C does not. Only the main thread may listen.
-
-        Raises:
-            Interrupted: it came.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(number: int, frame: FrameType | None) -> None:
-            again = self.signal and time.monotonic() - self.signalled > DOUBLE_SECONDS
-            if again and number == signal.SIGINT:
-                raise Interrupted(
-                    f"stopped at once by a second {signal.Signals(number).name}; what came after the last checkpoint "
-                    f"is lost; go on with: anyseq train --resume {self.checkpoints.folder}",
-                    number,
-                )
-            self.signal, self.signalled = number, time.monotonic()
-
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Column
 
 from anyseq.data.check import Severity
 
@@ -24,7 +25,9 @@ class Report:
         loss: Mean since the last report, per symbol, in nats.
         learning_rate: The present one.
         tokens_per_second: Target symbols per second of training, validation left out.
-        wait_share: Share of these seconds in which the model waited for its data, in [0, 1].
+        wait_share: Share of the updates' time spent on getting their batches, in [0, 1].
+        memory_mb: On a GPU the most that tensors took so far, else what the process has resident, in 2^20 bytes.
+        minutes_left: Until training ends, as far as can be told; None where neither steps nor minutes end it.
     """
 
     step: int
@@ -33,7 +36,9 @@ class Report:
     loss: float
     learning_rate: float
     tokens_per_second: float
-    wait_share: float = 0.0
+    wait_share: float
+    memory_mb: float | None
+    minutes_left: float | None
 
 
 @runtime_checkable
@@ -69,9 +74,57 @@ class Silent:
         """Say nothing."""
 
 
+class Several:
+    """Tells several listeners, one after the other.
+
+    Args:
+        listeners: Whom.
+    """
+
+    def __init__(self, *listeners: Listener) -> None:
+        self.listeners = listeners
+
+    def noted(self, note: str, severity: Severity = "note") -> None:
+        """Tell them all."""
+        for listener in self.listeners:
+            listener.noted(note, severity)
+
+    def reported(self, report: Report) -> None:
+        """Tell them all."""
+        for listener in self.listeners:
+            listener.reported(report)
+
+    def validated(self, step: int, metrics: Mapping[str, float], best: bool) -> None:
+        """Tell them all."""
+        for listener in self.listeners:
+            listener.validated(step, metrics, best)
+
+    def ended(self, reason: str) -> None:
+        """Tell them all."""
+        for listener in self.listeners:
+            listener.ended(reason)
+
+
 def shown(metrics: Mapping[str, float]) -> str:
     """Metrics in one line."""
     return "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
+def duration(minutes: float) -> str:
+    """A time for people: `40 s`, `14 min`, `2 h 05 min`."""
+    seconds = round(minutes * 60)
+    if seconds < 60:
+        return f"{seconds} s"
+    hours, rest = divmod(round(minutes), 60)
+    return f"{hours} h {rest:02} min" if hours else f"{rest} min"
+
+
+def measured(report: Report) -> str:
+    """How fast it goes, and what it takes."""
+    parts = [f"{report.tokens_per_second:,.0f} tokens/s", f"data wait {report.wait_share:.0%}"]
+    if report.memory_mb is not None:
+        parts.append(f"{report.memory_mb:,.0f} MB")
+    return "  ".join(parts)
 
 
 class Lines:
@@ -83,9 +136,10 @@ class Lines:
 
     def reported(self, report: Report) -> None:
         """One line."""
+        left = "" if report.minutes_left is None else f", {duration(report.minutes_left)} left"
         print(
             f"step {report.step}  {report.share:.0%}  loss {report.loss:.3f}  lr {report.learning_rate:.2e}  "
-            f"{report.tokens_per_second:,.0f} tokens/s  waiting {report.wait_share:.1%}  {report.minutes:.1f} min",
+            f"{measured(report)}  in {duration(report.minutes)}{left}",
             file=sys.stderr,
             flush=True,
         )
@@ -104,10 +158,9 @@ class Bar:
 
     def __init__(self) -> None:
         self.progress = Progress(
-            BarColumn(),
+            BarColumn(bar_width=12),
             TaskProgressColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=Console(stderr=True),
         )
         self.task = self.progress.add_task("starting", total=1.0)
@@ -119,7 +172,8 @@ class Bar:
     def reported(self, report: Report) -> None:
         """Move the bar."""
         self.progress.start()
-        text = f"step {report.step}  loss {report.loss:.3f}  {report.tokens_per_second:,.0f} tokens/s"
+        left = "" if report.minutes_left is None else f"{duration(report.minutes_left)} left  "
+        text = f"{left}step {report.step}  loss {report.loss:.3f}  {measured(report)}"
         self.progress.update(self.task, completed=report.share, description=text)
 
     def validated(self, step: int, metrics: Mapping[str, float], best: bool) -> None:

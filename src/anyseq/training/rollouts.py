@@ -33,7 +33,9 @@ class Rollouts(ABC):
     memory_dim: int
 
     @abstractmethod
-    def draw(self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None) -> Drawn:
+    def draw(
+        self, memory: Memory, batch: Batch, samples: int, seed: int, prefix: Padded | None = None, spread: bool = False
+    ) -> Drawn:
         """Draw outputs from the model, as many for each source; those of a source share its memory.
 
         Args:
@@ -42,6 +44,7 @@ class Rollouts(ABC):
             samples: Of each source.
             seed: Another one gives other outputs.
             prefix: What each source's outputs begin with; None: nothing.
+            spread: The first symbols of a source's outputs are its likeliest, a different one each.
         """
 
     @abstractmethod

@@ -33,7 +33,11 @@ class TrainingConfig(PartConfig):
         1e-5, gt=0, description="plateau: training ends when the learning rate would fall below it; null: it never does"
     )
     warmup_steps: int = Field(400, ge=0, description="updates over which the learning rate rises from 0")
-    batch_tokens: int = Field(4096, ge=1, description="padded tokens of a batch on its longer side")
+    batch_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        4096, description="padded tokens of a batch (of all processes) on its longer side; auto: what fits into the "
+        "memory of each process, tried before the first step, at most 4096 on a processor and 32768 on a GPU, and at "
+        "least 20 batches an epoch"
+    )  # fmt: skip
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added before an update")
     grad_clip_norm: float | None = Field(1.0, gt=0, description="longest gradient; null: no clipping")
     weight_decay: float = Field(0.01, ge=0, description="decoupled weight decay of the matrices")
@@ -46,7 +50,23 @@ class TrainingConfig(PartConfig):
     compile: bool = Field(
         False, description="hand the loss to torch.compile: a minute at the start; slower on a processor, measured"
     )
-    keep_checkpoints: int = Field(1, ge=1, description="the newest checkpoints are kept, so many; and the best")
+    keep_checkpoints: int = Field(
+        2, ge=1, description="the newest checkpoints are kept, so many, and the best; 1: none to fall back to"
+    )
+    save_minutes: float = Field(
+        10.0, gt=0, description="a checkpoint to go on from is written at least so often, also between validations"
+    )
+    tensorboard: bool = Field(
+        False, description="also write events for TensorBoard into the run's folder (extra: tensorboard)"
+    )
+    freeze: tuple[str, ...] = Field(
+        (), description="parts that are not trained: names of parameters or what they begin with, * allowed "
+        "([encoder, decoder.*.bias]); whole frozen parts are at rest, without dropout"
+    )  # fmt: skip
+    max_skipped_updates: int = Field(
+        5, ge=1, description="updates in a row skipped for a loss or gradient that is not finite, before training goes "
+        "back to a checkpoint with half the learning rate; given up at the fourth return without a validation between"
+    )  # fmt: skip
     seed: int = Field(1, ge=0, le=LARGEST_SEED, description="seed of initial weights, shuffling and dropout")
 
     def remarks(self, seconds_per_update: float | None = None) -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-_LATER = ("given_up", "pool")  # what was not written from the first version of this format on
+# What was not written from the first version of this format on.
+_LATER = ("given_up", "validating", "skipped", "skipped_in_a_row", "slowed", "returns", "decided", "pool")
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,14 @@ class Standing:
         validated: Step of the last validation.
         averaged: Updates the moving average has taken in.
         reported: Step of the last report.
-        unreported: Sum and count of the loss since then, and the seconds of its updates.
+        unreported: Sum and count of the loss since then, the seconds of its updates, and those of them spent waiting.
         given_up: Why the objective saw no use in going on, at the last validation.
+        validating: Of the seconds, those that went into validations.
+        skipped: Updates that were not made, because loss or gradient were not finite.
+        skipped_in_a_row: Of those the last ones, one after the other.
+        slowed: What going back to a checkpoint has left of the learning rate, in (0, 1].
+        returns: How often training has gone back since the last sound validation (see `returning`).
+        decided: Step of that.
     """
 
     step: int = 0
@@ -41,8 +48,14 @@ class Standing:
     validated: int = 0
     averaged: int = 0
     reported: int = 0
-    unreported: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    unreported: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     given_up: str | None = None
+    validating: float = 0.0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    slowed: float = 1.0
+    returns: int = 0
+    decided: int = 0
     pool: int = 0
 
     @classmethod

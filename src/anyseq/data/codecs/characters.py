@@ -72,6 +72,10 @@ class Characters(TextCodec):
         """The characters."""
         return Units(parts, [range(place, place + (place < len(parts))) for place in range(symbols)])
 
+    def with_more(self, parts: Sequence[str]) -> Self:
+        """This with some characters more."""
+        return type(self)([*self.characters, *parts], self.normalise, self.whole)
+
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
         write_codec(folder, self.normalise, {"characters": self.characters, "whole": self.whole})

@@ -80,6 +80,16 @@ class FactoredTokens(Codec):
         text = self._columns(raw)[0]
         return Unknown.of(text, bare) if bare else self.parts[0].unknown(text)
 
+    def grown(self, other: Codec) -> tuple[Self, Sequence[str]] | None:
+        """This with what the parts of another know besides."""
+        if not isinstance(other, FactoredTokens) or len(other.parts) != len(self.parts):
+            return None
+        found = [one.grown(two) for one, two in zip(self.parts, other.parts, strict=True)]
+        grown = [each for each in found if each is not None]
+        if len(grown) < len(found):
+            return None
+        return type(self)([part for part, _ in grown]), [added for _, each in grown for added in each]
+
     def save(self, folder: Path) -> None:
         """A folder for each part, named by its place and kind."""
         for number, part in enumerate(self.parts):

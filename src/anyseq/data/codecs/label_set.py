@@ -60,6 +60,13 @@ class LabelSet(Codec):
         named = [label for label, value in zip(self.labels, values[0].tolist(), strict=True) if value > 0.5]
         return joined(named, self.separator)
 
+    def grown(self, other: Codec) -> tuple[Self, Sequence[str]] | None:
+        """This with the labels that another knows besides."""
+        if not isinstance(other, LabelSet):
+            return None
+        added = [label for label in other.labels if label not in self.labels]
+        return type(self)([*self.labels, *added], self.separator), added
+
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
         content = {"labels": self.labels, "separator": self.separator}

@@ -65,6 +65,10 @@ class Labels(TextCodec):
         """The label."""
         return Units(parts, [range(place, place + (place < len(parts))) for place in range(symbols)])
 
+    def with_more(self, parts: Sequence[str]) -> Self:
+        """This with some labels more."""
+        return type(self)([*self.labels, *parts], self.normalise)
+
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
         write_codec(folder, self.normalise, {"labels": self.labels})

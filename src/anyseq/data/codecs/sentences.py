@@ -79,6 +79,11 @@ class Sentences(Codec):
         """The words that are no symbols."""
         return self.words.unknown(raw)
 
+    def grown(self, other: Codec) -> tuple[Self, Sequence[str]] | None:
+        """This with the words that another knows besides."""
+        found = self.words.grown(other.words) if isinstance(other, Sentences) else None
+        return None if found is None else (type(self)(found[0], self.longest), found[1])
+
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
         write_codec(folder, self.words.normalise, {"words": self.words.words, "longest": self.longest})

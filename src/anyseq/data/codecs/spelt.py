@@ -87,6 +87,15 @@ class SpeltTokens(Codec):
         text = self.normalise(raw)
         return Unknown.of(text, [each for each in text.replace(" ", "") if each not in self._letters])
 
+    def grown(self, other: Codec) -> tuple[Self, Sequence[str]] | None:
+        """This with the tokens and characters that another knows besides."""
+        if not isinstance(other, SpeltTokens):
+            return None
+        tokens = [token for token in other.tokens if token not in self._symbols]
+        letters = [letter for letter in other.characters if letter not in self._letters]
+        more = [*self.tokens, *tokens], [*self.characters, *letters]
+        return type(self)(*more, self.longest, self.normalise), [*tokens, *letters]
+
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
         content = {"tokens": self.tokens, "characters": self.characters, "longest": self.longest}

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from jaxtyping import Int
 from pydantic import Field
@@ -49,6 +49,20 @@ class TextCodec(Codec):
     @abstractmethod
     def join(self, parts: Sequence[str]) -> str:
         """The text that some parts make, one behind the other."""
+
+    def with_more(self, parts: Sequence[str]) -> Self | None:
+        """This with some parts more, behind those it knows; None: what it knows was settled together, as subwords are.
+        """
+        return None
+
+    def grown(self, other: Codec) -> tuple[Self, Sequence[str]] | None:
+        """This with the parts that another of its kind knows besides, and which they are."""
+        if not isinstance(other, type(self)):
+            return None
+        known = set(self.shown)
+        added = [part for part in other.shown[UNKNOWN + 1 :] if part not in known]
+        longer = self.with_more(added)
+        return None if longer is None else (longer, added)
 
     def canonical(self, raw: Any) -> str:
         """The canonical form of a text."""

@@ -70,6 +70,10 @@ class Tokens(TextCodec):
         """The tokens."""
         return Units(parts, [range(place, place + (place < len(parts))) for place in range(symbols)])
 
+    def with_more(self, parts: Sequence[str]) -> Self:
+        """This with some tokens more."""
+        return type(self)([*self.tokens, *parts], self.normalise)
+
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
         write_codec(folder, self.normalise, {"tokens": self.tokens})

@@ -106,6 +106,10 @@ class Words(TextCodec):
         """The text that some words make."""
         return "".join(parts).removeprefix(" ")
 
+    def with_more(self, parts: Sequence[str]) -> Self:
+        """This with some words more."""
+        return type(self)([*self.words, *parts], self.normalise)
+
     def save(self, folder: Path) -> None:
         """Write `codec.json`."""
         write_codec(folder, self.normalise, {"words": self.words})

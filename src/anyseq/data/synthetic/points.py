@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from functools import partial
-from multiprocessing import get_context
 from typing import Literal, Self
 
 import numpy as np
@@ -23,11 +21,12 @@ from anyseq.data.synthetic.geometry import (
     nearest_neighbour_tour,
     shortest_tours,
 )
-from anyseq.errors import UsageError
+from anyseq.data.synthetic.workers import Workers
 
 Problem = Literal["hull", "delaunay", "tour", "sort"]
 _CHUNK = 2000  # problems drawn from one seed
 _DIGITS = 6  # of a coordinate, behind the point
+_Drawn = list[tuple[np.ndarray, str]]
 _SPLITS = {"train": 0, "dev": 1, "test": 2}
 
 
@@ -44,6 +43,7 @@ class PointsConfig(SizedGeneratorConfig):
         True, description="false: tours to train on go to the nearest city that is left, to learn from reward alone"
     )
     workers: int = Field(0, ge=0, description="processes that draw while the model trains; 0: it waits")
+    wait_minutes: float = Field(60.0, gt=0, description="so long without anything drawn, the processes count as hung")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -72,8 +72,8 @@ class PointsEpochs(Epochs):
 
     def __init__(self, config: PointsConfig) -> None:
         self.config = config
-        self._pool: ProcessPoolExecutor | None = None
-        self._ahead: dict[int, list[Future[list[tuple[np.ndarray, str]]]]] = {}
+        self._workers: Workers[_Drawn] | None = None
+        self._ahead: dict[int, list[Future[_Drawn]]] = {}
 
     def items(self, split: str = "train", epoch: int = 0) -> list[Item]:
         """Those of a split, in an epoch."""
@@ -89,24 +89,18 @@ class PointsEpochs(Epochs):
 
         if not config.workers:
             return _items(draw(*own) for own in seeds(epoch))
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(config.workers, get_context("spawn"))
-        now = self._ahead.pop(epoch, None) or [self._pool.submit(draw, *own) for own in seeds(epoch)]
+        if self._workers is None:
+            self._workers = Workers(config.workers, config.wait_minutes)
+        now = self._ahead.pop(epoch, None) or self._workers.begin(draw, seeds(epoch))
         for other in self._ahead.values():  # of an epoch that nobody comes to
             for future in other:
                 future.cancel()
-        ahead = [self._pool.submit(draw, *own) for own in seeds(epoch + 1)] if split == "train" else []
+        ahead = self._workers.begin(draw, seeds(epoch + 1)) if split == "train" else []
         self._ahead = {epoch + 1: ahead} if ahead else {}
-        try:
-            return _items(future.result() for future in now)
-        except BrokenProcessPool:
-            raise UsageError(
-                "data.generator.workers: no process was started; a script needs `if __name__ == '__main__':` around"
-                " what it does, or set workers=0"
-            ) from None
+        return _items(self._workers.results(now))
 
 
-def _items(parts: Iterator[list[tuple[np.ndarray, str]]]) -> list[Item]:
+def _items(parts: Iterator[_Drawn]) -> list[Item]:
     raws = (raw for part in parts for raw in part)
     return [Item({"source": points, "target": target}, key) for key, (points, target) in enumerate(raws)]
 

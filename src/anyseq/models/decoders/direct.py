@@ -11,7 +11,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from anyseq.core import Decoder, Emission, Memory, Padded, State, Stream, Vectors
+from anyseq.core import Decoder, Emission, Memory, Padded, State, Stream, Vectors, ranks
 from anyseq.errors import ConfigError
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape, at_places
 from anyseq.models.decoders.rnn import FirstState, Start, first_state
@@ -144,7 +144,8 @@ class RepeatDecoder(IndependentDecoder):
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Each channel by its mean and deviation over the batch and all places; in use by those kept from training.
+    """Each channel by its mean and deviation over the batch (of all ranks) and all places; in use by those kept from
+    training.
 
     Source:
         Ioffe and Szegedy 2015, arXiv:1502.03167. `momentum` is the new share, .01 (Keras: the old one, .99).
@@ -155,7 +156,20 @@ class BatchNorm(nn.BatchNorm1d):
 
     def forward(self, x: Float[Tensor, "row time dim"]) -> Float[Tensor, "row time dim"]:
         """Normalise."""
+        if self.training and ranks.world() > 1:
+            return self._over_ranks(x.flatten(0, 1)).view_as(x)
         return super().forward(x.flatten(0, 1)).view_as(x)
+
+    def _over_ranks(self, x: Float[Tensor, "place dim"]) -> Float[Tensor, "place dim"]:
+        """The same as of one batch with the rows of all ranks."""
+        count = ranks.total(torch.tensor(float(len(x)), device=x.device))
+        mean = ranks.total_with_gradient(x.sum(0)) / count
+        variance = ranks.total_with_gradient((x - mean).square().sum(0)) / count
+        if self.running_mean is not None and self.running_var is not None and self.momentum is not None:
+            with torch.no_grad():
+                self.running_mean.lerp_(mean.to(self.running_mean), self.momentum)
+                self.running_var.lerp_((variance * count / (count - 1)).to(self.running_var), self.momentum)
+        return (x - mean) * (variance + self.eps).rsqrt() * self.weight + self.bias
 
 
 class DirectSettings(RecurrentSettings, DecoderConfig):

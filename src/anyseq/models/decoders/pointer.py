@@ -21,6 +21,7 @@ from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import FedBack
 from anyseq.nn.emissions import Table
 from anyseq.nn.recurrent import RecurrentStack
+from anyseq.nn.taps import tap
 
 
 class Pointed(nn.Module):
@@ -62,7 +63,9 @@ class Glimpse(nn.Module):
         self, query: Float[Tensor, "source query dim"], keys: Tensor, values: Tensor, readable: Tensor
     ) -> Float[Tensor, "source query dim"]:
         """Look."""
-        return self.scores(query, keys, readable).softmax(-1) @ values
+        weights = self.scores(query, keys, readable).softmax(-1)
+        tap(self, "pointers", lambda: weights[:, None])
+        return weights @ values
 
 
 class PointerDecoder(Decoder):
@@ -142,7 +145,9 @@ class PointerDecoder(Decoder):
         else:
             u = self.scores(query, memory.pointer_keys, torch.zeros_like(memory.readable))
             u = self.clip * u.tanh() + memory.readable
-        return u.view(rows, time, u.shape[-1])
+        u = u.view(rows, time, u.shape[-1])
+        tap(self, "pointers", lambda: u.softmax(-1)[:, None])
+        return u
 
 
 class PointerDecoderConfig(FirstSettings, DecoderConfig):

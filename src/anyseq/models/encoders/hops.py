@@ -15,6 +15,7 @@ from anyseq.nn.attention import bias_of
 from anyseq.nn.dropout import Dropout
 from anyseq.nn.embeddings import input_layer
 from anyseq.nn.positions import Learned
+from anyseq.nn.taps import tap
 
 _FADING = 0.1  # nats by which a score falls with every sentence further back, at first
 
@@ -43,7 +44,9 @@ class Hop(nn.Module):
     ) -> Float[Tensor, "source query dim"]:
         """The queries, and what they found; `bias` is -inf where nothing may be read."""
         scores = torch.baddbmm(bias, self.key(query), vectors.transpose(1, 2))
-        return query + self.value(scores.softmax(-1).bmm(vectors))
+        weights = scores.softmax(-1)
+        tap(self, "weights", lambda: weights[:, None])
+        return query + self.value(weights.bmm(vectors))
 
 
 class LookBack(nn.Module):

@@ -151,9 +151,9 @@ class Contiguous(LanguageModel):
             )
         return replace(splits, train=train, encoded=pack(map(self.encode, train)))
 
-    def batches(self, lengths: Tensor, mixture: Mixture | None = None) -> Batches:
-        """As many places at once as there are pieces in `training.batch_tokens`."""
-        return ParallelBatches(len(lengths), self._config.training.batch_tokens // self._config.data.piece_length)
+    def batches(self, lengths: Tensor, batch_tokens: int, mixture: Mixture | None = None) -> Batches:
+        """As many places at once as there are pieces in `batch_tokens`."""
+        return ParallelBatches(len(lengths), batch_tokens // self._config.data.piece_length)
 
     def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
         """The piece's symbols; no end."""

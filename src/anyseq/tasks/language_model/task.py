@@ -219,10 +219,9 @@ class LanguageModel(Task):
         if not isinstance(stream, Symbols):
             return None
         size = stream.vocab_size
-        counts = torch.zeros((size + 1) * size, dtype=torch.float64)  # the last row: the beginning
-        for item in train:
-            counts += torch.bincount(_steps_of(self.encode(item)["target"], size), minlength=len(counts))
-        table = counts.view(size + 1, size) + 1
+        seen = torch.cat([_steps_of(self.encode(item)["target"], size) for item in train])
+        counts = torch.bincount(seen, minlength=(size + 1) * size)  # the last row: the beginning
+        table = counts.view(size + 1, size).double() + 1
         losses = (table.sum(1, keepdim=True) / table).log().flatten()
         steps = torch.cat([_steps_of(self.encode(item)["target"], size) for item in items])
         return Trivial("each symbol by the one before it", metrics={"loss": losses[steps].mean().item()})

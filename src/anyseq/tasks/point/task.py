@@ -9,10 +9,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 import numpy as np
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from anyseq.core import Constraint, Item, Pointers, content
+from anyseq.core import Batch, Constraint, Hypotheses, Item, Padded, Pointers, content
 from anyseq.core.pointed import (
     as_line,
     as_numbers,
@@ -32,11 +33,14 @@ from anyseq.data.ptrnet import read_points
 from anyseq.data.synthetic.geometry import nearest_neighbour_tour
 from anyseq.errors import DataError, UsageError
 from anyseq.inspection.points import Picture, draw
-from anyseq.metrics.base import MetricConfig
-from anyseq.metrics.pointing import PointersRightConfig
+from anyseq.metrics.base import Metric, MetricConfig
+from anyseq.metrics.pointing import PointersRightConfig, TourMetric
 from anyseq.search.pointing import Closing, EachOnce, Triples
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import EncodedSource, Splits
+from anyseq.tasks.choosing import Chooser, DecodingConfig
+from anyseq.tasks.point.lengths import trip_lengths
+from anyseq.tasks.point.sides import Shortest, from_sides, together
 from anyseq.tasks.text_to_text import TextCodecs, TextToText, TextToTextConfig
 from anyseq.tasks.trivial import Trivial
 
@@ -143,6 +147,35 @@ class Point(TextToText):
                 "search.prefix, search.forbid and search.replace_unknown are about words, and this model points at "
                 "elements of the source: leave them out"
             )
+
+    def chooser(self, settings: DecodingConfig) -> Chooser | None:
+        """The shortest round trip, where asked for."""
+        if settings.shortest and self._config.answer == "tour":
+            return Shortest(self._columns)
+        return super().chooser(settings)
+
+    def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
+        """Search outputs, of every source seen from several sides where asked for."""
+        sides = settings.symmetries if isinstance(settings, DecodingConfig) else 1
+        if sides == 1:
+            return super().search(batch, settings)
+        if self._columns != 2:
+            raise UsageError("search.symmetries turns points in the plane: codec.source.columns is no 2, leave it out")
+        items = [item for item in batch.items for _ in range(sides)]
+        seen = from_sides(batch.source, self._points.measured, sides)
+        return together(super().search(Batch({**batch.fields, "source": seen}, items), settings), sides)
+
+    def rated(self, outputs: Padded, batch: Batch, metric: Metric) -> Tensor | None:
+        """Of round trips by their lengths."""
+        if self._config.answer != "tour" or not isinstance(metric, TourMetric) or metric.columns != self._columns:
+            return None
+        found, right = (trip_lengths(batch.source, self._points.measured, each) for each in (outputs, batch.target))
+        if found is None or right is None:
+            return None
+        right = right.repeat_interleave(len(found) // len(right))
+        valid = torch.ones_like(found)
+        values = metric.sentence_values(torch.stack((found, right, valid, valid), 1).double().cpu().numpy())
+        return torch.from_numpy(values).to(found)
 
     def search_limits(self, settings: SearchConfig) -> Sequence[Constraint]:
         """None: pointers know no unknown symbol."""

@@ -38,8 +38,10 @@ class Mixer(Reinforce):
         drawn_at_end = self.growth * (1 + int(noise.step[0]) // self.every)
         given = (target.lengths - drawn_at_end).clamp(min=0)
         most = int(given.amax())
-        if not most:
-            return super().parts(decoder, memory, batch, noise)
+        count = torch.tensor(target.rows, device=given.device)  # as of the rewards: a sum over an output's symbols
+        if not most:  # there may be more in other batches of the update
+            nothing = LossPart(memory.vectors.new_zeros(()), count)
+            return {**super().parts(decoder, memory, batch, noise), "given": nothing}
         places = torch.arange(target.values.shape[1], device=given.device) < given[:, None]
         prefix = Padded(target.values[:, :most], places[:, :most])
         outputs = self.drawn(decoder, memory, batch, noise, prefix)
@@ -47,7 +49,6 @@ class Mixer(Reinforce):
         own = torch.arange(outputs.values.shape[1], device=given.device) >= first_own
         parts = self.scored(decoder, memory, batch, noise, outputs, own.to(memory.vectors), prefix)
         emission, _ = decoder.unroll(decoder.prepare(memory), target)
-        count = torch.tensor(target.rows, device=given.device)  # as of the rewards: a sum over an output's symbols
         parts["given"] = LossPart(emission.weighted_loss(target.values, places.to(memory.vectors)), count)
         return parts
 

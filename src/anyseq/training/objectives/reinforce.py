@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from anyseq.core import Batch, Decoder, LossPart, Memory, Noise, Padded
+from anyseq.core import Batch, Decoder, LossPart, Memory, Noise, Padded, ranks
 from anyseq.training.objectives.reward import FromReward, RewardSettings, at_rest, needed, per_row
 from anyseq.training.rollouts import Rollouts
 
@@ -30,18 +30,21 @@ class Reinforce(FromReward):
         rollouts, samples, likelihood, entropy, guard: As of `FromReward`.
         baseline: Which.
         decay: Of the moving average: what stays of it at an update.
+        spread: The first symbols of a source's samples are its likeliest, a different one each, and nothing is learnt
+            of them: for outputs that may begin anywhere (POMO, with `shared`).
 
     Source:
         Williams 1992; greedy: Rennie et al. 2017, arXiv:1612.00563; shared: Kool et al. 2019, "Buy 4 REINFORCE samples,
-        get a baseline for free!"; learned: Ranzato et al. 2016, arXiv:1511.06732 (theirs predicts at every symbol).
+        get a baseline for free!"; learned: Ranzato et al. 2016, arXiv:1511.06732 (theirs predicts at every symbol);
+        spread: Kwon et al. 2020, arXiv:2010.16011.
     """
 
     def __init__(
         self, rollouts: Rollouts, samples: int, likelihood: float, entropy: float, baseline: Baseline, decay: float,
-        guard: bool = True,
+        guard: bool = True, spread: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(rollouts, samples, likelihood, entropy, guard)
-        self.baseline, self.decay = baseline, decay
+        self.baseline, self.decay, self.spread = baseline, decay, spread
         dim = rollouts.memory_dim
         layers = (nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, 1))
         self.critic = nn.Sequential(*layers) if baseline == "learned" else None
@@ -51,7 +54,11 @@ class Reinforce(FromReward):
 
     def parts(self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise) -> dict[str, LossPart]:
         """The weighted log-probability of each output."""
-        return self.scored(decoder, memory, batch, noise, self.drawn(decoder, memory, batch, noise))
+        outputs, drawn = self.drawn(decoder, memory, batch, noise, spread=self.spread), None
+        if self.spread:
+            drawn = torch.ones(outputs.values.shape, device=outputs.values.device)
+            drawn[:, :1] = 0.0
+        return self.scored(decoder, memory, batch, noise, outputs, drawn)
 
     def scored(
         self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise, outputs: Padded,
@@ -94,6 +101,12 @@ class Reinforce(FromReward):
             return torch.full_like(rewards, self._moving(rewards, int(noise.step[0]))), {}
         return torch.zeros_like(rewards), {}
 
+    def agree(self) -> None:
+        """The rewards of the present update are those of all ranks."""
+        super().agree()
+        if self.baseline == "moving_average":
+            self.average[1:3] = ranks.total(self.average[1:3])
+
     def _moving(self, rewards: Float[Tensor, " row"], step: int) -> float:
         """The average over former updates, 0 before the first; takes in the rewards of this one."""
         average, total, count, last = self.average.tolist()
@@ -118,6 +131,10 @@ class ReinforceConfig(RewardSettings):
         "greedy output, or (shared) of the source's other samples",
     )
     decay: float = Field(0.95, ge=0, lt=1, description="of the moving average: what stays of it at an update")
+    spread: bool = Field(
+        False, description="the samples of a source begin with different symbols, which are not learnt: for outputs "
+        "that may begin anywhere, such as tours, with as many samples as cities (POMO)"
+    )
 
     @model_validator(mode="after")
     def _others(self) -> Self:
@@ -127,8 +144,10 @@ class ReinforceConfig(RewardSettings):
 
     def build(self, rollouts: Rollouts | None = None) -> Reinforce:
         """Make the objective."""
-        given = needed(rollouts)
-        return Reinforce(given, self.samples, self.likelihood, self.entropy, self.baseline, self.decay, self.guard)
+        return Reinforce(
+            needed(rollouts), self.samples, self.likelihood, self.entropy, self.baseline, self.decay, self.guard,
+            self.spread,
+        )  # fmt: skip
 
 
 class SelfCriticalConfig(ReinforceConfig):

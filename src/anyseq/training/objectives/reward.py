@@ -13,7 +13,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from anyseq.core import Batch, Decoder, Emission, Loss, LossPart, Memory, Model, Noise, Objective, Padded
+from anyseq.core import Batch, Decoder, Emission, Loss, LossPart, Memory, Model, Noise, Objective, Padded, ranks
 from anyseq.errors import UsageError
 from anyseq.metrics.base import MetricConfig
 from anyseq.training.objectives.base import ObjectiveConfig
@@ -79,11 +79,12 @@ class FromReward(Objective):
         """
 
     def drawn(
-        self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise, prefix: Padded | None = None
-    ) -> Padded:
+        self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise, prefix: Padded | None = None,
+        spread: bool = False,
+    ) -> Padded:  # fmt: skip
         """Outputs of the model, `samples` for each source."""
         with at_rest(decoder):
-            values, log_prob = self.rollouts.draw(memory, batch, self.samples, _seed(noise), prefix)
+            values, log_prob = self.rollouts.draw(memory, batch, self.samples, _seed(noise), prefix, spread)
         if prefix is None:  # else much of it was not drawn
             mean = -(log_prob.sum() / values.valid.sum()).to(self.mean_entropy)
             kept = torch.where(self.mean_entropy.isnan(), mean, _KEPT * self.mean_entropy + (1 - _KEPT) * mean)
@@ -98,6 +99,12 @@ class FromReward(Objective):
             total = at_symbols.masked_fill(~emission.valid, 0.0).sum()
             parts["entropy"] = LossPart(-total, emission.valid.sum(), weight=self.entropy)
         return parts
+
+    def agree(self) -> None:
+        """The mean entropy is that of all ranks that drew something."""
+        known = ~self.mean_entropy.isnan()
+        total, count = ranks.total(torch.stack([self.mean_entropy.nan_to_num(0.0), known.to(self.mean_entropy)]))
+        self.mean_entropy.copy_(total / count)
 
     def watch(self, figures: Mapping[str, float]) -> str | None:
         """Whether the model has learnt to please the metric and forgotten the rest.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from anyseq.api.storing import stored
+from anyseq.api.storing import read_stored
 from anyseq.api.transfer import Start
 from anyseq.core import Item
 from anyseq.data.check import Finding, Severity, unknown
@@ -62,11 +62,11 @@ def prepare(start: Start, tell: Tell, at_faults: AtFaults = "stop") -> Prepared:
                 tell(str(finding), finding.severity)
         _refuse(errors)
 
-    store = stored(start, task, tell, look)
-    splits, test = task.read() if store is None else task.read_stored(store), task.read_test()
+    stored = read_stored(start, task, tell, look)
+    splits, test = stored or task.read(), task.read_test()
     for note in splits.notes:
         tell(note, "note")
-    if store is None:
+    if stored is None:
         look(_in_data(task, splits, test or ()))
         start.make_codecs(task, splits.train)
     look(_in_codecs(task, splits, test or ()))

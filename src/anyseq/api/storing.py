@@ -19,9 +19,9 @@ from anyseq.data.check import Finding, Severity
 from anyseq.data.store.store import CODECS, INDEX, Index, Store
 from anyseq.errors import DataError, OutputExistsError, UsageError
 from anyseq.tasks.base import Task
+from anyseq.tasks.lines import OfLines
 from anyseq.tasks.splits import Splits
 from anyseq.tasks.storing import Tell, fingerprint, plan, refuse_python, refuse_to_prepare, sources_of, write_store
-from anyseq.tasks.text_to_text import TextToText
 
 LARGE = 200_000_000
 """Bytes of files from which on `data.prepare=auto` prepares them: in memory they take some ten times as many."""
@@ -78,7 +78,7 @@ def prepare_data(
     """
     folder, tell, config = Path(output), tell or _silently, load_recipe(recipe, overrides)
     task = config.build()
-    if not isinstance(task, TextToText) or not task.config.preparable:
+    if not isinstance(task, OfLines) or not task.preparable:
         raise refuse_to_prepare(kind_of(type(config)))
     if task.config.data.train is None:
         raise DataError("there is nothing to prepare: give data.train, or data.train.source and data.train.target")
@@ -102,7 +102,7 @@ def _refuse_taken(folder: Path, overwrite: bool) -> None:
         )
 
 
-def _looking(task: TextToText, tell: Tell) -> Look:
+def _looking(task: OfLines, tell: Tell) -> Look:
     """As `data.check` says."""
 
     def look(found: Iterator[Finding]) -> None:
@@ -117,7 +117,7 @@ def _looking(task: TextToText, tell: Tell) -> Look:
 
 
 def _write(
-    task: TextToText,
+    task: OfLines,
     start: Start,
     sources: Sequence[Any],
     folder: Path,
@@ -142,15 +142,14 @@ def _write(
     return write_store(task, planned, folder, lambda items: start.make_codecs(task, items), examine, tell, count)
 
 
-def settings(task: TextToText, start: Start) -> dict[str, Any]:
+def settings(task: OfLines, start: Start) -> dict[str, Any]:
     """What of a recipe prepared data depend on."""
     config = plain(task.config)
     data = {name: config["data"][name] for name in task.config.preparable if name in config["data"]}
     held_out = {"held_out": task.config.data.held_out} if task.config.data.dev is None else {}
     taken = {} if start.folder is None else {"codecs": _digest(home_and_about(start.folder)[0] / CODECS)}
-    copies = {"copies": True} if task.config.model.decoder.copies else {}
     return {"task": config.get("task", kind_of(type(task.config))), "data": {**data, **held_out},
-            CODEC: config[CODEC], **taken, **copies}  # fmt: skip
+            CODEC: config[CODEC], **taken, **task.also_encoded}  # fmt: skip
 
 
 def _digest(folder: Path) -> str:
@@ -161,8 +160,8 @@ def _digest(folder: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def stored(start: Start, task: Task, tell: Tell, look: Look) -> Store | None:
-    """The prepared data that a training reads, after which the task has codecs; None: it reads texts into memory.
+def read_stored(start: Start, task: Task, tell: Tell, look: Look) -> Splits | None:
+    """The data of a training that reads prepared ones, after which the task has codecs; None: it reads into memory.
 
     Where `data.train` names prepared data, these; where its files are large (or `data.prepare=always`), prepared data
     of these in the cache, made now if they are not there.
@@ -171,17 +170,22 @@ def stored(start: Start, task: Task, tell: Tell, look: Look) -> Store | None:
         DataError: prepared data are damaged, or were made of files or settings that are others now.
         UsageError: this task has none.
     """
-    if not isinstance(task, TextToText):
+    if not isinstance(task, OfLines):
         return None
+    store = _stored(start, task, tell, look)
+    return None if store is None else task.read_stored(store)
+
+
+def _stored(start: Start, task: OfLines, tell: Tell, look: Look) -> Store | None:
     data = task.config.data
     given = Path(data.train) if isinstance(data.train, str | Path) else None
     if given is not None and given.is_dir() and (given / INDEX).is_file():
-        if not task.config.preparable:
+        if not task.preparable:
             raise refuse_to_prepare(kind_of(type(task.config)))
         return _opened(given, task, start, tell, look)
     if data.prepare == "never" or data.train is None:
         return None
-    if not task.config.preparable or start.reading is not None or start.extend:
+    if not task.preparable or start.reading is not None or start.extend:
         if data.prepare == "always":
             raise refuse_to_prepare(kind_of(type(task.config)), start.folder)
         return None
@@ -197,7 +201,7 @@ def stored(start: Start, task: Task, tell: Tell, look: Look) -> Store | None:
 
 
 def _cached(
-    task: TextToText, start: Start, sources: Sequence[Any], size: int, tell: Tell, look: Look
+    task: OfLines, start: Start, sources: Sequence[Any], size: int, tell: Tell, look: Look
 ) -> Store:
     """Prepared data of the files in the cache."""
     home = cache() / "prepared"
@@ -223,7 +227,7 @@ def cache() -> Path:
     return Path(given) if given else Path.home() / ".cache" / "anyseq"
 
 
-def _opened(folder: Path, task: TextToText, start: Start, tell: Tell, look: Look) -> Store:
+def _opened(folder: Path, task: OfLines, start: Start, tell: Tell, look: Look) -> Store:
     """Prepared data that `data.train` names, if they are what the recipe would make."""
     index = Index.read(folder)
     here = settings(task, Start(start.config))

@@ -61,30 +61,13 @@ class Selection:
     longest: int
 
 
-def select_trainable(
-    items: Sequence[Item],
-    encode: Callable[[Item], Mapping[str, Tensor]],
-    max_length: int,
-    max_skipped: float = 0.01,
-) -> Selection:
+def sift(items: Sequence[Item], encode: Callable[[Item], Mapping[str, Tensor]], max_length: int) -> Selection:
     """Leave out items that are empty on a side or too long to train on; keep what the others are encoded as.
 
     Args:
         items: With texts in their fields; one of white space alone is empty.
         encode: An item's fields in full length; not asked for empty ones, and once for each other.
         max_length: Symbols of an item's longest field.
-        max_skipped: The share that may be left out, 0 to 1.
-
-    Raises:
-        DataError: more would be left out, or nothing would remain, or an item cannot be encoded.
-    """
-    found = sift(items, encode, max_length)
-    refuse_too_many(found.skipped, found.longest, max_length, max_skipped)
-    return found
-
-
-def sift(items: Sequence[Item], encode: Callable[[Item], Mapping[str, Tensor]], max_length: int) -> Selection:
-    """The same, however many are left out.
 
     Raises:
         DataError: an item cannot be encoded.
@@ -116,7 +99,8 @@ def refuse_too_many(skipped: Skipped, longest: int, max_length: int, max_skipped
     Args:
         skipped: What is left out.
         longest: Symbols of the longest item, those left out included.
-        max_length, max_skipped: As `select_trainable` takes them.
+        max_length: Symbols of an item's longest field.
+        max_skipped: The share that may be left out, 0 to 1.
 
     Raises:
         DataError: it is so.

@@ -18,7 +18,6 @@ from anyseq.data.files import read_items
 from anyseq.data.pairs import pairs
 from anyseq.data.permutation import Mixture
 from anyseq.data.prefixes import Step, prefixes
-from anyseq.data.store.store import Store
 from anyseq.data.synthetic.base import Epochs
 from anyseq.errors import UsageError
 from anyseq.metrics.base import Metric, MetricConfig
@@ -44,12 +43,10 @@ class TaskConfig(PartConfig):
 
     Class attributes:
         carries: Its items follow each other, so that an objective may hand a state on.
-        preparable: Keys of `data` that encoded items depend on, where these may be kept on disk; none: they may not.
     """
 
     section: ClassVar[str] = "tasks"
     carries: ClassVar[bool] = False
-    preparable: ClassVar[tuple[str, ...]] = ()
 
     description: str = Field("", description="one line for `anyseq recipes`")
     objective: ObjectiveConfig = Field(description="what training minimises")
@@ -116,14 +113,6 @@ class Task(ABC):
         Raises:
             DataError: a file, or a line of it, cannot be used.
         """
-
-    def read_stored(self, store: Store) -> Splits:
-        """The same, where train was prepared on disk.
-
-        Raises:
-            UsageError: this task's data cannot be.
-        """
-        raise UsageError("the data of this task cannot be prepared on disk")
 
     def read_pairs(self, data: Any) -> list[Item]:
         """Read what one of the data keys, or `evaluate --data`, holds.

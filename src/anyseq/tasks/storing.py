@@ -27,8 +27,9 @@ from anyseq.data.store.shards import write_shard
 from anyseq.data.store.sources import Excerpts, Part, Source
 from anyseq.data.store.store import CODECS, DEV, FORMAT, INDEX, LEFT_OUT, Index, Store, write_held_out
 from anyseq.data.synthetic.base import keyed_fraction
+from anyseq.data.synthetic.workers import end_with_parent
 from anyseq.errors import DataError, RunError, UsageError
-from anyseq.tasks.text_to_text import TextToText, TextToTextConfig
+from anyseq.tasks.lines import LinesConfig, OfLines
 from anyseq.training.checkpoint import write_atomically, written_whole
 
 _TOLD_EVERY = 15.0  # seconds
@@ -45,7 +46,8 @@ class Plan:
         sources: The same as they were found.
         weights: Of each corpus.
         settings: What of the recipe the result depends on, as plain mappings.
-        held_share: Share of the items that are kept for choosing, by a hash of their source; 0 where dev is given.
+        held_share: Share of the items that are kept for choosing, by a hash of a field; 0 where dev is given.
+        apart: That field.
     """
 
     parts: Sequence[Part]
@@ -53,11 +55,12 @@ class Plan:
     weights: Sequence[float]
     settings: Mapping[str, Any]
     held_share: float
+    apart: str
 
     @property
     def total(self) -> int:
-        """Lines of all parts."""
-        return sum(part.lines for part in self.parts)
+        """Items of all parts."""
+        return sum(part.items for part in self.parts)
 
     @property
     def fingerprint(self) -> str:
@@ -66,7 +69,7 @@ class Plan:
 
     def holds_out(self, item: Item) -> bool:
         """Whether an item is kept for choosing."""
-        return bool(self.held_share) and keyed_fraction(repr(item.raw["source"]), 0) < self.held_share
+        return bool(self.held_share) and keyed_fraction(repr(item.raw[self.apart]), 0) < self.held_share
 
 
 def fingerprint(sources: Sequence[Source], settings: Mapping[str, Any]) -> str:
@@ -75,7 +78,7 @@ def fingerprint(sources: Sequence[Source], settings: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def sources_of(task: TextToText) -> list[Source] | None:
+def sources_of(task: OfLines) -> list[Source] | None:
     """The files that `data.train` names, as they are now; None where it is something else.
 
     Raises:
@@ -92,7 +95,7 @@ def _paths(files: str | Mapping[str, str]) -> list[str]:
     return [files] if isinstance(files, str) else list(files.values())
 
 
-def plan(task: TextToText, sources: Sequence[Source], settings: Mapping[str, Any]) -> Plan:
+def plan(task: OfLines, sources: Sequence[Source], settings: Mapping[str, Any]) -> Plan:
     """Count the lines of the files.
 
     Raises:
@@ -103,14 +106,15 @@ def plan(task: TextToText, sources: Sequence[Source], settings: Mapping[str, Any
     for number, corpus in enumerate(found):
         columns = task.columns_of(corpus.data)
         for files in files_of(corpus.data, columns) or ():
-            parts.append(Part.of(files, number, columns, sum(part.lines for part in parts)))
-    total = sum(part.lines for part in parts)
+            sentences = isinstance(files, str) and task.in_sentences(files)
+            parts.append(Part.of(files, number, columns, sum(part.lines for part in parts), sentences))
+    total = sum(part.items for part in parts)
     share = min(data.held_out / total, 0.1) if data.dev is None else 0.0
-    return Plan(parts, sources, [corpus.weight for corpus in found], settings, share)
+    return Plan(parts, sources, [corpus.weight for corpus in found], settings, share, task.apart)
 
 
 def write_store(
-    task: TextToText,
+    task: OfLines,
     planned: Plan,
     folder: Path,
     fit: Callable[[Sequence[Item]], None],
@@ -142,7 +146,7 @@ def write_store(
             return Store(folder)  # while this process waited, another one made it
         _begin_in(work, planned.fingerprint, tell)
         learnt = _make_codecs(task, planned, work, fit, tell)
-        _encode_all(task.config, planned, work, workers, tell)
+        _encode_all(task, planned, work, workers, tell)
         _finish(planned, work, learnt, task.config)
         store = Store(work)
         look(store)
@@ -161,12 +165,20 @@ def _alone(path: Path) -> Iterator[None]:
     except ImportError:  # no such locks here
         yield
         return
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    while True:
+        with path.open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            try:
+                held = os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+            except FileNotFoundError:
+                held = False
+            if not held:  # whoever had it has removed it
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
 
 
 def _begin_in(work: Path, wanted: str, tell: Tell) -> None:
@@ -184,7 +196,7 @@ def _begin_in(work: Path, wanted: str, tell: Tell) -> None:
 
 
 def _make_codecs(
-    task: TextToText, planned: Plan, work: Path, fit: Callable[[Sequence[Item]], None], tell: Tell
+    task: OfLines, planned: Plan, work: Path, fit: Callable[[Sequence[Item]], None], tell: Tell
 ) -> int:
     """Learn the codecs and keep them; returns of how many items."""
     folder, count = work / CODECS, work / "learnt.json"
@@ -206,29 +218,39 @@ def _make_codecs(
     return len(items)
 
 
-def read_excerpts(task: TextToText, excerpts: Excerpts) -> list[Item]:
+def read_excerpts(task: OfLines, excerpts: Excerpts) -> list[Item]:
     """Read items from some lines; their keys are places in all data."""
     items = task.read_pairs(excerpts.files)
     return [Item(item.raw, excerpts.shift + (item.line or 0), item.file, item.line) for item in items]
 
 
-def _encode_all(config: TextToTextConfig, planned: Plan, work: Path, workers: int, tell: Tell) -> None:
+def _encode_all(task: OfLines, planned: Plan, work: Path, workers: int, tell: Tell) -> None:
     """Encode whatever is not encoded yet, some shards at a time."""
+    began = told = time.monotonic()
+    done = 0
+    for count in _encoded(task, planned, work, workers):
+        done += count
+        if time.monotonic() - told > _TOLD_EVERY:
+            told, rate = time.monotonic(), done / (time.monotonic() - began) * 60
+            tell(f"prepared {done:,} of {planned.total:,} items, {rate:,.0f} a minute", "note")
+
+
+def _encoded(task: OfLines, planned: Plan, work: Path, workers: int) -> Iterator[int]:
+    """The items of each shard that was encoded."""
+    if workers == 1:
+        for each in _unfinished(planned, work):
+            yield _encode_shard(task, planned, work, *each)
+        return
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    begin = (config, planned, work)
-    began, told, done, running = time.monotonic(), time.monotonic(), 0, set[Future[int]]()
-    with ProcessPoolExecutor(workers, context, _begin_worker, begin) as pool:
+    running: set[Future[int]] = set()
+    with ProcessPoolExecutor(workers, context, _begin_worker, (task.config, planned, work)) as pool:
         try:
-            for name, corpus, excerpts in _unfinished(planned, work):
-                running.add(pool.submit(_encode_shard, name, corpus, excerpts))
+            for each in _unfinished(planned, work):
+                running.add(pool.submit(_work, *each))
                 while len(running) > workers:
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
-                    done += sum(each.result() for each in finished)
-                    if time.monotonic() - told > _TOLD_EVERY:
-                        told, rate = time.monotonic(), done / (time.monotonic() - began) * 60
-                        tell(f"prepared {done:,} of {planned.total:,} items, {rate:,.0f} a minute", "note")
-            for each in running:
-                each.result()
+                    yield from (one.result() for one in finished)
+            yield from (one.result() for one in running)
         except BrokenProcessPool:
             raise RunError(
                 "a process that prepares data was ended from outside (by want of memory?); what is finished is kept: "
@@ -252,12 +274,13 @@ def _unfinished(planned: Plan, work: Path) -> Iterator[tuple[str, int, Excerpts]
 class _Worker:
     """What a process that encodes has at hand."""
 
-    task: TextToText
+    task: OfLines
     planned: Plan
     work: Path
 
 
-def _begin_worker(config: TextToTextConfig, planned: Plan, work: Path) -> None:
+def _begin_worker(config: LinesConfig, planned: Plan, work: Path) -> None:
+    end_with_parent()
     torch.set_num_threads(1)
     with suppress(OSError):
         os.nice(1)
@@ -265,9 +288,12 @@ def _begin_worker(config: TextToTextConfig, planned: Plan, work: Path) -> None:
     _Worker.task.load_codecs(work / CODECS)
 
 
-def _encode_shard(name: str, corpus: int, excerpts: Excerpts) -> int:
+def _work(name: str, corpus: int, excerpts: Excerpts) -> int:
+    return _encode_shard(_Worker.task, _Worker.planned, _Worker.work, name, corpus, excerpts)
+
+
+def _encode_shard(task: OfLines, planned: Plan, work: Path, name: str, corpus: int, excerpts: Excerpts) -> int:
     """Encode some lines into a shard, and write what became of them last; returns their number."""
-    task, planned, work = _Worker.task, _Worker.planned, _Worker.work
     items = read_excerpts(task, excerpts)
     held_out = [item for item in items if planned.holds_out(item)]
     found = task.sift([item for item in items if not planned.holds_out(item)] if held_out else items)
@@ -283,7 +309,7 @@ def _encode_shard(name: str, corpus: int, excerpts: Excerpts) -> int:
     return len(items)
 
 
-def _finish(planned: Plan, work: Path, learnt: int, config: TextToTextConfig) -> None:
+def _finish(planned: Plan, work: Path, learnt: int, config: LinesConfig) -> None:
     """Put together what the shards say of themselves."""
     records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(work.glob("shard_*.json"))]
     left_out = [tuple(each) for record in records for each in record["left_out"]]
@@ -319,12 +345,12 @@ def refuse_to_prepare(kind: str, taken_from: Path | None = None) -> UsageError:
             "vocabulary grows: they are read into memory (data.prepare=never)"
         )
     return UsageError(
-        f"the data of task {kind} cannot be prepared on disk (translate and transduce can): give files, which are read "
-        "into memory (data.prepare=never)"
+        f"the data of task {kind} cannot be prepared on disk (those of translate, transduce, tag, classify, "
+        "language_model and autoencode can, where items are texts): they are read into memory (data.prepare=never)"
     )
 
 
-def refuse_python(task: TextToText) -> DataError:
+def refuse_python(task: OfLines) -> DataError:
     """What to say of data that are no files."""
     return DataError(
         "only files can be prepared: give data.train=FILE, data.train.source=FILE data.train.target=FILE, or a list of "

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -31,25 +31,22 @@ from anyseq.data.batching import pack
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
-from anyseq.data.corpora import corpora, read_corpora
 from anyseq.data.files import SIDES
 from anyseq.data.prefixes import Step, prefixes
-from anyseq.data.selection import Selection, Skipped, refuse_too_many, sift
-from anyseq.data.store.store import Store
-from anyseq.data.synthetic.base import Epochs, GeneratorConfig
-from anyseq.errors import DataError
+from anyseq.data.selection import Selection, sift
+from anyseq.data.synthetic.base import Epochs
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.constraints import Constrained, Never
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, Task, TaskConfig
-from anyseq.tasks.splits import EncodedSource, Splits, hold_out
+from anyseq.tasks.lines import LinesConfig, LinesData, OfLines
+from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.text_limits import TextLimits
 from anyseq.tasks.trivial import Trivial
 from anyseq.tasks.unknown_words import replace_unknown
 from anyseq.tasks.word_vectors import start_from
 
 
-class TextData(PartConfig):
+class TextData(LinesData):
     """Pairs of lines. Without `train`, the generator's."""
 
     train: Any = Field(
@@ -58,19 +55,11 @@ class TextData(PartConfig):
     )
     dev: Any = Field(None, description="pairs to choose and stop by; null: held out of train")
     test: Any = Field(None, description="pairs for the final figure; null: no final figure")
-    generator: GeneratorConfig | None = Field(None, description="the embedded default, where no files are given")
     held_out: int = Field(
         500, ge=1, description="pairs held out of train where no dev is given, at most a tenth; no source in both"
     )
     max_length: int = Field(256, ge=2, description="longest side in symbols, end included; longer pairs are left out")
     max_skipped: float = Field(0.01, ge=0, le=1, description="largest share of pairs that may be left out")
-    prepare: Literal["auto", "always", "never"] = Field(
-        "auto", description="encode train once into a cache on disk and map it: auto: where its files have over 200 MB"
-    )
-    learn_from: int = Field(200_000, ge=1, description="pairs codecs are learnt from where data are prepared on disk")
-    check: AtFaults = Field(
-        "stop", description="errors found in the data: stop (train nothing), tell (and train), off (look for none)"
-    )
 
 
 class TextCodecs(PartConfig):
@@ -92,7 +81,7 @@ class TextCodecs(PartConfig):
         return self
 
 
-class TextToTextConfig(TaskConfig):
+class TextToTextConfig(LinesConfig):
     """Text in, text out."""
 
     data: TextData = Field(default_factory=TextData, description="what to learn from")
@@ -104,7 +93,7 @@ class TextToTextConfig(TaskConfig):
         return TextToText(self)
 
 
-class TextToText(Task):
+class TextToText(OfLines):
     """Pairs of lines, a codec for each side, an encoder-decoder.
 
     Args:
@@ -122,53 +111,10 @@ class TextToText(Task):
         """The recipe."""
         return self._config
 
-    def read(self) -> Splits:
-        """Read the pairs of train and dev, or generate them."""
-        data = self._config.data
-        if data.train is None:
-            if data.generator is None:
-                raise DataError("nothing to learn from: give data.train, or data.train.source and data.train.target")
-            dev = data.generator.generate("dev") if data.dev is None else self.read_pairs(data.dev)
-            return Splits(data.generator.generate("train"), dev)
-        train, begins = read_corpora(data.train, self.read_pairs)
-        if data.dev is not None:
-            return Splits(train, self.read_pairs(data.dev), corpora=begins)
-        return replace(hold_out(train, data.held_out), corpora=begins)
-
-    def read_stored(self, store: Store) -> Splits:
-        """Read dev, train having been prepared on disk."""
-        data, index = self._config.data, store.about
-        dev = store.held_out() if data.dev is None else self.read_pairs(data.dev)
-        if not dev:
-            raise DataError("no items were held out when it was prepared: give data.dev", str(store.folder))
-        notes = []
-        if data.dev is None:
-            held = f"{len(dev)} of {index.total} training items are held out to choose and stop by"
-            notes.append(f"no data.dev given: {held}")
-        left_out = store.left_out()
-        if left_out:
-            places, reasons = zip(*left_out, strict=True)
-            notes.append(str(Skipped(places, reasons, index.total - index.held_out)))
-        several = corpora(data.train)
-        begins = [(0, corpus.weight) for corpus in several] if len(several) > 1 else ()
-        held_out = data.dev is None
-        return Splits(store, dev, notes, left_out, held_out, encoded=store.fields, corpora=begins, stored=store)
-
-    def columns_of(self, data: Any) -> Sequence[str]:
-        """The fields of what `read_pairs` takes."""
-        return SIDES
-
     def epochs(self) -> Epochs | None:
         """As the generator draws them, where nothing else is learnt from."""
         data = self._config.data
         return data.generator.epochs() if data.train is None and data.generator is not None else None
-
-    def read_test(self) -> list[Item] | None:
-        """Read the test pairs, None where there are none."""
-        data = self._config.data
-        if data.test is not None:
-            return self.read_pairs(data.test)
-        return data.generator.generate("test") if data.train is None and data.generator is not None else None
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look at the pairs as they were read; of generated ones equal sides are meant, and no order can be lost."""
@@ -176,9 +122,9 @@ class TextToText(Task):
         return examine(splits.train, splits.dev, test, held_out=splits.held_out, given=given)
 
     @property
-    def at_faults(self) -> AtFaults:
-        """As `data.check` says."""
-        return self._config.data.check
+    def also_encoded(self) -> Mapping[str, Any]:
+        """Whether the model copies, which reads more of a source than its symbols."""
+        return {"copies": True} if self._config.model.decoder.copies else {}
 
     @property
     def reads_files(self) -> bool:
@@ -270,36 +216,21 @@ class TextToText(Task):
         files = self._config.model.vectors.files
         return [start_from(path, side, self.model, self.codecs[side]) for side, path in files.items()]
 
-    def select(self, splits: Splits) -> Splits:
-        """Leave out pairs that are empty on a side or too long."""
-        if splits.stored is not None:
-            too_long = self._too_long(splits.encoded["target"].lengths)
-            return replace(splits, notes=[*splits.notes, *too_long])
-        data, found = self._config.data, self._sifted(splits.train)
-        skipped = found.skipped
-        refuse_too_many(skipped, found.longest, data.max_length, data.max_skipped)
-        too_long = self._too_long(found.fields["target"].lengths)
-        notes = [*splits.notes, *([str(skipped)] if skipped.count else []), *too_long]
-        left_out = list(zip(skipped.places, skipped.reasons, strict=True))
-        encoded = found.fields if self._copying is None else {}  # copying reads more of a source than its symbols
-        return replace(splits, train=found.items, notes=notes, left_out=left_out, encoded=encoded)
+    def sift(self, items: Sequence[Item]) -> Selection:
+        """Those that are empty on no side and short enough, and all that the model reads of them."""
 
-    def _sifted(self, items: Sequence[Item]) -> Selection:
         def encode(item: Item) -> Mapping[str, Tensor]:
             return {side: self.codecs[side].encode(item.raw[side]) for side in SIDES}
 
-        return sift(items, encode, self._limit)
-
-    def sift(self, items: Sequence[Item]) -> Selection:
-        """Those of some items that can be trained on, and all that a model reads of them."""
-        found = self._sifted(items)
+        found = sift(items, encode, self._limit)
+        # Copying reads more of a source than its symbols.
         return found if self._copying is None else replace(found, fields=pack(map(self.encode, found.items)))
 
-    def _too_long(self, lengths: Tensor) -> Iterator[str]:
+    def remarks(self, lengths: Mapping[str, Tensor]) -> Iterator[str]:
         """What to know where targets are longer than search may make its outputs."""
-        limit, longest = self._config.search.max_length, int(lengths.max())
+        limit, longest = self._config.search.max_length, int(lengths["target"].max())
         if longest > limit:
-            count, total = int((lengths > limit).sum()), len(lengths)
+            count, total = int((lengths["target"] > limit).sum()), len(lengths["target"])
             yield (
                 f"{count:,} of {total:,} targets ({count / total:.2%}) are longer than search.max_length={limit} and "
                 f"can never be given in full: set search.max_length={longest}"

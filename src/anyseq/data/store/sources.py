@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -85,6 +85,8 @@ class Part:
         header: Whether the first line names columns.
         lines: Without the header.
         first: Lines in the parts before it.
+        items: That is lines, or of sentences with empty lines between as many as these.
+        sentences: Whether it holds such.
     """
 
     files: Files
@@ -92,9 +94,11 @@ class Part:
     header: bool
     lines: int
     first: int
+    items: int
+    sentences: bool
 
     @classmethod
-    def of(cls, files: Files, corpus: int, columns: Sequence[str], first: int) -> Part:
+    def of(cls, files: Files, corpus: int, columns: Sequence[str], first: int, sentences: bool = False) -> Part:
         """Count the lines.
 
         Raises:
@@ -102,11 +106,19 @@ class Part:
         """
         counts = {path: count_lines(path) for path in _paths(files)}
         require_equal(counts)
-        header = isinstance(files, str) and _has_header(files, columns)
+        header = isinstance(files, str) and not sentences and _has_header(files, columns)
         lines = next(iter(counts.values())) - header
-        if not lines:
+        items = sum(count_sentences(path) for path in counts) if sentences else lines
+        if not items:
             raise DataError("the file is empty; give one with at least one item", next(iter(counts)))
-        return cls(files, corpus, header, lines, first)
+        return cls(files, corpus, header, lines, first, items, sentences)
+
+    @property
+    def _ends(self) -> Ends | None:
+        """Where the file may be cut; None: behind any line."""
+        if self.sentences:
+            return _at_empty_line
+        return _outside_quotes if _kind(self.name) == ".csv" else None
 
     @property
     def name(self) -> str:
@@ -115,7 +127,7 @@ class Part:
 
     def chunks(self, lines: int | None = None) -> Iterator[Excerpts]:
         """All lines, some at a time; as many as make a shard unless told otherwise."""
-        columns = {path: _blocks(path, lines or SHARD_LINES, self.header) for path in _paths(self.files)}
+        columns = {path: _blocks(path, lines or SHARD_LINES, self.header, self._ends) for path in _paths(self.files)}
         at = 1 + self.header
         for blocks in zip(*columns.values(), strict=True):
             numbers = range(at, at + len(blocks[0]))
@@ -123,8 +135,8 @@ class Part:
             at = numbers.stop
 
     def sample(self, most: int) -> Excerpts:
-        """Some lines drawn at random, in order; of a .csv, whose rows may have several lines, the first."""
-        if _kind(self.name) == ".csv" or most >= self.lines:
+        """Some lines drawn at random, in order; where items may have several lines, the first."""
+        if self._ends is not None or most >= self.lines:
             return next(self.chunks(min(most, self.lines)))
         places = Permutation(self.lines, (most, self.first))
         numbers = (np.sort(places(np.arange(most))) + 1 + self.header).tolist()
@@ -173,14 +185,34 @@ def count_lines(path: str) -> int:
     return count + (not last.endswith(b"\n"))
 
 
-def _blocks(path: str, lines: int, header: bool) -> Iterator[list[bytes]]:
-    """A file's lines, some at a time; the rows of a .csv are not cut."""
-    quoted = _kind(path) == ".csv"
+def count_sentences(path: str) -> int:
+    """The sentences of a file (plain or .gz) that has empty lines between them."""
+    count, within = 0, False
+    with opened(path) as stream:
+        for line in stream:
+            count, within = count + (not within and bool(line.strip())), bool(line.strip())
+    return count
+
+
+Ends = Callable[[Sequence[bytes]], bool]
+"""Whether an item ends with the last of some lines."""
+
+
+def _outside_quotes(lines: Sequence[bytes]) -> bool:
+    return sum(line.count(b'"') for line in lines) % 2 == 0
+
+
+def _at_empty_line(lines: Sequence[bytes]) -> bool:
+    return not lines[-1].strip()
+
+
+def _blocks(path: str, lines: int, header: bool, ends: Ends | None) -> Iterator[list[bytes]]:
+    """A file's lines, some at a time; no item is cut."""
     with opened(path) as stream:
         if header:
             stream.readline()
         while block := list(islice(stream, lines)):
-            while quoted and sum(line.count(b'"') for line in block) % 2 and (more := stream.readline()):
+            while ends is not None and not ends(block) and (more := stream.readline()):
                 block.append(more)
             yield block
 

@@ -50,6 +50,7 @@ class ContiguousConfig(LanguageModelConfig):
     """One long text, judged by its likelihood, each symbol given all before it."""
 
     carries: ClassVar[bool] = True
+    preparable: ClassVar[tuple[str, ...]] = ()
 
     data: ContiguousData = Field(default_factory=ContiguousData, description="what to learn from")
     codec: ContiguousCodec = Field(default_factory=ContiguousCodec, description="how the text becomes symbols")
@@ -82,7 +83,7 @@ class Contiguous(LanguageModel):
         data = self._config.data
         if data.train is None:
             text = self._generated_text("train")
-            dev = self._generated("dev") if data.dev is None else self.read_texts(data.dev)
+            dev = self.generated("dev") if data.dev is None else self.read_texts(data.dev)
             return Splits(self._pieces(text, data.piece_length), dev)
         text = self._read_text(data.train)
         if data.dev is not None:
@@ -107,7 +108,8 @@ class Contiguous(LanguageModel):
             raise DataError("nothing to learn from: give data.train")
         return "".join(item.raw["target"] for item in generator.generate(split))
 
-    def _generated(self, split: str) -> list[Item]:
+    def generated(self, split: str) -> list[Item]:
+        """The generator's text, in pieces."""
         return self._pieces(self._generated_text(split), self._config.data.judged_length)
 
     def _pieces(self, text: str, length: int) -> list[Item]:

@@ -28,7 +28,7 @@ class Watch(Lines):
     """Notes memory and the moment of each report."""
 
     def __init__(self) -> None:
-        self.began, self.first, self.memory, self.waits = time.monotonic(), 0.0, 0.0, list[float]()
+        self.began, self.used, self.memory, self.waits = time.monotonic(), processor_seconds(), 0.0, list[float]()
 
     def reported(self, report: Report) -> None:
         """Keep what is asked for."""
@@ -90,13 +90,14 @@ def main(words: Sequence[str] | None = None) -> None:
     print(json.dumps({
         "pairs": given.pairs, "prepared_a_minute": round(given.pairs / seconds * 60),
         "prepared_a_processor_minute": round(given.pairs / used * 60),
-        "first_batch_seconds": round(first[0], 2), "rss_anon_gb": round(watch.memory, 2),
+        "first_batch_seconds": round(first[0], 2),
+        "first_batch_processor_seconds": round(first[1], 2), "rss_anon_gb": round(watch.memory, 2),
         "wait_share": watch.waits,
     }))  # fmt: skip
 
 
 def first_batch(watch: Watch) -> list[float]:
-    """Seconds from here to the first batch that the model gets, once it is there."""
+    """Seconds from here to the first batch that the model gets, once it is there, and of the processor's."""
     from anyseq.training.ahead import ReadAhead
 
     found, take = [], ReadAhead.next
@@ -104,7 +105,7 @@ def first_batch(watch: Watch) -> list[float]:
     def timed(reader: ReadAhead) -> object:
         batch = take(reader)
         if not found:
-            found.append(time.monotonic() - watch.began)
+            found.extend([time.monotonic() - watch.began, processor_seconds() - watch.used])
         return batch
 
     ReadAhead.next = timed  # type: ignore[method-assign,assignment]

@@ -25,8 +25,8 @@ def prepare(
     """Encode training data once, into a folder that is mapped into memory: for data that are larger than it.
 
     Reads the files of data.train in parallel, learns the codecs on up to data.learn_from pairs, leaves out what `train`
-    would leave out, holds a dev part out where there is no data.dev, and looks for faults in a sample of 50,000. Stopped
-    on the way, the same command goes on. Then: anyseq train RECIPE KEY=VALUE... data.train=DIR. For translate,
+    would leave out, holds a dev part out where there is no data.dev, and looks for faults in a sample of 50,000.
+    Stopped on the way, the same command goes on. Then: anyseq train RECIPE KEY=VALUE... data.train=DIR. For translate,
     transduce, tag, classify, autoencode and language_model, where items are texts.
     """
     from anyseq.config import recipe_tree

@@ -17,7 +17,7 @@ from anyseq.data.files import (
     read_references,
     read_table,
 )
-from anyseq.data.selection import select_trainable
+from anyseq.data.selection import refuse_too_many, sift
 from anyseq.errors import AnyseqError, DataError
 
 PAIRS = [("eins\u2028zwei\x0b\x85", " one  two "), ("", "leer"), ("drei", "three")]
@@ -283,10 +283,16 @@ class Encode:
         return {side: torch.tensor([ord(character) for character in item.raw[side]]) for side in ("source", "target")}
 
 
+def selected(items, encode, max_length, max_skipped=0.01):
+    found = sift(items, encode, max_length)
+    refuse_too_many(found.skipped, found.longest, max_length, max_skipped)
+    return found
+
+
 def test_what_is_empty_or_too_long_is_left_out_and_listed():
     items = some_items("a", " \t", "abcd", "abc")
     encode = Encode()
-    found = select_trainable(items, encode, max_length=3, max_skipped=0.5)
+    found = selected(items, encode, max_length=3, max_skipped=0.5)
     assert found.items == [items[0], items[3]]
     assert (found.skipped.count, found.skipped.total) == (2, 4)
     assert str(found.skipped) == (
@@ -296,33 +302,33 @@ def test_what_is_empty_or_too_long_is_left_out_and_listed():
     assert found.fields["source"].values.tolist() == [ord(character) for character in "aabc"]
     assert found.fields["source"].lengths.tolist() == [1, 3] and found.fields["target"].lengths.tolist() == [1, 1]
     assert encode.asked == [0, 2, 3]
-    found = select_trainable(items[:1], encode, 3)
+    found = selected(items[:1], encode, 3)
     assert (len(found.items), str(found.skipped)) == (1, "all 1 items are used")
 
 
 def test_too_many_left_out_are_an_error_that_says_how_to_allow_it():
     items = some_items(*["a"] * 985, *["long"] * 15)
     with pytest.raises(DataError, match=r"15 of 1,000 items \(1\.50%\).*train\.de:995 .* and 5 more.*=0\.02$") as fault:
-        select_trainable(items, Encode(), 3)
+        selected(items, Encode(), 3)
     assert "train.de:996" not in str(fault.value)
     assert "raise data.max_length=3 (the longest has 4 symbols)" in str(fault.value)
-    assert len(select_trainable(items, Encode(), 3, max_skipped=0.02).items) == 985
+    assert len(selected(items, Encode(), 3, max_skipped=0.02).items) == 985
 
 
 def test_the_length_is_named_only_where_it_matters():
     items = some_items(*["a"] * 98, "", "")
     advice = r"at most 1\.00% may be: mend the data, or allow it with data\.max_skipped=0\.03"
     with pytest.raises(DataError, match=advice) as fault:
-        select_trainable(items, Encode(), 3)
+        selected(items, Encode(), 3)
     assert "max_length" not in str(fault.value)
     with pytest.raises(DataError, match=r"nothing is left to train on.*mend the data$"):
-        select_trainable(some_items("", ""), Encode(), 3)
+        selected(some_items("", ""), Encode(), 3)
 
 
 def test_nothing_left_is_an_error_whatever_is_allowed():
     for items in ([], some_items("", "long")):
         with pytest.raises(DataError, match="nothing is left to train on"):
-            select_trainable(items, Encode(), 3, max_skipped=1.0)
+            selected(items, Encode(), 3, max_skipped=1.0)
 
 
 def test_lists_of_files_are_read_one_after_the_other(write):

@@ -23,6 +23,7 @@ from anyseq.training import loop
 from anyseq.training.checkpoint import WEIGHTS, Checkpoints, load_into, read_weights, weights_folder
 from anyseq.training.journal import Journal
 from anyseq.training.loop import Trainer, Validation
+from anyseq.training.memory import Part
 from anyseq.training.objectives.cross_entropy import CrossEntropy
 from anyseq.training.objectives.scheduled_sampling import ScheduledSampling
 from anyseq.training.progress import Silent
@@ -64,14 +65,16 @@ class Run:
         lengths = torch.tensor([max(1 + key % 5, 2 + key % 4) for key in KEYS])
         self.trainer = Trainer(
             self.model, self.objective, TokenBatches(lengths, self.settings.batch_tokens, self.settings.seed),
-            self.batch, self.validate, self.settings, Checkpoints(self.folder, 1), Journal(self.folder / "metrics"),
+            examples, self.validate, self.settings, Checkpoints(self.folder, 1), Journal(self.folder / "metrics"),
             Silent(),
         )  # fmt: skip
+        self.update = self.trainer._update
+        self.trainer._update = self.stopping  # type: ignore[method-assign]
 
-    def batch(self, rows: Tensor, epoch: int) -> Batch:
+    def stopping(self, parts: Sequence[Part]) -> Tensor:
         if self.trainer.standing.step + 1 == self.stop_at:
             os.kill(os.getpid(), signal.SIGINT)
-        return examples(rows, epoch)
+        return self.update(parts)
 
     def validate(self) -> Validation:
         batch = examples(torch.tensor([3, 5]), 0)
@@ -228,13 +231,13 @@ def test_14_the_first_losses_are_those_of_a_big_batch(pair: Pair, tmp_path: Path
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
-Update = Callable[[Sequence[tuple[Tensor, int]]], Tensor]
+Update = Callable[[Sequence[Part]], Tensor]
 
 
 def telling(update: Update, reported: list[Tensor]) -> Update:
     """An update that also tells its [sum, count]."""
 
-    def call(parts: Sequence[tuple[Tensor, int]]) -> Tensor:
+    def call(parts: Sequence[Part]) -> Tensor:
         reported.append(update(parts))
         return reported[-1]
 

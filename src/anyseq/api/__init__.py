@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from anyseq.api.inspecting import inspect, inspect_items
     from anyseq.api.runs import Trained, resume, train
     from anyseq.api.seeds import SeedRuns, Spread, read_seeds, resume_seeds, train_seeds
+    from anyseq.api.storing import PreparedData, prepare_data
     from anyseq.api.use import Predictor, compare, load
     from anyseq.api.weights import average
     from anyseq.data.pairs import pairs
@@ -32,6 +33,7 @@ else:
             "anyseq.api.folders": "begun_before default_folder holds_seeds home_and_about refuse_existing",
             "anyseq.api.inspecting": "inspect inspect_items",
             "anyseq.api.runs": "Trained resume train",
+            "anyseq.api.storing": "PreparedData prepare_data",
             "anyseq.api.seeds": "SeedRuns Spread read_seeds resume_seeds train_seeds",
             "anyseq.api.comparing": "RunStatus compare_runs status",
             "anyseq.api.use": "Predictor compare load",
@@ -47,6 +49,7 @@ __all__ = [
     "Evaluation",
     "Prediction",
     "Predictor",
+    "PreparedData",
     "RunStatus",
     "SeedRuns",
     "Spread",
@@ -64,6 +67,7 @@ __all__ = [
     "inspect_items",
     "load",
     "pairs",
+    "prepare_data",
     "read_seeds",
     "refuse_existing",
     "resume",

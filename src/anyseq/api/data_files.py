@@ -12,6 +12,7 @@ from typing import Any
 
 from anyseq.config import plain
 from anyseq.core import Item, content
+from anyseq.data.store.store import INDEX
 from anyseq.errors import ModelFolderError
 from anyseq.tasks.base import Task, TaskConfig
 from anyseq.tasks.splits import Splits
@@ -41,10 +42,16 @@ class DataFile:
 
 
 def data_files(task: Task, splits: Splits, test: Iterable[Item] | None) -> list[DataFile]:
-    """The files that the items came from, in order; none for data that were generated or came from Python."""
-    items = [*splits.train, *splits.dev, *(test or ())]
+    """The files that the items came from, in order; none for data that were generated or came from Python.
+
+    Of prepared data it is their index, which knows what their shards hold and what they were made of.
+    """
+    stored = splits.stored
+    items = [*(splits.train if stored is None else ()), *splits.dev, *(test or ())]
     own = {path for item in items for path in _named_by(item)} if task.reads_files else set()
-    paths = {*own, *_in_recipe(task.config), *(item.file for item in items if item.file is not None)}
+    named = _in_recipe(task.config, _SPLITS if stored is None else _SPLITS[1:])
+    of_train = set() if stored is None else {str(stored.folder / INDEX)}
+    paths = {*own, *named, *of_train, *(item.file for item in items if item.file is not None)}
     return [_as_it_is(path, path in own) for path in sorted(paths) if Path(path).is_file()]
 
 
@@ -59,9 +66,9 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def _in_recipe(config: TaskConfig) -> set[str]:
+def _in_recipe(config: TaskConfig, splits: Iterable[str]) -> set[str]:
     data = plain(config).get("data") or {}
-    return {text for name in _SPLITS for text in _texts(data.get(name)) if _is_file(text)}
+    return {text for name in splits for text in _texts(data.get(name)) if _is_file(text)}
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -129,7 +136,9 @@ def fingerprint(splits: Splits, files: Iterable[DataFile]) -> str:
     """A hash of what is trained on and chosen by; of items that are files of what these hold, wherever they lie."""
     held = {each.path: each.digest for each in files if each.is_item}
     found = hashlib.sha256()
-    for item in (*splits.train, *splits.dev):
+    if splits.stored is not None:
+        found.update(splits.stored.digest.encode())
+    for item in (*(splits.train if splits.stored is None else ()), *splits.dev):
         raw = sorted((name, _content(value, held)) for name, value in item.raw.items())
         found.update(repr(raw).encode("utf-8", "surrogatepass"))
     return found.hexdigest()[:32]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from anyseq.api.storing import read_stored
 from anyseq.api.transfer import Start
 from anyseq.core import Item
 from anyseq.data.check import Finding, Severity, unknown
@@ -48,9 +49,6 @@ def prepare(start: Start, tell: Tell, at_faults: AtFaults = "stop") -> Prepared:
     """
     task = start.config.build()
     deciding_metric(task)  # a wrong one is a slip of the recipe, told before anything is read
-    splits, test = task.read(), task.read_test()
-    for note in splits.notes:
-        tell(note, "note")
     refuses, at_faults = at_faults == "stop", max(at_faults, task.at_faults, key=MILDER.index)
     findings: list[Finding] = []
 
@@ -64,8 +62,13 @@ def prepare(start: Start, tell: Tell, at_faults: AtFaults = "stop") -> Prepared:
                 tell(str(finding), finding.severity)
         _refuse(errors)
 
-    look(_in_data(task, splits, test or ()))
-    start.make_codecs(task, splits.train)
+    stored = read_stored(start, task, tell, look)
+    splits, test = stored or task.read(), task.read_test()
+    for note in splits.notes:
+        tell(note, "note")
+    if stored is None:
+        look(_in_data(task, splits, test or ()))
+        start.make_codecs(task, splits.train)
     look(_in_codecs(task, splits, test or ()))
     return Prepared(task, splits, test, findings)
 

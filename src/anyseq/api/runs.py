@@ -372,7 +372,7 @@ def _judge(run: _Run, folder: Path, ended: str, listener: Listener) -> Trained:
     }
     about = {"ended": ended, "step": Checkpoints(folder, keep=1).named("last"), **results}
     _write_results(folder, about)  # whatever follows
-    trivial = _trivial(task, splits.train, splits.dev if run.test is None else run.test)
+    trivial = _trivial(task, splits.some, splits.dev if run.test is None else run.test)
     if trivial is not None:
         about["trivial"] = {"answer": trivial[0], "metrics": trivial[1]}
         _write_results(folder, about)

@@ -24,6 +24,7 @@ from anyseq.cli.info import info
 from anyseq.cli.inspect import inspect
 from anyseq.cli.options import verb
 from anyseq.cli.predict import predict
+from anyseq.cli.prepare import prepare
 from anyseq.cli.recipes import recipes
 from anyseq.cli.score import score
 from anyseq.cli.several import refuse_alone
@@ -33,7 +34,7 @@ from anyseq.core.launch import launch
 if TYPE_CHECKING:
     from anyseq.core import PartConfig
 
-VERBS = (recipes, train, predict, evaluate, score, check, inspect, embed, blend, average, info, demo)
+VERBS = (recipes, prepare, train, predict, evaluate, score, check, inspect, embed, blend, average, info, demo)
 _SEARCHING = {"predict", "evaluate", "score", "inspect"}
 
 

@@ -46,6 +46,11 @@ class Padded:
         """Return the given rows, in the given order."""
         return Padded(self.values.index_select(0, rows), self.valid.index_select(0, rows))
 
+    def trimmed(self) -> Padded:
+        """Return the same without places at the end at which no row has a value."""
+        longest = int(self.lengths.amax())
+        return Padded(self.values[:, :longest], self.valid[:, :longest])
+
     def to(self, device: torch.device) -> Padded:
         """Return the same on a device."""
         return Padded(self.values.to(device), self.valid.to(device))
@@ -62,6 +67,11 @@ class Batch:
 
     fields: Mapping[str, Padded | Tensor]
     items: Sequence[Item]
+
+    @classmethod
+    def of(cls, fields: Sequence[Mapping[str, Tensor]], items: Sequence[Item]) -> Batch:
+        """Put encoded items (at least one) below each other."""
+        return cls({name: Padded.stack([each[name] for each in fields]) for name in fields[0]}, items)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -81,6 +91,14 @@ class Batch:
     def keys(self) -> Int[Tensor, " row"]:
         """The items' keys."""
         return torch.tensor([item.key for item in self.items], dtype=torch.int64)
+
+    def select(self, rows: Int[Tensor, " new"]) -> Batch:
+        """Return the given rows (at least one), in the given order, as if the batch were made of them alone."""
+        fields = {
+            name: field.select(rows).trimmed() if isinstance(field, Padded) else field.index_select(0, rows)
+            for name, field in self.fields.items()
+        }
+        return Batch(fields, [self.items[row] for row in rows.tolist()])
 
     def to(self, device: torch.device) -> Batch:
         """Return the same on a device."""

@@ -10,6 +10,7 @@ import atexit
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -25,7 +26,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 # How long one may wait for the others, who may be saving, or judging a model. torchrun sees at once who has failed.
 PATIENCE = timedelta(hours=12)
-_joined = False
+# Of a thread: one that is started in a copy of the context stays with the others, whatever the first one does.
+_joined: ContextVar[bool] = ContextVar("joined", default=False)
 
 
 @contextmanager
@@ -35,37 +37,35 @@ def together() -> Iterator[None]:
     Raises:
         UsageError: this torch cannot.
     """
-    global _joined
-    if _joined or not launch().several:
+    if _joined.get() or not launch().several:
         yield
         return
     _meet()
-    _joined = True
+    before = _joined.set(True)
     try:
         yield
     finally:
-        _joined = False
+        _joined.reset(before)
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """Work without the others for a while: they do something else, or the same, in another order."""
-    global _joined
-    before, _joined = _joined, False
+    before = _joined.set(False)
     try:
         yield
     finally:
-        _joined = before
+        _joined.reset(before)
 
 
 def world() -> int:
     """How many ranks work together."""
-    return dist.get_world_size() if _joined else 1
+    return dist.get_world_size() if _joined.get() else 1
 
 
 def rank() -> int:
     """This one's number."""
-    return dist.get_rank() if _joined else 0
+    return dist.get_rank() if _joined.get() else 0
 
 
 def first() -> bool:

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from jaxtyping import Bool, Int, Shaped
 from torch import Tensor
 
 from anyseq.core import Padded
+from anyseq.data.permutation import Mixture, Permutation
 
 # How many batches' worth of examples are sorted by length together: enough for little padding, few enough that what
 # meets in a batch stays random in a corpus of many pools.
@@ -102,10 +104,11 @@ def pack(examples: Iterable[Mapping[str, Tensor]]) -> dict[str, Packed]:
 
 @dataclass(frozen=True)
 class Position:
-    """Where training stands in the data: the next batch of an epoch."""
+    """Where training stands in the data: the next batch of a pool of an epoch."""
 
     epoch: int = 0
     batch: int = 0
+    pool: int = 0
 
 
 def cut(members: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
@@ -124,21 +127,34 @@ def cut(members: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> Iterator
 
 
 class Batches(ABC):
-    """Which examples meet: a plan for every epoch, which depends on nothing that came before it."""
+    """Which examples meet: a plan for every epoch, which depends on nothing that came before it.
+
+    An epoch is planned pool by pool, so that neither its beginning nor what was consumed before a position takes time
+    or memory in proportion to the data.
+    """
+
+    @property
+    def pools(self) -> int:
+        """Of an epoch, at least 1."""
+        return 1
 
     @abstractmethod
+    def pool(self, epoch: int, number: int) -> list[Int[Tensor, " _"]]:
+        """The batches of one pool of an epoch, as indices of examples."""
+
     def epoch(self, number: int) -> list[Int[Tensor, " _"]]:
-        """The batches of one epoch, as indices of examples."""
+        """The batches of one epoch."""
+        return list(chain.from_iterable(self.pool(number, pool) for pool in range(self.pools)))
 
     def batches(self, start: Position) -> Iterator[tuple[Int[Tensor, " row"], Position]]:
         """Batches from a position on, for ever, each with the position after it."""
-        epoch, skip = start.epoch, start.batch
+        at = start
         while True:
-            plan = self.epoch(epoch)
-            for number in range(skip, len(plan)):
-                after = Position(epoch, number + 1) if number + 1 < len(plan) else Position(epoch + 1)
-                yield plan[number], after
-            epoch, skip = epoch + 1, 0
+            plan = self.pool(at.epoch, at.pool)
+            behind = Position(at.epoch, 0, at.pool + 1) if at.pool + 1 < self.pools else Position(at.epoch + 1)
+            for number in range(at.batch, len(plan)):
+                yield plan[number], Position(at.epoch, number + 1, at.pool) if number + 1 < len(plan) else behind
+            at = behind
 
 
 class ParallelBatches(Batches):
@@ -152,10 +168,10 @@ class ParallelBatches(Batches):
     def __init__(self, count: int, rows: int) -> None:
         self.count, self.rows = count, max(1, min(count, rows))
 
-    def epoch(self, number: int) -> list[Int[Tensor, " _"]]:
+    def pool(self, epoch: int, number: int) -> list[Int[Tensor, " _"]]:
         """The batches of one epoch; what the rows leave over at an end is at the other one in every second epoch."""
         length, left = divmod(self.count, self.rows)
-        first = torch.arange(self.rows) * length + left * (number % 2)
+        first = torch.arange(self.rows) * length + left * (epoch % 2)
         return [first + piece for piece in range(length)]
 
 
@@ -163,28 +179,40 @@ class TokenBatches(Batches):
     """Endless shuffled batches, each of about `batch_tokens` padded tokens on its longer side.
 
     An epoch's plan depends on the seed and the epoch alone, so training goes on from any position without having read
-    what comes before.
+    what comes before. Data of several pools are shuffled by a permutation that is computed for each pool by itself.
 
     Args:
         lengths: The longest field of each example.
         batch_tokens: Rows times the longest row of a batch stay within this; a longer example is a batch of its own.
         seed: The shuffle's.
+        mixture: The corpora that the examples are of, and how often an epoch shows each; None: each example once.
     """
 
-    def __init__(self, lengths: Int[Tensor, " count"], batch_tokens: int, seed: int) -> None:
-        self.lengths, self.batch_tokens, self.seed = lengths.numpy(), batch_tokens, seed
+    def __init__(
+        self, lengths: Int[Tensor, " count"], batch_tokens: int, seed: int, mixture: Mixture | None = None
+    ) -> None:
+        self.lengths, self.batch_tokens, self.seed, self.mixture = lengths.numpy(), batch_tokens, seed, mixture
+        self.size = len(lengths) if mixture is None else sum(mixture.shown)
+        self.pooled = POOL_BATCHES * max(1, int(batch_tokens / max(1.0, float(self.lengths.mean()))))
 
-    def epoch(self, number: int) -> list[Int[Tensor, " _"]]:
-        """The batches of one epoch, as indices of examples."""
-        random = np.random.default_rng((self.seed, number))
-        order = random.permutation(len(self.lengths))
-        typical = max(1, int(self.batch_tokens / max(1.0, float(self.lengths.mean()))))
-        pool = POOL_BATCHES * typical
-        batches = []
-        for first in range(0, len(order), pool):
-            members = order[first : first + pool]
-            members = members[np.argsort(self.lengths[members], kind="stable")]
-            batches += list(cut(members, self.lengths, self.batch_tokens))
+    @property
+    def pools(self) -> int:
+        """As many as hold all that an epoch shows."""
+        return max(1, -(-self.size // self.pooled))
+
+    def pool(self, epoch: int, number: int) -> list[Int[Tensor, " _"]]:
+        """The batches of one pool: examples drawn at random, sorted by length, cut, and shuffled again."""
+        random = np.random.default_rng((self.seed, epoch, number))
+        if self.pools == 1:
+            members = random.permutation(self.size)
+        else:
+            first = number * self.pooled
+            places = np.arange(first, min(self.size, first + self.pooled))
+            members = Permutation(self.size, (self.seed, epoch))(places)
+        if self.mixture is not None:
+            members = self.mixture.rows(members, (self.seed, epoch))
+        members = members[np.argsort(self.lengths[members], kind="stable")]
+        batches = list(cut(members, self.lengths, self.batch_tokens))
         return [torch.from_numpy(batches[i]) for i in random.permutation(len(batches))]
 
 
@@ -194,7 +222,15 @@ def in_order(lengths: Int[Tensor, " count"], batch_tokens: int) -> list[Int[Tens
     return [torch.from_numpy(batch) for batch in cut(order, lengths.numpy(), batch_tokens)]
 
 
-def padding_share(packed: Mapping[str, Packed], batches: Sequence[Int[Tensor, " _"]]) -> float:
+@runtime_checkable
+class _HasLengths(Protocol):
+    """Of fields, in memory or on disk."""
+
+    @property
+    def lengths(self) -> Int[Tensor, " count"]: ...
+
+
+def padding_share(packed: Mapping[str, _HasLengths], batches: Sequence[Int[Tensor, " _"]]) -> float:
     """Share of the batches' places that hold nothing."""
     real = padded = 0
     for rows in batches:

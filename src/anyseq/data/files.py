@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from anyseq.core import Item
-from anyseq.data.lines import display_name, nearest, read_numbered
+from anyseq.data.lines import Excerpt, display_name, nearest, read_numbered
 from anyseq.errors import DataError
 
 SIDES = ("source", "target")
@@ -61,7 +61,7 @@ def read_items(data: Any, fields: Sequence[str] = SIDES, read_file: Reader | Non
     if len(paths) == len(fields):
         return read_parallel(paths)
     columns = {name: _column(data[name]) for name in fields}
-    _require_equal({name: len(column) for name, column in columns.items()})
+    require_equal({name: len(column) for name, column in columns.items()})
     return from_python(list(zip(*columns.values(), strict=True)), fields)
 
 
@@ -123,10 +123,12 @@ def read_parallel(paths: Mapping[str, str | Path]) -> list[Item]:
         DataError: as `read_pairs`.
     """
     columns = {name: _column(path) for name, path in paths.items()}
-    _require_equal({str(path): len(columns[name]) for name, path in paths.items()})
-    file = str(next(iter(paths.values())))
-    rows = zip(*columns.values(), strict=True)
-    return [Item(dict(zip(paths, row, strict=True)), key, file, key + 1) for key, row in enumerate(rows)]
+    require_equal({str(path): len(columns[name]) for name, path in paths.items()})
+    first = next(iter(paths.values()))
+    file, rows = str(first), list(zip(*columns.values(), strict=True))
+    lines = first.numbers if isinstance(first, Excerpt) else range(1, len(rows) + 1)
+    placed = enumerate(zip(lines, rows, strict=True))
+    return [Item(dict(zip(paths, row, strict=True)), key, file, line) for key, (line, row) in placed]
 
 
 def read_table(path: str | Path, fields: Sequence[str] = SIDES) -> list[Item]:
@@ -207,7 +209,7 @@ def read_references(paths: Sequence[str | Path]) -> list[list[str]]:
         DataError: as `read_pairs`.
     """
     files = {str(path): _column(path) for path in paths}
-    _require_equal({path: len(lines) for path, lines in files.items()})
+    require_equal({path: len(lines) for path, lines in files.items()})
     columns = [[_cells(line) if _is_tsv(path) else [line] for line in lines] for path, lines in files.items()]
     return [[text for cells in row for text in cells] for row in zip(*columns, strict=True)]
 
@@ -252,7 +254,7 @@ def _column_rows(path: str | Path, fields: Sequence[str], kind: str) -> Iterator
     width = len(fields)
     for number, cells in csv_rows(path) if kind == ".csv" else _tab_rows(path, split=not plain):
         if places is None:
-            if set(fields) <= set(cells) and not plain:
+            if names_columns(cells, fields) and not plain:
                 places, width = [cells.index(name) for name in fields], len(cells)
                 continue
             places = list(range(width))
@@ -261,6 +263,11 @@ def _column_rows(path: str | Path, fields: Sequence[str], kind: str) -> Iterator
             expected = f"expected {width} with one {separator} between ({_listed(fields)})"
             raise DataError(f"{len(cells)} columns, {expected}; mend the line", str(path), number)
         yield number, [cells[place] for place in places]
+
+
+def names_columns(cells: Sequence[str], fields: Sequence[str]) -> bool:
+    """Whether the cells of a table's first line are names, all fields among them."""
+    return set(fields) <= set(cells)
 
 
 def _tab_rows(path: str | Path, split: bool) -> Iterator[Place]:
@@ -350,7 +357,8 @@ def _array(value: Sequence[Any]) -> Any:
     return found if found.dtype.kind in "biuf" else value
 
 
-def _require_equal(counts: Mapping[str, int]) -> None:
+def require_equal(counts: Mapping[str, int]) -> None:
+    """Refuse files, of each of which line n belongs together, where their lines are not as many."""
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name} has {count:,}" for name, count in counts.items())
         raise DataError(f"{listed} lines, but line n of each must belong together; mend the one that lost or won lines")

@@ -10,10 +10,10 @@ import gzip
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from anyseq.errors import DataError
 
@@ -21,6 +21,24 @@ STANDARD_INPUT = "-"
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class Excerpt(str):
+    """A file of which some lines are at hand already: it is read as the file is, and messages name the file's lines.
+
+    Attributes:
+        lines: As they stand in the file, their ends included.
+        numbers: Of each, from 1.
+    """
+
+    lines: Sequence[bytes]
+    numbers: Sequence[int]
+
+    def __new__(cls, name: str, lines: Sequence[bytes] = (), numbers: Sequence[int] = ()) -> Self:
+        """Of the file that a name stands for."""
+        excerpt = super().__new__(cls, name)
+        excerpt.lines, excerpt.numbers = lines, numbers
+        return excerpt
 
 
 def display_name(path: str | Path) -> str:
@@ -57,6 +75,10 @@ def read_numbered(path: str | Path) -> Iterator[tuple[int, str]]:
     Raises:
         DataError: the file is missing or damaged, or a line is no UTF-8.
     """
+    if isinstance(path, Excerpt):
+        for number, line in zip(path.numbers, path.lines, strict=True):
+            yield number, decoded(line, path, number)
+        return
     with opened(path) as stream:
         for number, line in enumerate(stream, 1):
             yield number, decoded(line, path, number)

@@ -52,29 +52,25 @@ class Selection:
         items: In order.
         fields: Of these, encoded, by name.
         skipped: The others.
+        longest: Symbols of the longest of all.
     """
 
     items: Sequence[Item]
     fields: Mapping[str, Packed]
     skipped: Skipped
+    longest: int
 
 
-def select_trainable(
-    items: Sequence[Item],
-    encode: Callable[[Item], Mapping[str, Tensor]],
-    max_length: int,
-    max_skipped: float = 0.01,
-) -> Selection:
+def sift(items: Sequence[Item], encode: Callable[[Item], Mapping[str, Tensor]], max_length: int) -> Selection:
     """Leave out items that are empty on a side or too long to train on; keep what the others are encoded as.
 
     Args:
         items: With texts in their fields; one of white space alone is empty.
         encode: An item's fields in full length; not asked for empty ones, and once for each other.
         max_length: Symbols of an item's longest field.
-        max_skipped: The share that may be left out, 0 to 1.
 
     Raises:
-        DataError: more would be left out, or nothing would remain, or an item cannot be encoded.
+        DataError: an item cannot be encoded.
     """
     kept, places, reasons, longest = [], [], [], 0
 
@@ -94,17 +90,30 @@ def select_trainable(
                 yield encoded
 
     fields = pack(trainable())
-    skipped = Skipped(tuple(places), tuple(reasons), len(items))
+    return Selection(kept, fields, Skipped(tuple(places), tuple(reasons), len(items)), longest)
+
+
+def refuse_too_many(skipped: Skipped, longest: int, max_length: int, max_skipped: float) -> None:
+    """Refuse to leave out all, or a larger share than may be.
+
+    Args:
+        skipped: What is left out.
+        longest: Symbols of the longest item, those left out included.
+        max_length: Symbols of an item's longest field.
+        max_skipped: The share that may be left out, 0 to 1.
+
+    Raises:
+        DataError: it is so.
+    """
     share = skipped.count / max(skipped.total, 1)
     raise_ = f", raise data.max_length={max_length} (the longest has {longest} symbols)" if longest > max_length else ""
-    if not kept:
+    if skipped.count == skipped.total:
         raise DataError(f"nothing is left to train on; {skipped}; mend the data{raise_}")
     if share > max_skipped:
         raise DataError(
             f"{skipped}; at most {max_skipped:.2%} may be: mend the data{raise_}, "
             f"or allow it with data.max_skipped={_round_up(share)}"
         )
-    return Selection(kept, fields, skipped)
 
 
 def _placed(item: Item, encode: Callable[[Item], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:

@@ -16,6 +16,7 @@ from anyseq.data.batching import Batches, TokenBatches
 from anyseq.data.check import Finding
 from anyseq.data.files import read_items
 from anyseq.data.pairs import pairs
+from anyseq.data.permutation import Mixture
 from anyseq.data.prefixes import Step, prefixes
 from anyseq.data.synthetic.base import Epochs
 from anyseq.errors import UsageError
@@ -352,9 +353,9 @@ class Task(ABC):
         """The same as units to be aligned with the source's."""
         return self.codecs["target"].units(values)
 
-    def batches(self, lengths: Tensor, batch_tokens: int) -> Batches:
-        """Which training items meet, of these lengths: shuffled, those of like length together."""
-        return TokenBatches(lengths, batch_tokens, self.config.training.seed)
+    def batches(self, lengths: Tensor, batch_tokens: int, mixture: Mixture | None = None) -> Batches:
+        """Which training items meet, of these lengths (and corpora): shuffled, those of like length together."""
+        return TokenBatches(lengths, batch_tokens, self.config.training.seed, mixture)
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial | None:
         """What whoever has learnt next to nothing would answer, to be printed beside the model's figures.
@@ -387,7 +388,7 @@ class Task(ABC):
 
     def batch(self, items: Sequence[Item], fields: Sequence[Mapping[str, Tensor]]) -> Batch:
         """Put encoded items below each other, on the model's device."""
-        return Batch({name: Padded.stack([each[name] for each in fields]) for name in fields[0]}, items).to(self.device)
+        return Batch.of(fields, items).to(self.device)
 
     @property
     def device(self) -> torch.device:

@@ -73,7 +73,7 @@ def estimate(
     examples = Examples(task, splits)
     objective = task.config.objective.build().to(task.device)
     tokens = resolved_batch_tokens(task, examples, objective, autocast)
-    batches = task.batches(examples.lengths, tokens)
+    batches = task.batches(examples.lengths, tokens, examples.mixture)
     plan = batches.epoch(0)
     largest = max(plan, key=lambda rows: int(examples.lengths[rows].amax()) * len(rows))
     frozen = Frozen(task.model, settings.freeze)
@@ -85,7 +85,7 @@ def estimate(
     seconds, symbols = 0.0, 0.0
     for number, rows in enumerate([largest, *plan[:_UPDATES]]):
         began = time.monotonic()
-        batch = examples.batch(rows, 0)
+        batch = examples.batch(rows, 0).to(task.device)
         with autocast():
             loss = objective(task.model, batch, noise_of(batch, settings.seed, late))
         counted = backward([loss], parameters, 1)

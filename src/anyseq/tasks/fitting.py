@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from anyseq.core import Batch, Item, Objective, ranks
-from anyseq.data.batching import Batches, pack, padding_share
+from anyseq.data.batching import Batches, Packed, pack, padding_share
+from anyseq.data.corpora import mixture, weighted
+from anyseq.data.store.store import StoredField
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
@@ -21,6 +24,7 @@ from anyseq.tasks.devices import Autocast, refuse_without_compiler
 from anyseq.tasks.evaluation import evaluate
 from anyseq.tasks.rewards import TaskRollouts, signs_of_collapse
 from anyseq.tasks.splits import Splits
+from anyseq.training.ahead import STALLED_SECONDS
 from anyseq.training.checkpoint import Checkpoints
 from anyseq.training.distributed import ReadCheckpoints, begin_alike, journal_in
 from anyseq.training.freezing import Frozen
@@ -42,12 +46,20 @@ class Examples:
         if not splits.train:
             raise DataError("no training item is left")
         self.task, self.items = task, splits.train
-        self.packed = splits.encoded or pack(map(task.encode, self.items))
+        self.packed: Mapping[str, Packed | StoredField] = splits.encoded or pack(map(task.encode, self.items))
         self.epochs, self.epoch = task.epochs(), 0
-        self.lengths = torch.stack([field.lengths for field in self.packed.values()]).amax(0)
+        if splits.stored is None:
+            self.lengths = torch.stack([field.lengths for field in self.packed.values()]).amax(0)
+            self.mixture = mixture(splits.train, splits.corpora)
+        else:
+            self.lengths, mixed = splits.stored.lengths, splits.stored.mixture
+            self.mixture = weighted(mixed.counts, [weight for _, weight in splits.corpora] or mixed.weights)
 
     def batch(self, rows: Tensor, epoch: int) -> Batch:
-        """The batch of some items, as an epoch sees them."""
+        """The batch of some items, as an epoch sees them; not on the model's device.
+
+        Called in one thread at a time.
+        """
         if self.epochs is not None and epoch != self.epoch:
             drawn = self.epochs.items("train", epoch)
             self.items, self.epoch = [drawn[item.key] for item in self.items], epoch
@@ -56,12 +68,12 @@ class Examples:
         if self.task.augments:
             seed = (self.task.config.training.seed << 64) + (epoch << 32)
             fields = [self.task.encode(item, seed=seed + item.key) for item in items]
-            return self.task.batch(items, fields)
-        return Batch({name: field.rows(rows) for name, field in self.packed.items()}, items).to(self.task.device)
+            return Batch.of(fields, items)
+        return Batch({name: field.rows(rows) for name, field in self.packed.items()}, items)
 
     def padding_share(self, batches: Batches) -> float:
-        """Share of an epoch's places that hold nothing."""
-        return padding_share(self.packed, batches.epoch(0))
+        """Share of the places of an epoch's first pool that hold nothing."""
+        return padding_share(self.packed, batches.pool(0, 0))
 
 
 def quick(settings: DecodingConfig) -> DecodingConfig:
@@ -138,7 +150,7 @@ def resolved_batch_tokens(
     parameters = [each for each in nn.ModuleList([task.model, objective]).parameters() if each.requires_grad]
 
     def attempt(rows: Tensor) -> None:
-        batch = examples.batch(rows, 0)
+        batch = examples.batch(rows, 0).to(task.device)
         with autocast():
             loss = objective(task.model, batch, noise_of(batch, settings.seed, 0))
         backward([loss], parameters, 1)
@@ -181,7 +193,7 @@ def trainer(
     return Trainer(
         model=task.model,
         objective=objective,
-        batches=task.batches(examples.lengths, tokens),
+        batches=task.batches(examples.lengths, tokens, examples.mixture),
         make_batch=examples.batch,
         validate=validator(task, splits.dev),
         settings=settings,
@@ -189,4 +201,6 @@ def trainer(
         journal=journal_in(folder / "metrics.jsonl"),
         listener=listener,
         autocast=autocast,
+        # What is drawn anew takes its time, and has a limit of its own where others draw it.
+        patience=STALLED_SECONDS if examples.epochs is None else math.inf,
     )

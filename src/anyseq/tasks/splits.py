@@ -11,6 +11,7 @@ from torch import Tensor
 
 from anyseq.core import Item, content
 from anyseq.data.batching import Packed
+from anyseq.data.store.store import Store, StoredField
 from anyseq.errors import DataError
 
 
@@ -25,6 +26,8 @@ class Splits:
         left_out: Place and reason of every training item that is not used.
         held_out: Whether dev was held out of train: the keys of both count in one input.
         encoded: The fields of train as `Task.encode` gives them; none: not encoded yet.
+        corpora: First key and weight of each corpus of train, where there are several.
+        stored: Train, where it was prepared on disk; None: it is in memory.
     """
 
     train: Sequence[Item]
@@ -32,7 +35,14 @@ class Splits:
     notes: Sequence[str] = field(default=())
     left_out: Sequence[tuple[str, str]] = field(default=())
     held_out: bool = False
-    encoded: Mapping[str, Packed] = field(default_factory=dict)
+    encoded: Mapping[str, Packed | StoredField] = field(default_factory=dict)
+    corpora: Sequence[tuple[int, float]] = ()
+    stored: Store | None = None
+
+    @property
+    def some(self) -> Sequence[Item]:
+        """What of train may be looked at item by item: all of it, or of what is stored a sample."""
+        return self.train if self.stored is None else self.stored.sample
 
 
 @dataclass(frozen=True)

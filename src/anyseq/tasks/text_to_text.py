@@ -27,43 +27,39 @@ from anyseq.core import (
     Unknown,
     Vectors,
 )
-from anyseq.data.batching import Packed
+from anyseq.data.batching import pack
 from anyseq.data.check import Finding, examine
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.copying import CopyCodec
 from anyseq.data.files import SIDES
 from anyseq.data.prefixes import Step, prefixes
-from anyseq.data.selection import select_trainable
-from anyseq.data.synthetic.base import Epochs, GeneratorConfig
-from anyseq.errors import DataError
+from anyseq.data.selection import Selection, sift
+from anyseq.data.synthetic.base import Epochs
 from anyseq.models.seq2seq import Seq2Seq, Seq2SeqConfig
 from anyseq.search.constraints import Constrained, Never
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, Task, TaskConfig
-from anyseq.tasks.splits import EncodedSource, Splits, hold_out
+from anyseq.tasks.lines import LinesConfig, LinesData, OfLines
+from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.text_limits import TextLimits
 from anyseq.tasks.trivial import Trivial
 from anyseq.tasks.unknown_words import replace_unknown
 from anyseq.tasks.word_vectors import start_from
 
 
-class TextData(PartConfig):
+class TextData(LinesData):
     """Pairs of lines. Without `train`, the generator's."""
 
     train: Any = Field(
-        None, description="pairs to learn from: FILE (.tsv .jsonl .csv) or [FILE, ...], or source=FILE target=FILE"
+        None, description="pairs to learn from: FILE (.tsv .jsonl .csv) or [FILE, ...], or source=FILE target=FILE; or "
+        "a folder of `anyseq prepare`; or [{path: FILE, weight: 2}, ...]: an epoch shows each item of it twice"
     )
     dev: Any = Field(None, description="pairs to choose and stop by; null: held out of train")
     test: Any = Field(None, description="pairs for the final figure; null: no final figure")
-    generator: GeneratorConfig | None = Field(None, description="the embedded default, where no files are given")
     held_out: int = Field(
         500, ge=1, description="pairs held out of train where no dev is given, at most a tenth; no source in both"
     )
     max_length: int = Field(256, ge=2, description="longest side in symbols, end included; longer pairs are left out")
     max_skipped: float = Field(0.01, ge=0, le=1, description="largest share of pairs that may be left out")
-    check: AtFaults = Field(
-        "stop", description="errors found in the data: stop (train nothing), tell (and train), off (look for none)"
-    )
 
 
 class TextCodecs(PartConfig):
@@ -85,7 +81,7 @@ class TextCodecs(PartConfig):
         return self
 
 
-class TextToTextConfig(TaskConfig):
+class TextToTextConfig(LinesConfig):
     """Text in, text out."""
 
     data: TextData = Field(default_factory=TextData, description="what to learn from")
@@ -97,7 +93,7 @@ class TextToTextConfig(TaskConfig):
         return TextToText(self)
 
 
-class TextToText(Task):
+class TextToText(OfLines):
     """Pairs of lines, a codec for each side, an encoder-decoder.
 
     Args:
@@ -115,30 +111,10 @@ class TextToText(Task):
         """The recipe."""
         return self._config
 
-    def read(self) -> Splits:
-        """Read the pairs of train and dev, or generate them."""
-        data = self._config.data
-        if data.train is None:
-            if data.generator is None:
-                raise DataError("nothing to learn from: give data.train, or data.train.source and data.train.target")
-            dev = data.generator.generate("dev") if data.dev is None else self.read_pairs(data.dev)
-            return Splits(data.generator.generate("train"), dev)
-        train = self.read_pairs(data.train)
-        if data.dev is not None:
-            return Splits(train, self.read_pairs(data.dev))
-        return hold_out(train, data.held_out)
-
     def epochs(self) -> Epochs | None:
         """As the generator draws them, where nothing else is learnt from."""
         data = self._config.data
         return data.generator.epochs() if data.train is None and data.generator is not None else None
-
-    def read_test(self) -> list[Item] | None:
-        """Read the test pairs, None where there are none."""
-        data = self._config.data
-        if data.test is not None:
-            return self.read_pairs(data.test)
-        return data.generator.generate("test") if data.train is None and data.generator is not None else None
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look at the pairs as they were read; of generated ones equal sides are meant, and no order can be lost."""
@@ -146,9 +122,9 @@ class TextToText(Task):
         return examine(splits.train, splits.dev, test, held_out=splits.held_out, given=given)
 
     @property
-    def at_faults(self) -> AtFaults:
-        """As `data.check` says."""
-        return self._config.data.check
+    def also_encoded(self) -> Mapping[str, Any]:
+        """Whether the model copies, which reads more of a source than its symbols."""
+        return {"copies": True} if self._config.model.decoder.copies else {}
 
     @property
     def reads_files(self) -> bool:
@@ -240,25 +216,21 @@ class TextToText(Task):
         files = self._config.model.vectors.files
         return [start_from(path, side, self.model, self.codecs[side]) for side, path in files.items()]
 
-    def select(self, splits: Splits) -> Splits:
-        """Leave out pairs that are empty on a side or too long."""
-        data = self._config.data
+    def sift(self, items: Sequence[Item]) -> Selection:
+        """Those that are empty on no side and short enough, and all that the model reads of them."""
 
         def encode(item: Item) -> Mapping[str, Tensor]:
             return {side: self.codecs[side].encode(item.raw[side]) for side in SIDES}
 
-        found = select_trainable(splits.train, encode, data.max_length, data.max_skipped)
-        skipped = found.skipped
-        notes = [*splits.notes, *([str(skipped)] if skipped.count else []), *self._too_long(found.fields["target"])]
-        left_out = list(zip(skipped.places, skipped.reasons, strict=True))
-        encoded = found.fields if self._copying is None else {}  # copying reads more of a source than its symbols
-        return replace(splits, train=found.items, notes=notes, left_out=left_out, encoded=encoded)
+        found = sift(items, encode, self._limit)
+        # Copying reads more of a source than its symbols.
+        return found if self._copying is None else replace(found, fields=pack(map(self.encode, found.items)))
 
-    def _too_long(self, targets: Packed) -> Iterator[str]:
+    def remarks(self, lengths: Mapping[str, Tensor]) -> Iterator[str]:
         """What to know where targets are longer than search may make its outputs."""
-        limit, longest = self._config.search.max_length, int(targets.lengths.max())
+        limit, longest = self._config.search.max_length, int(lengths["target"].max())
         if longest > limit:
-            count, total = int((targets.lengths > limit).sum()), len(targets.lengths)
+            count, total = int((lengths["target"] > limit).sum()), len(lengths["target"])
             yield (
                 f"{count:,} of {total:,} targets ({count / total:.2%}) are longer than search.max_length={limit} and "
                 f"can never be given in full: set search.max_length={longest}"

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from anyseq.core import Batch, Loss, Model, Noise, Objective, ranks
 from anyseq.data.batching import Batches, Position
 from anyseq.errors import Interrupted, ModelFolderError
+from anyseq.training.ahead import STALLED_SECONDS, ReadAhead
 from anyseq.training.averaging import WeightAverage
 from anyseq.training.checkpoint import (
     WEIGHTS,
@@ -27,7 +28,7 @@ from anyseq.training.checkpoint import (
     objective_tensors,
     restore_objective,
 )
-from anyseq.training.distributed import random_states, restore_random
+from anyseq.training.distributed import Share, random_states, restore_random
 from anyseq.training.freezing import Frozen
 from anyseq.training.guard import Guard, clipped
 from anyseq.training.incidents import FILE, Incidents
@@ -71,13 +72,15 @@ class Trainer:
         model: What is trained, on its device.
         objective: What is minimised.
         batches: Which examples meet.
-        make_batch: Builds the batch of some examples in an epoch, on the model's device.
+        make_batch: Builds the batch of some examples in an epoch, not on the model's device; called in a thread of its
+            own, which reads ahead.
         validate: Judges the model; called in evaluation mode, with the average as weights where there is one.
         settings: How long and how hard.
         checkpoints: Where the state is kept.
         journal: `metrics.jsonl`.
         listener: Is told how it goes.
         autocast: Lower precision for the forward pass, or nothing.
+        patience: Seconds after which a batch that does not come is an error.
     """
 
     def __init__(
@@ -92,9 +95,11 @@ class Trainer:
         journal: Journal,
         listener: Listener,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+        patience: float = STALLED_SECONDS,
     ) -> None:
         self.model, self.objective, self.settings = model, objective, settings
         self.batches, self.make_batch, self.validate = batches, make_batch, validate
+        self.patience = patience
         self.checkpoints, self.journal, self.listener, self.autocast = checkpoints, journal, listener, autocast
         trained, self.frozen = nn.ModuleList([model, objective]), Frozen(model, settings.freeze)
         self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
@@ -105,7 +110,7 @@ class Trainer:
         self.signals, self.stopping = Stopping(checkpoints.folder), 0  # what came here; what all ranks know of
         self.incidents = Incidents(checkpoints.folder / FILE, listener)
         self.guard = Guard(model, objective, self.optimiser, self.incidents)
-        self.fitting = Fitting(self._batch, self._loss, self.guard.undo, self.incidents, settings.max_skipped_updates)
+        self.fitting = Fitting(self._placed, self._loss, self.guard.undo, self.incidents, settings.max_skipped_updates)
         self.returning = Returning(checkpoints, self.guard, self.incidents)
 
     def run(self) -> str:
@@ -115,18 +120,16 @@ class Trainer:
             Interrupted: a signal came; everything was saved first.
             RunError: no update could be made, also after going back to a checkpoint, again and again.
         """
-        stream = self.batches.batches(Position(self.standing.epoch, self.standing.batch))
+        start = Position(self.standing.epoch, self.standing.batch, self.standing.pool)
+        reader = ReadAhead(self.batches, self._part, start, self.patience)
         self.clock, self.saved = time.monotonic(), self.standing.seconds
-        with self.signals.listening(), self._told():
+        with self.signals.listening(), self._told(), reader.reading():
             while (reason := self.ending()) is None:
                 began = time.monotonic()
-                chosen = self.meter.waiting(lambda: [next(stream) for _ in range(self.settings.accumulate)])
-                epochs = [self.standing.epoch, *(after.epoch for _, after in chosen)]  # an epoch may end between two
-                parts = [(rows, epoch) for (rows, _), epoch in zip(chosen, epochs, strict=False)]
-                self.meter.add(self._update(parts), time.monotonic() - began)
-                after = chosen[-1][1]
-                step = self.standing.step + 1
-                self.standing = replace(self.standing, step=step, epoch=after.epoch, batch=after.batch)
+                chosen = self.meter.waiting(lambda: [reader.next() for _ in range(self.settings.accumulate)])
+                self.meter.add(self._update([part for part, _ in chosen]), time.monotonic() - began)
+                step, after = self.standing.step + 1, asdict(chosen[-1][1])
+                self.standing = replace(self.standing, step=step, **after)
                 self._count_time()
                 if not self._sound():
                     continue
@@ -190,7 +193,7 @@ class Trainer:
         return learning_rate(s.schedule, s.learning_rate, moment) * standing.slowed
 
     def _update(self, parts: Sequence[Part]) -> Tensor:
-        """One update from one or several batches, each of an epoch; returns what is reported of it, not yet read.
+        """One update from one or several batches; returns what is reported of it, not yet read.
 
         It is not made, and nothing of it reported, where loss or gradient are not finite.
         """
@@ -230,8 +233,13 @@ class Trainer:
         self.save()
         return False
 
-    def _batch(self, rows: Tensor, epoch: int) -> Batch:
-        return self.meter.waiting(lambda: self.make_batch(rows, epoch))
+    def _part(self, rows: Tensor, epoch: int) -> Part:
+        """Put this rank's share of a batch together; called in the thread that reads ahead."""
+        share = Share.of(rows)
+        return Part(self.make_batch(share.rows, epoch), share)
+
+    def _placed(self, batch: Batch) -> Batch:
+        return self.meter.waiting(lambda: batch.to(self.parameters[0].device))
 
     def _loss(self, batch: Batch) -> Loss:
         with self.autocast():

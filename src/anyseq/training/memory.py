@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,23 @@ from anyseq.training.distributed import Share
 from anyseq.training.gradients import backward
 from anyseq.training.incidents import Incidents, places
 
-Part = tuple[Tensor, int]
-"""Which examples, and the epoch that they are of."""
+
+@dataclass(frozen=True)
+class Part:
+    """What of a batch falls to this rank, put together.
+
+    Attributes:
+        batch: At least one row, not yet on the model's device.
+        share: Says whether its loss counts.
+    """
+
+    batch: Batch
+    share: Share
+
+    def halves(self) -> list[Part]:
+        """The same in two, of at least two rows."""
+        rows = torch.arange(self.batch.rows)
+        return [Part(self.batch.select(half), self.share) for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :])]
 
 
 class Fitting:
@@ -28,8 +44,8 @@ class Fitting:
     what it no longer exchanges with them. There a batch that does not fit ends training.
 
     Args:
-        make_batch: As the loop's.
-        loss: Of a batch.
+        placed: Brings a batch to the model's device.
+        loss: Of a batch there.
         undo: Called when a batch did not fit, to undo what its forward pass left behind.
         incidents: Where it is said what did not fit.
         most: Rows left out one update after the other before it is given up.
@@ -37,13 +53,13 @@ class Fitting:
 
     def __init__(
         self,
-        make_batch: Callable[[Tensor, int], Batch],
+        placed: Callable[[Batch], Batch],
         loss: Callable[[Batch], Loss],
         undo: Callable[[], None],
         incidents: Incidents,
         most: int,
     ) -> None:
-        self.make_batch, self.loss, self.undo, self.incidents, self.most = make_batch, loss, undo, incidents, most
+        self.placed, self.loss, self.undo, self.incidents, self.most = placed, loss, undo, incidents, most
         self.too_large: int | None = None
         self.left_out = 0
         self.items: list[Item] = []
@@ -84,14 +100,12 @@ class Fitting:
         return None
 
     def _losses(self, parts: Sequence[Part]) -> Iterator[Loss]:
-        for self._at, (rows, epoch) in enumerate(parts):
-            share = Share.of(rows)
-            batch = self.make_batch(share.rows, epoch)
-            self._size = places_of(batch)
-            if len(rows) > 1 and self.too_large is not None and self._size >= self.too_large:
+        for self._at, part in enumerate(parts):
+            self._size = places_of(part.batch)
+            if part.batch.rows > 1 and self.too_large is not None and self._size >= self.too_large:
                 raise torch.OutOfMemoryError("as large as what did not fit before")
-            self.items += batch.items if share.counts else []
-            yield share.counted(self.loss(batch))
+            self.items += part.batch.items if part.share.counts else []
+            yield part.share.counted(self.loss(self.placed(part.batch)))
 
     def _alone_only(self, step: int) -> str:
         return (
@@ -107,21 +121,18 @@ class Fitting:
         self.undo()
         if parameters[0].device.type == "cuda":
             torch.cuda.empty_cache()
-        (rows, epoch), size = parts[self._at], self._size
-        before, after = parts[: self._at], parts[self._at + 1 :]
-        if len(rows) > 1:
+        part, size = parts[self._at], self._size
+        before, after, items = parts[: self._at], parts[self._at + 1 :], part.batch.items
+        if len(items) > 1:
             if self.too_large is None or size < self.too_large:
                 self.too_large = size
-                items = self.make_batch(rows, epoch).items
                 self.incidents.write(
                     "too_large", step, "halved", items,
-                    f"step {step}: a batch of {len(rows)} rows, {size:,} places, does not fit into memory; batches as "
+                    f"step {step}: a batch of {len(items)} rows, {size:,} places, does not fit into memory; batches as "
                     "large are computed in halves from now on, which is slower: lower training.batch_tokens (or auto)",
                     places=size,
                 )  # fmt: skip
-            half = len(rows) // 2
-            return [*before, (rows[:half], epoch), (rows[half:], epoch), *after]
-        items = self.make_batch(rows, epoch).items
+            return [*before, *part.halves(), *after]
         self.incidents.write(
             "too_large", step, "left out", items,
             f"step {step}: {places(items)}, {size:,} places, does not fit into memory by itself and is left out; "

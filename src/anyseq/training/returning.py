@@ -109,7 +109,7 @@ class Returning:
         )  # fmt: skip
         return replace(
             there,
-            epoch=before.epoch, batch=before.batch, seconds=before.seconds, skipped=before.skipped,
+            epoch=before.epoch, batch=before.batch, pool=before.pool, seconds=before.seconds, skipped=before.skipped,
             skipped_in_a_row=0, slowed=slowed, returns=before.returns + 1,
         )  # fmt: skip
 

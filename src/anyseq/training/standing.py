@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 # What was not written from the first version of this format on.
-_LATER = ("given_up", "validating", "skipped", "skipped_in_a_row", "slowed", "returns", "decided")
+_LATER = ("given_up", "validating", "skipped", "skipped_in_a_row", "slowed", "returns", "decided", "pool")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Standing:
     Attributes:
         step: Updates so far.
         epoch: Of the next batch.
-        batch: Its number in the epoch.
+        batch: Its number in the pool.
+        pool: Its pool of the epoch.
         seconds: Spent so far.
         best: Value of the best validation; None before the first.
         best_step: Its step.
@@ -55,6 +56,7 @@ class Standing:
     slowed: float = 1.0
     returns: int = 0
     decided: int = 0
+    pool: int = 0
 
     @classmethod
     def read(cls, state: Mapping[str, Any]) -> Self:

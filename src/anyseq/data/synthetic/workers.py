@@ -29,7 +29,7 @@ class Workers(Generic[T]):
 
     def __init__(self, count: int, wait_minutes: float) -> None:
         self.wait_minutes, self._worked = wait_minutes, False
-        self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _end_with_parent)
+        self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), end_with_parent)
 
     def begin(self, work: Callable[..., T], parts: Iterable[tuple[Any, ...]]) -> list[Future[T]]:
         """Have the parts of a work begun, in order; each is the arguments of a call.
@@ -80,7 +80,7 @@ class Workers(Generic[T]):
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Watch, in a process of the pool, for the end of the one that started it: a killed one tells nobody."""
     parent = multiprocessing.parent_process()
     if parent is None:

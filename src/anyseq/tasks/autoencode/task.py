@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ from anyseq.tasks.trivial import Trivial
 
 class AutoencodeConfig(TextToTextConfig):
     """Texts that are to come out as they went in, judged by exact match and word error rate."""
+
+    preparable: ClassVar[tuple[str, ...]] = ("max_length",)
 
     metrics: tuple[MetricConfig, ...] = Field(
         (ExactMatchConfig(), WordErrorRateConfig()),
@@ -56,6 +58,10 @@ class Autoencode(TextToText):
     def read_pairs(self, data: Any) -> list[Item]:
         """Texts, one a line; each is source and target."""
         return [replace(item, raw={"source": item.raw["target"], **item.raw}) for item in read_texts(data)]
+
+    def columns_of(self, data: Any) -> Sequence[str]:
+        """The texts."""
+        return ("text",)
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look at the texts as they were read."""

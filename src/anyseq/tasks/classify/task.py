@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -49,6 +49,8 @@ class ClassifyCodecs(TextCodecs):
 
 class ClassifyConfig(TextToTextConfig):
     """One label for a text, judged by the share that is right."""
+
+    preparable: ClassVar[tuple[str, ...]] = ("max_length", "label_first")
 
     data: ClassifyData = Field(default_factory=ClassifyData, description="what to learn from")
     codec: ClassifyCodecs = Field(description="how texts and labels become symbols")

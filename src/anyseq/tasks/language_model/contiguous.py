@@ -16,6 +16,7 @@ from anyseq.data.check import Finding
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.characters import Characters, CharactersConfig
 from anyseq.data.lines import read_text
+from anyseq.data.permutation import Mixture
 from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.language_model.task import LanguageModel, LanguageModelConfig, TextsCodec, TextsData
 from anyseq.tasks.splits import Splits
@@ -49,6 +50,7 @@ class ContiguousConfig(LanguageModelConfig):
     """One long text, judged by its likelihood, each symbol given all before it."""
 
     carries: ClassVar[bool] = True
+    preparable: ClassVar[tuple[str, ...]] = ()
 
     data: ContiguousData = Field(default_factory=ContiguousData, description="what to learn from")
     codec: ContiguousCodec = Field(default_factory=ContiguousCodec, description="how the text becomes symbols")
@@ -81,7 +83,7 @@ class Contiguous(LanguageModel):
         data = self._config.data
         if data.train is None:
             text = self._generated_text("train")
-            dev = self._generated("dev") if data.dev is None else self.read_texts(data.dev)
+            dev = self.generated("dev") if data.dev is None else self.read_texts(data.dev)
             return Splits(self._pieces(text, data.piece_length), dev)
         text = self._read_text(data.train)
         if data.dev is not None:
@@ -106,7 +108,8 @@ class Contiguous(LanguageModel):
             raise DataError("nothing to learn from: give data.train")
         return "".join(item.raw["target"] for item in generator.generate(split))
 
-    def _generated(self, split: str) -> list[Item]:
+    def generated(self, split: str) -> list[Item]:
+        """The generator's text, in pieces."""
         return self._pieces(self._generated_text(split), self._config.data.judged_length)
 
     def _pieces(self, text: str, length: int) -> list[Item]:
@@ -150,7 +153,7 @@ class Contiguous(LanguageModel):
             )
         return replace(splits, train=train, encoded=pack(map(self.encode, train)))
 
-    def batches(self, lengths: Tensor, batch_tokens: int) -> Batches:
+    def batches(self, lengths: Tensor, batch_tokens: int, mixture: Mixture | None = None) -> Batches:
         """As many places at once as there are pieces in `batch_tokens`."""
         return ParallelBatches(len(lengths), batch_tokens // self._config.data.piece_length)
 

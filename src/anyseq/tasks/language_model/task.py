@@ -16,36 +16,32 @@ from anyseq.data.check import Finding
 from anyseq.data.check_texts import examine_texts
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.files import read_texts
-from anyseq.data.selection import select_trainable
-from anyseq.data.synthetic.base import GeneratorConfig
-from anyseq.errors import DataError, UsageError
+from anyseq.data.selection import Selection, sift
+from anyseq.errors import UsageError
 from anyseq.metrics.base import MetricConfig
 from anyseq.models.alone import Alone, AloneConfig
 from anyseq.search.constraints import Never
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, Task, TaskConfig
-from anyseq.tasks.splits import EncodedSource, Splits, hold_out
+from anyseq.tasks.lines import LinesConfig, LinesData, OfLines
+from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.text_limits import TextLimits
 from anyseq.tasks.trivial import Trivial
 
 
-class TextsData(PartConfig):
+class TextsData(LinesData):
     """Texts. Without `train`, the generator's."""
 
     train: Any = Field(
-        None, description="texts to learn from: FILE or [FILE, ...], one a line (or .csv .tsv .jsonl with a `text`)"
+        None, description="texts to learn from: FILE or [FILE, ...], one a line (or .csv .tsv .jsonl with a `text`); "
+        "or a folder of `anyseq prepare`; or [{path: FILE, weight: 2}, ...]: an epoch shows each text of it twice"
     )
     dev: Any = Field(None, description="texts to choose and stop by; null: held out of train")
     test: Any = Field(None, description="texts for the final figure; null: no final figure")
-    generator: GeneratorConfig | None = Field(None, description="the embedded default, where no files are given")
     held_out: int = Field(
         500, ge=1, description="texts held out of train where no dev is given, at most a tenth; no text in both"
     )
     max_length: int = Field(256, ge=2, description="longest text in symbols, end included; longer ones are left out")
     max_skipped: float = Field(0.01, ge=0, le=1, description="largest share of texts that may be left out")
-    check: AtFaults = Field(
-        "stop", description="errors found in the data: stop (train nothing), tell (and train), off (look for none)"
-    )
 
 
 class TextsCodec(PartConfig):
@@ -56,8 +52,10 @@ class TextsCodec(PartConfig):
     target: CodecConfig = Field(description="codec of the texts")
 
 
-class LanguageModelConfig(TaskConfig):
+class LanguageModelConfig(LinesConfig):
     """Texts, each for itself, judged by their likelihood."""
+
+    preparable: ClassVar[tuple[str, ...]] = ("max_length",)
 
     data: TextsData = Field(default_factory=TextsData, description="what to learn from")
     codec: TextsCodec = Field(description="how texts become symbols")
@@ -71,7 +69,7 @@ class LanguageModelConfig(TaskConfig):
         return LanguageModel(self)
 
 
-class LanguageModel(Task):
+class LanguageModel(OfLines):
     """Texts, a codec, a decoder alone. A source, where one is given, is a prompt: outputs begin with it.
 
     Args:
@@ -79,6 +77,7 @@ class LanguageModel(Task):
     """
 
     prompted: ClassVar[bool] = True
+    apart: ClassVar[str] = "target"
 
     def __init__(self, config: LanguageModelConfig) -> None:
         self._config = config
@@ -93,30 +92,17 @@ class LanguageModel(Task):
         """Read what one of the data keys holds."""
         return read_texts(data)
 
-    def read(self) -> Splits:
-        """Read the texts of train and dev, or generate them."""
-        data = self._config.data
-        if data.train is None:
-            dev = self._generated("dev") if data.dev is None else self.read_texts(data.dev)
-            return Splits(self._generated("train"), dev)
-        train = self.read_texts(data.train)
-        if data.dev is not None:
-            return Splits(train, self.read_texts(data.dev))
-        return hold_out(train, data.held_out, by="target")
+    def read_pairs(self, data: Any) -> list[Item]:
+        """The same."""
+        return self.read_texts(data)
 
-    def read_test(self) -> list[Item] | None:
-        """Read the test texts, None where there are none."""
-        data = self._config.data
-        if data.test is not None:
-            return self.read_texts(data.test)
-        return self._generated("test") if data.train is None else None
+    def columns_of(self, data: Any) -> Sequence[str]:
+        """The texts."""
+        return ("text",)
 
-    def _generated(self, split: str) -> list[Item]:
+    def generated(self, split: str) -> list[Item]:
         """The generator's texts, which it calls sources."""
-        generator = self._config.data.generator
-        if generator is None:
-            raise DataError("nothing to learn from: give data.train")
-        return [replace(item, raw={"target": item.raw["source"]}) for item in generator.generate(split)]
+        return [replace(item, raw={"target": item.raw["source"]}) for item in super().generated(split)]
 
     def read_judged(
         self, source: Path | None, targets: Sequence[Path], data: Path | None
@@ -134,11 +120,6 @@ class LanguageModel(Task):
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look at the texts as they were read."""
         return examine_texts({"train": splits.train, "dev": splits.dev, "test": test})
-
-    @property
-    def at_faults(self) -> AtFaults:
-        """As `data.check` says."""
-        return self._config.data.check
 
     def fit_codecs(self, items: Sequence[Item], reading: Codec | None = None) -> None:
         """Learn the codec."""
@@ -161,14 +142,9 @@ class LanguageModel(Task):
         """Make the decoder for the codec's stream."""
         self.model: Alone = self._config.model.build(self.codecs["target"].stream)
 
-    def select(self, splits: Splits) -> Splits:
-        """Leave out texts that are empty or too long."""
-        data = self._config.data
-        found = select_trainable(splits.train, self.encode, data.max_length, data.max_skipped)
-        skipped = found.skipped
-        left_out = list(zip(skipped.places, skipped.reasons, strict=True))
-        notes = [*splits.notes, *([str(skipped)] if skipped.count else [])]
-        return replace(splits, train=found.items, notes=notes, left_out=left_out, encoded=found.fields)
+    def sift(self, items: Sequence[Item]) -> Selection:
+        """Those of some texts that can be trained on."""
+        return sift(items, self.encode, self._config.data.max_length)
 
     def encode(self, item: Item, seed: int | None = None) -> Mapping[str, Tensor]:
         """The text's symbols, the end last."""

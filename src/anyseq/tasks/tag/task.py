@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import torch
 from jaxtyping import Bool
@@ -58,6 +58,8 @@ class TagCodecs(TextCodecs):
 
 class TagConfig(TextToTextConfig):
     """A tag for each token (what stands between spaces), judged by accuracy and, of spans, F1."""
+
+    preparable: ClassVar[tuple[str, ...]] = ("max_length", "columns", "factors")
 
     data: TagData = Field(default_factory=TagData, description="what to learn from")
     codec: TagCodecs = Field(description="how sentences and tags become symbols")
@@ -120,6 +122,10 @@ class Tag(TextToText):
             return read_columns(path, data.columns, factors=data.factors, separator=SEPARATOR)
 
         return read_items(data, read_file=read_file)
+
+    def in_sentences(self, path: str) -> bool:
+        """Files of columns."""
+        return holds_columns(path)
 
     @cached_property
     def model_limits(self) -> Constraint:

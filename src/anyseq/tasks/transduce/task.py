@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -62,6 +62,8 @@ class TransduceData(TextData):
 class TransduceConfig(TextToTextConfig):
     """Transduction, judged by exact match and character error rate."""
 
+    preparable: ClassVar[tuple[str, ...]] = ("max_length", "columns", "target_without")
+
     data: TransduceData = Field(default_factory=TransduceData, description="what to learn from")
     metrics: tuple[MetricConfig, ...] = Field(
         (ExactMatchConfig(), CharacterErrorRateConfig()),
@@ -85,10 +87,12 @@ class Transduce(TextToText):
 
     def read_pairs(self, data: Any) -> list[Item]:
         """Tables whose columns are `data.columns`, besides what all pairs of texts are read from."""
-        columns = self._config.data.columns
-        if isinstance(data, Mapping) and set(data) == set(SIDES):  # a file a side
-            columns = SIDES
-        return [self._pair(item) for item in read_items(data, columns)]
+        return [self._pair(item) for item in read_items(data, self.columns_of(data))]
+
+    def columns_of(self, data: Any) -> Sequence[str]:
+        """`data.columns`; of a file a side, the sides."""
+        sides = isinstance(data, Mapping) and set(data) == set(SIDES)
+        return SIDES if sides else self._config.data.columns
 
     def _pair(self, item: Item) -> Item:
         source = " ".join(text for name, text in item.raw.items() if name != _TARGET)

@@ -78,34 +78,32 @@ def remembering(function: Any, typechecker: Function) -> Function:
         try:
             given = described(args, worded())
             if kwargs:
-                given = given, described((kwargs,), worded())
+                given = given, tuple(kwargs), described(kwargs.values(), worded())
         except _TooMuchError:
             return checked()(*args, **kwargs)
         known = seen.get(given)
         if known is None:
             result = checked()(*args, **kwargs)
             if len(seen) < KEPT:
-                remember(result, seen.setdefault(given, set()), worded())
+                seen[given] = {outline(result, worded())}
             return result
         result = function(*args, **kwargs)
-        if remember(result, known, worded()):
+        got = outline(result, worded())
+        if got is None or got not in known:
             _got.result = result
             checked_result()(*args, **kwargs)
+            known.add(got)
         return result
 
     return wrapped
 
 
-def remember(result: Any, known: set[Hashable], worded: bool) -> bool:
-    """Add what was got; whether it is new."""
+def outline(result: Any, worded: bool) -> Hashable:
+    """A description of what was got; none where it would be long."""
     try:
-        got = described((result,), worded)
+        return described((result,), worded)
     except _TooMuchError:
-        return True
-    if got in known:
-        return False
-    known.add(got)
-    return True
+        return None
 
 
 def _giving_what_was_got(function: FunctionType) -> FunctionType:

@@ -1,6 +1,6 @@
 """Several processes that work together, as torchrun would start them, and torchrun itself.
 
-    python -m several        starts such processes as often as it is asked to, each a copy of itself: torch is imported once
+    python -m several        starts them whenever it is asked to, as copies of itself: torch is imported once
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FunctionType
 from typing import Any, get_type_hints
@@ -29,7 +29,17 @@ KEPT = 2000
 
 Function = Callable[..., Any]
 _jaxtyped = jaxtyping.jaxtyped
-_got = threading.local()
+_checks: dict[int, Checks] = {}
+
+
+class _Next(threading.local):
+    """The functions that are to be called as soon as what they are given has been checked."""
+
+    def __init__(self) -> None:
+        self.functions: list[Function] = []
+
+
+_next = _Next()
 
 
 class _TooMuchError(Exception):
@@ -61,14 +71,40 @@ def jaxtyped(decorated: Any = None, *, typechecker: Function) -> Any:
     return decorated
 
 
-def remembering(function: Any, typechecker: Function) -> Function:
-    """A function that is checked where it gives or gets what it has not given or got before."""
-    seen: dict[Hashable, set[Hashable]] = {}
+class Checks:
+    """What is known of all functions made by one `def`: of that in another function there is a new one each time."""
 
-    # These are made when the function is first called: most never are.
-    worded = functools.cache(lambda: asks_for_words(function))
-    checked = functools.cache(lambda: _jaxtyped(function, typechecker=typechecker))
-    checked_result = functools.cache(lambda: _jaxtyped(_giving_what_was_got(function), typechecker=typechecker))
+    def __init__(self, function: FunctionType, typechecker: Function) -> None:
+        self.function, self.typechecker = function, typechecker
+        self.seen: dict[Hashable, set[Hashable]] = {}
+
+    @functools.cached_property
+    def worded(self) -> bool:
+        return asks_for_words(self.function)
+
+    def call(self, function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call a function as if it had the signature of these, checked."""
+        depth = len(_next.functions)  # a check may call what is checked itself
+        _next.functions.append(function)
+        try:
+            return self._checked(*args, **kwargs)
+        finally:
+            del _next.functions[depth:]
+
+    @functools.cached_property  # made when it is first called: most functions never are
+    def _checked(self) -> Function:
+        following = _next  # by closure: the globals are those of the function, whose names its annotations have
+
+        def standing(*args: Any, **kwargs: Any) -> Any:
+            return following.functions.pop()(*args, **kwargs)
+
+        alike = FunctionType(standing.__code__, self.function.__globals__, closure=standing.__closure__)
+        return _jaxtyped(functools.update_wrapper(alike, self.function), typechecker=self.typechecker)
+
+
+def remembering(function: FunctionType, typechecker: Function) -> Function:
+    """A function that is checked where it gives or gets what it has not given or got before."""
+    checks = _checks.setdefault(id(function.__code__), Checks(function, typechecker))
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -76,22 +112,21 @@ def remembering(function: Any, typechecker: Function) -> Function:
         if jaxtyping.config.jaxtyping_disable:
             return function(*args, **kwargs)
         try:
-            given = described(args, worded())
+            given = described(args, checks.worded)
             if kwargs:
-                given = given, tuple(kwargs), described(kwargs.values(), worded())
+                given = given, tuple(kwargs), described(kwargs.values(), checks.worded)
         except _TooMuchError:
-            return checked()(*args, **kwargs)
-        known = seen.get(given)
+            return checks.call(function, args, kwargs)
+        known = checks.seen.get(given)
         if known is None:
-            result = checked()(*args, **kwargs)
-            if len(seen) < KEPT:
-                seen[given] = {outline(result, worded())}
+            result = checks.call(function, args, kwargs)
+            if len(checks.seen) < KEPT:
+                checks.seen[given] = {outline(result, checks.worded)}
             return result
         result = function(*args, **kwargs)
-        got = outline(result, worded())
+        got = outline(result, checks.worded)
         if got is None or got not in known:
-            _got.result = result
-            checked_result()(*args, **kwargs)
+            checks.call(lambda *_, **__: result, args, kwargs)
             known.add(got)
         return result
 
@@ -104,18 +139,6 @@ def outline(result: Any, worded: bool) -> Hashable:
         return described((result,), worded)
     except _TooMuchError:
         return None
-
-
-def _giving_what_was_got(function: FunctionType) -> FunctionType:
-    """A function with the same signature, and the same names known to it, that gives what the other gave."""
-
-    got = _got  # by closure: globals are those of the function
-
-    def giving(*args: Any, **kwargs: Any) -> Any:
-        return got.result
-
-    alike = FunctionType(giving.__code__, function.__globals__, closure=giving.__closure__)
-    return functools.update_wrapper(alike, function)
 
 
 _ARRAYS = {Tensor, Parameter, np.ndarray}

@@ -5,7 +5,8 @@ STAMP := $(VENV)/.installed
 PEERS := $(VENV)/.peers
 BIN := $(abspath $(VENV)/bin)
 # One process a core, one thread each: small products gain nothing from a second thread.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+# Worksteal: the tests of a module follow each other in one process, which makes what they share once.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 # Real text for the tests that want it; they are skipped without.
 ifneq ($(wildcard ../shared/data),)

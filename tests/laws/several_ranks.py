@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -72,31 +69,33 @@ def of(keys: Sequence[int]) -> Batch:
 
 
 def losses(recipes: str) -> None:
-    """Print, for each recipe, the losses of the first updates: with the others and alone.
+    """Print, for each recipe, the losses of the first updates: with the others and alone, on one of them.
 
     Args:
         recipes: A recipe's name and overrides each, in a file of JSON.
     """
-    found = []
     with ranks.together():
-        for recipe, *words in json.loads(Path(recipes).read_text()):
-            task = load_recipe(recipe, words).build()
-            splits = task.read()
-            task.fit_codecs(splits.train)
-            splits = task.select(splits)
-            contexts: list[AbstractContextManager[None]] = [nullcontext(), ranks.alone()]
-            found.append([first_losses(task, splits, context) for context in contexts])
-            print(f"{time.monotonic():.0f} {recipe}", file=sys.stderr, flush=True)
-    print(json.dumps(found))
+        cases = [prepared(recipe, words) for recipe, *words in json.loads(Path(recipes).read_text())]
+        together = [first_losses(*case) for case in cases]
+        alone = ranks.shared(cases, lambda own: [first_losses(*case) for case in own])
+    print(json.dumps(list(zip(together, alone, strict=True))))
 
 
-def first_losses(task: Task, splits: Splits, context: AbstractContextManager[None]) -> list[float]:
+def prepared(recipe: str, words: Sequence[str]) -> tuple[Task, Splits]:
+    """A task that has read its data."""
+    task = load_recipe(recipe, words).build()
+    splits = task.read()
+    task.fit_codecs(splits.train)
+    return task, task.select(splits)
+
+
+def first_losses(task: Task, splits: Splits) -> list[float]:
     """Of a model with fresh weights and without dropout."""
     torch.manual_seed(task.config.training.seed)
     task.build_model()
     with_dropout(task.model, 0.0)
     reported: list[Tensor] = []
-    with TemporaryDirectory() as folder, context:
+    with TemporaryDirectory() as folder:
         torch.manual_seed(1)
         loop = trainer(task, splits, Path(folder), Silent(), device=torch.device("cpu"))
         loop.validate = lambda: Validation({"loss": 0.0}, (0.0,))

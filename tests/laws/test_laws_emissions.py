@@ -109,12 +109,18 @@ def test_it_learns_vectors_by_heart(name: str) -> None:
     config = RnnDecoderConfig(emission=EMISSIONS[name].config, embed_dim=8, hidden_dim=32, num_layers=1, dropout=0)
     decoder, memory = config.build(MemoryShape(4, 5), Vectors(DIM)).double(), memory_of(3)
     optimiser = torch.optim.Adam(decoder.parameters())
+
+    def learnt() -> bool:
+        found = search(decoder, memory, strategy=Greedy(), stop=AtBudget(4), prefix=EMPTY).values[:, 0]
+        return bool(((found - TARGETS.values)[TARGETS.valid].abs() <= 0.45).all())
+
     for step in range(500):
+        if step % 25 == 0 and learnt():
+            break
         optimiser.param_groups[0]["lr"] = 0.02 * (1 - step / 500)
         optimiser.zero_grad()
         emission, _ = decoder.unroll(memory, TARGETS)
         emission.loss(TARGETS.values).backward()
         torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
         optimiser.step()
-    found = search(decoder.eval(), memory, strategy=Greedy(), stop=AtBudget(4), prefix=EMPTY).values[:, 0]
-    torch.testing.assert_close(found[TARGETS.valid], TARGETS.values[TARGETS.valid], atol=0.45, rtol=0)
+    assert learnt() and step > 0

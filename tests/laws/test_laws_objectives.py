@@ -117,7 +117,7 @@ class WithPrior(Objective):
 
 
 @unchecked
-@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("parts", [pytest.param(1, marks=pytest.mark.full), 2])
 @every_kind
 def test_14_accumulation_is_a_big_batch(pair: Pair, name: str, parts: int) -> None:
     """Micro-batches with unequally many items and symbols."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +17,7 @@ from anyseq.api import runs
 from anyseq.cli.main import main
 from anyseq.errors import ModelFolderError
 from anyseq.training.loop import Trainer
-from tiny_runs import RECIPE, TINY, assert_same_run, ended, in_child, listing, named, steps, train
+from tiny_runs import RECIPE, TINY, assert_same_run, cli_in_child, ended, in_child, listing, named, steps, train
 
 STEPS = 240
 # All that has a state, and checkpoints wherever there is time for one.
@@ -49,25 +47,23 @@ def writing(folder: Path) -> bool:
 
 def run_and_kill(folder: Path, moment: Callable[[], bool], delay: float, *words: str) -> int:
     """Run the command line until a moment, and kill it some seconds after; its exit code."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "anyseq", "train", *words, "--device", "cpu", "--threads", "1"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    until = time.monotonic() + 120
-    while child.poll() is None and not moment():
+    errors = folder.with_suffix(".err")
+    child = cli_in_child(errors, "train", *words, "--device", "cpu", "--threads", "1")
+    until, gone, status = time.monotonic() + 120, 0, 0
+    while not gone and not moment():
         assert time.monotonic() < until, "the moment never came"
         time.sleep(0.0005)
-    time.sleep(delay)
-    child.kill()
-    _, errors = child.communicate()
-    assert child.returncode in (0, -signal.SIGKILL), errors
-    return child.returncode
+        gone, status = os.waitpid(child, os.WNOHANG)
+    if not gone:
+        time.sleep(delay)
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(status) if gone else ended(child)
+    assert code in (0, -signal.SIGKILL), errors.read_text()
+    return code
 
 
 @pytest.mark.parametrize(("kills", "seed"), [(3, 1), pytest.param(20, 2, marks=pytest.mark.full)])
-def test_killed_again_and_again(
-    never_killed: tuple[Path, list[str]], tmp_path: Path, kills: int, seed: int
-) -> None:
+def test_killed_again_and_again(never_killed: tuple[Path, list[str]], tmp_path: Path, kills: int, seed: int) -> None:
     """Kills at random moments of one run; every second one while a checkpoint is being written."""
     folder, random = tmp_path / "run", Random(seed)
     moments = sorted(random.sample(range(STEPS - 20), kills))

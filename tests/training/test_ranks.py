@@ -18,7 +18,7 @@ from anyseq.cli.main import main
 from anyseq.core import ranks
 from anyseq.data.batching import TokenBatches
 from anyseq.training.distributed import Share
-from several import ended, run, start, stop, torchrun
+from several import run, stop, together, torchrun
 from tiny_runs import RECIPE, TINY, assert_same_run, events, named, steps, tensors, train, wait_for, write
 
 ALIKE = ("model.encoder.dropout=0", "model.decoder.dropout=0", "training.schedule=constant", "training.average=0.9")
@@ -29,7 +29,7 @@ TEXT = ("data.piece_length=16", "training.batch_tokens=96", "training.max_minute
 
 def command(count: int, *words: object) -> list[tuple[int, str, str]]:
     """A command line in so many ranks: the exit code, stdout and stderr of each."""
-    return ended(start(count, "training.ranks_at_work:anyseq", *words))
+    return together(count, "training.ranks_at_work:anyseq", *words)
 
 
 def trained(count: int, folder: Path, *words: object) -> Path:
@@ -207,7 +207,7 @@ def test_an_update_that_is_not_finite_on_one_rank_is_made_by_none_and_all_go_bac
     one, two = tmp_path / "one", tmp_path / "two"
     for count, folder in ((1, one), (2, two)):
         words = ("train", RECIPE, "--output", folder, "--device", "cpu", *TINY, *ALIKE)
-        found = ended(start(count, "training.ranks_at_work:spoilt", *words, "training.max_skipped_updates=3"))
+        found = together(count, "training.ranks_at_work:spoilt", *words, "training.max_skipped_updates=3")
         assert [code for code, *_ in found] == [0] * count, found
     told, others = (
         [json.loads(line) for line in (folder / "incidents.jsonl").read_text().splitlines()] for folder in (one, two)
@@ -226,7 +226,7 @@ def test_an_update_that_is_not_finite_on_one_rank_is_made_by_none_and_all_go_bac
 
 def test_a_share_larger_than_memory_ends_a_run_of_several(tmp_path: Path) -> None:
     words = ("train", RECIPE, "--output", tmp_path / "run", "--device", "cpu", *TINY)
-    (first, _, other), (second, _, said) = ended(start(2, "training.ranks_at_work:too_large", *words))
+    (first, _, other), (second, _, said) = together(2, "training.ranks_at_work:too_large", *words)
     assert (first, second) == (1, 1) and "the other processes cannot be reached" in other
     assert "step 3: the share of a batch of rank 1" in said and "several processes cannot halve it" in said
 

@@ -136,7 +136,7 @@ def test_a_skipped_update_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert "loss" not in last
 
 
-@pytest.mark.parametrize("stop_at", [3, 8, 10])
+@pytest.mark.parametrize("stop_at", [8, *(pytest.param(call, marks=pytest.mark.full) for call in (3, 10))])
 def test_going_on_between_skipped_updates_is_never_having_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
 ) -> None:

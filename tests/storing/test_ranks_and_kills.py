@@ -18,8 +18,7 @@ from anyseq.data import batching
 from anyseq.data.store import sources
 from anyseq.data.store.store import Store
 from anyseq.training.objectives.cross_entropy import CrossEntropy
-from several import ended as ended_all
-from several import start
+from several import together
 from tiny_runs import assert_same_run, ended, in_child, named, tensors, wait_for
 from tiny_stores import RECIPE, TINY, Texts, prepare, train
 
@@ -36,7 +35,7 @@ def test_two_ranks_learn_from_prepared_data_what_one_learns(texts: Texts, tmp_pa
     words = [*TINY, *texts.dev, f"data.train={tmp_path}/store", "training.schedule=constant", "training.max_steps=6",
              "model.encoder.dropout=0", "model.decoder.dropout=0", "training.validate_every=6"]  # fmt: skip
     given = ["train", RECIPE, "--device", "cpu", "--output", tmp_path / "two", *words]
-    found = ended_all(start(2, "training.ranks_at_work:anyseq", *given))
+    found = together(2, "training.ranks_at_work:anyseq", *given)
     assert [code for code, *_ in found] == [0, 0], found
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batching, "POOL_BATCHES", 200)  # as there

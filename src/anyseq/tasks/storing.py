@@ -356,6 +356,6 @@ def refuse_to_prepare(kind: str, taken_from: Path | None = None) -> UsageError:
 def refuse_python(task: OfLines) -> DataError:
     """What to say of data that are no files."""
     return DataError(
-        "only files can be prepared, no pipes, folders or data from Python: give data.train=FILE, data.train.source=FILE "
-        "data.train.target=FILE, or a list of them"
+        "only files can be prepared, no pipes, folders or data from Python: give data.train=FILE, "
+        "data.train.source=FILE data.train.target=FILE, or a list of them"
     )

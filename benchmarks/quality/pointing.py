@@ -6,9 +6,10 @@
     python benchmarks/quality/pointing.py point/tsp --given tsp_10_exact --test 5 10 --minutes 60 --output DIR
 
 `--test` names numbers of points: `--count` problems of each are drawn with a seed of their own, with exact answers, and
-searched with the recipe's beam and greedily. `--given` names a file of the folder `ptrnet` of the one ANYSEQ_DATA names
-(convex_hull_5, tsp_10_exact), published lines that stand for the published test. Dev is drawn by the recipe, with
-another seed. Without `--test` and `--given` nothing is judged but dev.
+searched with the recipe's beam and greedily; tours, where `--starts` says in how many cities they begin, also by the
+shortest of several looks: from eight sides, and greedily from each start. `--given` names a file of the folder `ptrnet`
+of the one ANYSEQ_DATA names (convex_hull_5, tsp_10_exact), published lines that stand for the published test. Dev is
+drawn by the recipe, with another seed. Without `--test` and `--given` nothing is judged but dev.
 """
 
 from __future__ import annotations
@@ -46,11 +47,16 @@ PUBLISHED: Mapping[str, Mapping[int, str]] = {
 GIVEN = ("convex_hull_5", "tsp_10_exact")
 
 
-def judged(predictor: Predictor, items: list[Item]) -> dict[str, Any]:
-    """Figures with the recipe's search, and greedily."""
+def judged(predictor: Predictor, items: list[Item], starts: int) -> dict[str, Any]:
+    """Figures with the recipe's search, and greedily; and the shortest tours of several looks, begun so often."""
     items, references = predictor.task.judged_by_targets(items)  # type: ignore[assignment]
-    found = {name: predictor.evaluate(items, references, **search) for name, search in
-             {"beam": {}, "greedy": {"beam_size": 1}}.items()}  # fmt: skip
+    searches: dict[str, dict[str, Any]] = {"beam": {}, "greedy": {"beam_size": 1}}
+    if starts:
+        begun = {"samples": starts, "spread": True, "temperature": 1e-6, "shortest": True}
+        searches["eight_sides"] = {"beam_size": 1, "symmetries": 8, "shortest": True}
+        searches["all_starts"] = begun
+        searches["all_starts_eight_sides"] = {**begun, "symmetries": 8}
+    found = {name: predictor.evaluate(items, references, **search) for name, search in searches.items()}
     own = {name: each.metrics for name, each in found.items()}
     trivial = predictor.task.trivial([], items)
     assert trivial is not None
@@ -63,6 +69,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, nargs="*", default=(), metavar="POINTS")
     parser.add_argument("--count", type=int, default=10_000, help="problems of each number of points")
     parser.add_argument("--given", choices=GIVEN, help="published lines to be judged on, too")
+    parser.add_argument("--starts", type=int, default=0, help="of tours: begun in so many cities, the shortest counts")
     given = parser.parse_intermixed_args()
     folder = data_folder("ptrnet") if given.given else None
     problem = dict(load_recipe(given.recipe).data)["generator"].problem
@@ -72,10 +79,11 @@ def main() -> None:
         for points in given.test:
             drawn = PointsConfig(problem=problem, least=points, most=points, test=given.count, seed=SEED)
             published = PUBLISHED.get(problem, {}).get(points, "")
-            figures[f"points_{points}"] = {**judged(predictor, drawn.generate("test")), "published": published}
+            found = judged(predictor, drawn.generate("test"), given.starts)
+            figures[f"points_{points}"] = {**found, "published": published}
         if folder is not None:
             lines = predictor.task.read_pairs(str(folder / f"{given.given}.rest.txt.gz"))
-            figures[given.given] = judged(predictor, lines)
+            figures[given.given] = judged(predictor, lines, given.starts)
         return {"test": figures}
 
     train_and_judge(given, {}, judge)

@@ -32,7 +32,7 @@ from classifying import sst2
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from limit import NORM_GFLOPS, limit_gflops
 
-WORDS = {"kind": "words", "min_count": 3, "max_size": 6_000, "case": "lower"}
+TOKENS = {"kind": "subwords", "vocab_size": 6_000, "case": "lower"}
 LAYERS = {"cell": "lstm", "embed_dim": 128, "hidden_dim": 256, "num_layers": 1}
 BOTH_WAYS = {"kind": "rnn", **LAYERS, "hidden_dim": 128, "bidirectional": True, "dropout": 0.1}
 FOLDS: dict[str, dict[str, Any]] = {
@@ -49,7 +49,7 @@ def sentences(path: Path) -> list[str]:
     return [each for each in found if 3 <= len(each.split()) <= 60]
 
 
-def pretrained(kind: str, folder: Path, minutes: float, texts: list[str], threads: int) -> Path:
+def pretrained(kind: str, folder: Path, minutes: float, texts: list[str], how: dict[str, Any]) -> Path:
     """The model of texts, trained where it is not there yet."""
     if (folder / "best").exists():
         return folder
@@ -61,14 +61,14 @@ def pretrained(kind: str, folder: Path, minutes: float, texts: list[str], thread
     model: dict[str, Any]
     if kind == "language_model":
         model = {"decoder": {"kind": "rnn", **LAYERS, "tied": False, "dropout": 0.2}}
-        recipe, codec = "language_model/names", {"target": WORDS}
+        recipe, codec = "language_model/names", {"target": TOKENS}
     else:
         decoder = {"kind": "context", **LAYERS, "dropout": 0.1}
         model = {"encoder": FOLDS[kind], "decoder": decoder, "share_embeddings": True}
-        recipe, codec = "autoencode/text", {"source": WORDS, "joint": True}
+        recipe, codec = "autoencode/text", {"source": TOKENS, "joint": True}
     anyseq.train(
-        recipe, folder, overwrite=True, threads=threads, listener=listener(), data=data, codec=codec, model=model,
-        training=training,
+        recipe, folder, overwrite=True, listener=listener(), data=data, codec=codec, model=model, training=training,
+        **how,
     )  # fmt: skip
     return folder
 
@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="on a GPU, cuda, minutes are those of the wall clock")
     parser.add_argument("--dev-only", action="store_true", help="no look at the test: to choose")
     parser.add_argument("words", nargs="*", metavar="key=value", help="of the classifiers")
     given = parser.parse_intermixed_args()
@@ -86,24 +87,24 @@ def main() -> None:
     split = sst2(data_folder("sst"))
     judged = split["dev" if given.dev_only else "test"]
     torch.set_num_threads(given.threads)
-    speed = limit_gflops()
+    how = {"threads": given.threads, "device": given.device}
+    speed = limit_gflops() if given.device == "cpu" else NORM_GFLOPS
     wall = given.minutes * NORM_GFLOPS / speed
-    starts = {kind: pretrained(kind, given.output / kind, wall, texts, given.threads) for kind in FOLDS}
+    starts = {kind: pretrained(kind, given.output / kind, wall, texts, how) for kind in FOLDS}
 
     def error(fold: str, start: Path | None, seed: int) -> float:
         name = f"{fold}-{'scratch' if start is None else 'from'}-{seed}"
         overrides: dict[str, Any] = {
-            "data.train": split["train"], "data.dev": split["dev"], "codec.source": WORDS,
+            "data.train": split["train"], "data.dev": split["dev"], "codec.source": TOKENS,
             "model.encoder": {**FOLDS[fold], **({"dropout": 0.4} if fold == "language_model" else {})},
             "training.seed": seed, "training.max_steps": 600, "training.learning_rate": 1e-3,
             **dict(word.split("=", 1) for word in given.words),
         }  # fmt: skip
         trained = anyseq.train(
-            "classify/words", given.output / name, overwrite=True, threads=given.threads, start_from=start,
-            overrides=overrides,
+            "classify/words", given.output / name, overwrite=True, start_from=start, overrides=overrides, **how,
         )  # fmt: skip
         items, references = pairs(data=judged)
-        found = anyseq.load(trained.folder, threads=given.threads).evaluate(items, references)
+        found = anyseq.load(trained.folder, **how).evaluate(items, references)
         return 100 - found.metrics["exact_match"]
 
     for fold, start in starts.items():
@@ -112,7 +113,8 @@ def main() -> None:
             spread = statistics.stdev(errors) if len(errors) > 1 else 0.0
             what = "from nothing" if origin is None else "from the model"
             print(f"{fold}, {what}: error {statistics.mean(errors):.2f} ± {spread:.2f} % {errors}", flush=True)
-    print(f"limit {speed:.1f} / {limit_gflops():.1f} GFLOP/s")
+    if given.device == "cpu":
+        print(f"limit {speed:.1f} / {limit_gflops():.1f} GFLOP/s")
 
 
 if __name__ == "__main__":

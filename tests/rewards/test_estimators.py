@@ -19,6 +19,7 @@ from anyseq.training.loop import noise_of
 from anyseq.training.objectives.minimum_risk import MinimumRisk, beside, repeated
 from anyseq.training.objectives.mixer import Mixer
 from anyseq.training.objectives.reinforce import Baseline, Reinforce
+from anyseq.training.objectives.reward import at_rest
 from anyseq.training.rollouts import Drawn, Rollouts
 from laws.whole_models import PLAIN, SYMBOLS, batch_of, make, target_of, with_dropout
 
@@ -90,7 +91,7 @@ def mean_gradient(
     every = outputs_within(budget)
     memory = model.decoder.prepare(model.encode(batch))
     target = padded(every * len(batch.items))
-    with torch.no_grad():
+    with torch.no_grad(), at_rest(model.decoder):
         emission, _ = model.decoder.unroll(memory, target)
         table = emission.log_prob(target.values).sum(1).exp().view(len(batch.items), -1)
     total = [torch.zeros_like(parameter) for parameter in model.parameters()]
@@ -144,6 +145,15 @@ def test_13_the_mean_of_reinforce_is_the_exact_gradient(pair: tuple[str, str], b
         return objective
 
     agree(mean_gradient(model, batch, 2, 1, made), exact(model, batch, 2, Given(model, 2)))
+
+
+def test_13_it_is_where_training_drops_units_out() -> None:
+    """A baseline costs nothing only if what is scored is what was drawn from."""
+    model, batch = toy(PAIRS[0])
+    expected = exact(model, batch, 2, Given(model, 2))
+    with_dropout(model.decoder, 0.5)
+    dropped = mean_gradient(model, batch, 2, 1, lambda rollouts: Reinforce(rollouts, 1, 0.0, 0.0, "greedy", 0.9))
+    agree(dropped, expected)
 
 
 @with_models

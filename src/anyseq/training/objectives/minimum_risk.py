@@ -42,7 +42,7 @@ class MinimumRisk(FromReward):
         if self.target:
             outputs = beside(outputs, batch.target)
         badness = 1 - self.rollouts.reward(outputs, batch).view(sources, -1)
-        emission, _ = decoder.unroll(decoder.prepare(memory), outputs)
+        emission = self.scores(decoder, memory, outputs)
         log_prob = emission.log_prob(outputs.values).sum(1).view(sources, -1)
         again = repeated(outputs, sources)
         share = (self.sharpness * log_prob).masked_fill(again, -torch.inf).softmax(1)

@@ -74,7 +74,7 @@ class Reinforce(FromReward):
         """
         rewards = self.rollouts.reward(outputs, batch)
         expected, parts = self._expected(decoder, memory, batch, noise, rewards, prefix)
-        emission, _ = decoder.unroll(decoder.prepare(memory), outputs)
+        emission = self.scores(decoder, memory, outputs)
         weights = (rewards - expected.detach())[:, None].expand(outputs.values.shape)
         if given is not None:
             weights = weights * given
@@ -90,7 +90,7 @@ class Reinforce(FromReward):
             own = rewards.view(-1, self.samples)
             return ((own.sum(1, keepdim=True) - own) / (self.samples - 1)).flatten(), {}
         if self.baseline == "greedy":
-            with at_rest(decoder):
+            with torch.no_grad(), at_rest(decoder):
                 best = self.rollouts.greedy(memory, batch, prefix)
             return per_row(self.rollouts.reward(best, batch), len(rewards)), {}
         if self.critic is not None:

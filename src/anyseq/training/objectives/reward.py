@@ -29,7 +29,8 @@ class FromReward(Objective):
     """Outputs are drawn from the model, and made likelier the better they are.
 
     The source is folded once; the samples of a source share its memory, in drawing and in scoring. They are drawn with
-    the decoder at rest (without dropout). In evaluation mode this is plain cross-entropy.
+    the decoder at rest (without dropout), and scored so: else one distribution is scored and another drawn from, and a
+    baseline is no longer free. In evaluation mode this is plain cross-entropy.
 
     Args:
         rollouts: The model's outputs and their rewards.
@@ -67,6 +68,12 @@ class FromReward(Objective):
             )
         return Loss(parts)
 
+    def scores(self, decoder: Decoder, memory: Memory, outputs: Padded) -> Emission:
+        """What the decoder says of outputs that were drawn, to be differentiated."""
+        with at_rest(decoder):
+            emission, _ = decoder.unroll(decoder.prepare(memory), outputs)
+        return emission
+
     @abstractmethod
     def parts(self, decoder: Decoder, memory: Memory, batch: Batch, noise: Noise) -> dict[str, LossPart]:
         """The parts of the loss that come of rewards.
@@ -83,7 +90,7 @@ class FromReward(Objective):
         spread: bool = False,
     ) -> Padded:  # fmt: skip
         """Outputs of the model, `samples` for each source."""
-        with at_rest(decoder):
+        with torch.no_grad(), at_rest(decoder):
             values, log_prob = self.rollouts.draw(memory, batch, self.samples, _seed(noise), prefix, spread)
         if prefix is None:  # else much of it was not drawn
             mean = -(log_prob.sum() / values.valid.sum()).to(self.mean_entropy)
@@ -171,12 +178,11 @@ def needed(rollouts: Rollouts | None) -> Rollouts:
 
 @contextmanager
 def at_rest(decoder: nn.Module) -> Iterator[None]:
-    """A decoder in evaluation mode for a while, nothing being differentiated."""
+    """A decoder in evaluation mode for a while."""
     before = decoder.training
     decoder.eval()
     try:
-        with torch.no_grad():
-            yield
+        yield
     finally:
         decoder.train(before)
 

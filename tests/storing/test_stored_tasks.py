@@ -1,5 +1,6 @@
 """Tasks besides pairs of texts: what they prepare is what they read into memory."""
 
+import os
 from pathlib import Path
 from random import Random
 
@@ -10,7 +11,7 @@ from anyseq import api
 from anyseq.config import load_recipe
 from anyseq.data.store import sources
 from anyseq.data.store.store import Store
-from anyseq.errors import UsageError
+from anyseq.errors import DataError, UsageError
 from tiny_runs import events
 
 SMALL = ("data.check=off", "data.max_skipped=0.1", "data.prepare=never")
@@ -90,3 +91,10 @@ def test_others_say_that_theirs_cannot_be(recipe, tmp_path):
     with pytest.raises(UsageError, match="cannot be prepared on disk"):
         api.prepare_data(recipe, tmp_path / "store", overrides=[f"data.train={tmp_path}"])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_is_read_once_and_never_prepared(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match="no pipes"):
+        api.prepare_data("language_model/names", tmp_path / "store", overrides=[f"data.train={pipe}"])

@@ -178,16 +178,15 @@ def read_stored(start: Start, task: Task, tell: Tell, look: Look) -> Splits | No
 
 def _stored(start: Start, task: OfLines, tell: Tell, look: Look) -> Store | None:
     data = task.config.data
-    given = Path(data.train) if isinstance(data.train, str | Path) else None
-    if given is not None and given.is_dir() and (given / INDEX).is_file():
+    if isinstance(data.train, str | Path) and _holds_prepared(data.train):
         if not task.preparable:
             raise refuse_to_prepare(kind_of(type(task.config)))
-        return _opened(given, task, start, tell, look)
+        return _opened(Path(data.train), task, start, tell, look)
     if data.prepare == "never" or data.train is None:
         return None
     if not task.preparable or start.reading is not None or start.extend:
         if data.prepare == "always":
-            raise refuse_to_prepare(kind_of(type(task.config)), start.folder)
+            raise refuse_to_prepare(kind_of(type(task.config)), start.folder if task.preparable else None)
         return None
     sources = sources_of(task)
     if sources is None:
@@ -198,6 +197,13 @@ def _stored(start: Start, task: OfLines, tell: Tell, look: Look) -> Store | None
     if data.prepare == "auto" and size < LARGE:
         return None
     return _cached(task, start, sources, size, tell, look)
+
+
+def _holds_prepared(name: str | Path) -> bool:
+    try:
+        return (Path(name) / INDEX).is_file()
+    except (OSError, ValueError):  # no name: a text from Python
+        return False
 
 
 def _cached(

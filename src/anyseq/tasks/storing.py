@@ -22,6 +22,7 @@ import torch
 from anyseq.core import Item
 from anyseq.data.check import Severity
 from anyseq.data.corpora import corpora, files_of
+from anyseq.data.lines import STANDARD_INPUT
 from anyseq.data.selection import Skipped, refuse_too_many
 from anyseq.data.store.shards import write_shard
 from anyseq.data.store.sources import Excerpts, Part, Source
@@ -79,7 +80,7 @@ def fingerprint(sources: Sequence[Source], settings: Mapping[str, Any]) -> str:
 
 
 def sources_of(task: OfLines) -> list[Source] | None:
-    """The files that `data.train` names, as they are now; None where it is something else.
+    """The files that `data.train` names, as they are now; None where it is something else (a pipe, too).
 
     Raises:
         DataError: one is missing.
@@ -88,6 +89,8 @@ def sources_of(task: OfLines) -> list[Source] | None:
     if any(files is None for files in found):
         return None
     paths = [path for files in found for each in files or () for path in _paths(each)]
+    if any(path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file()) for path in paths):
+        return None
     return [Source.of(str(Path(path).resolve())) for path in paths]
 
 
@@ -353,6 +356,6 @@ def refuse_to_prepare(kind: str, taken_from: Path | None = None) -> UsageError:
 def refuse_python(task: OfLines) -> DataError:
     """What to say of data that are no files."""
     return DataError(
-        "only files can be prepared: give data.train=FILE, data.train.source=FILE data.train.target=FILE, or a list of "
-        "them"
+        "only files can be prepared, no pipes, folders or data from Python: give data.train=FILE, "
+        "data.train.source=FILE data.train.target=FILE, or a list of them"
     )

@@ -18,7 +18,8 @@ class Standing:
         step: Updates so far.
         epoch: Of the next batch.
         batch: Its number in the pool.
-        pool: Its pool of the epoch.
+        pool: Its pool of the epoch; 0 in older checkpoints (where an epoch is one pool they go on as they would have,
+            else with the data in another order).
         seconds: Spent so far.
         best: Value of the best validation; None before the first.
         best_step: Its step.

@@ -171,6 +171,12 @@ RECIPES: dict[str, Recipe] = {
         "the same, all tags of a sentence together (CRF), spans in IOB",
         "generated sentences with names of people and places",
     ),
+    "tag/autocomplete": Recipe(
+        "anyseq.tasks.tag:autocomplete.yaml",
+        "tokens → a tag each",
+        "the word that letters will become, at every letter, to see how far back a model looks; GRU",
+        "Python's manual of its language",
+    ),
     "autoencode/text": Recipe(
         "anyseq.tasks.autoencode:text.yaml",
         "text → itself",

@@ -113,6 +113,7 @@ PARTS: dict[str, dict[str, str]] = {
         "digits": "anyseq.data.synthetic.digits:DigitsConfig",
         "tones": "anyseq.data.synthetic.tones:TonesConfig",
         "names": "anyseq.data.synthetic.names:NamesConfig",
+        "subjects": "anyseq.data.synthetic.subjects:SubjectsConfig",
         "typing": "anyseq.data.synthetic.typing:TypingConfig",
         "manual": "anyseq.data.synthetic.manual:ManualConfig",
         "stories": "anyseq.data.synthetic.stories:StoriesConfig",

@@ -111,6 +111,12 @@ RECIPES: dict[str, Recipe] = {
         "several labels for a text by its words, each for itself; bidirectional GRU",
         "generated enquiries about several things at once",
     ),
+    "classify/pronouns": Recipe(
+        "anyseq.tasks.classify:pronouns.yaml",
+        "text → label",
+        "he or she, as the last of several subjects was: what an LSTM's gates are for (`inspect` finds the cell)",
+        "generated sentences with several subjects",
+    ),
     "classify/linear": Recipe(
         "anyseq.tasks.classify:linear.yaml",
         "picture → label",

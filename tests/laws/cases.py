@@ -51,6 +51,7 @@ from anyseq.data.synthetic.sentences import SentencesConfig as TreesOfSentencesC
 from anyseq.data.synthetic.spellings import SpellingsConfig
 from anyseq.data.synthetic.stories import StoriesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
+from anyseq.data.synthetic.subjects import SubjectsConfig
 from anyseq.data.synthetic.tones import TonesConfig
 from anyseq.data.synthetic.typing import TypingConfig
 from anyseq.errors import ConfigError
@@ -349,6 +350,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "names": variants(NamesConfig, {}),
         "digits": variants(DigitsConfig, {}),
         "tones": variants(TonesConfig, {}),
+        "subjects": variants(SubjectsConfig, {}),
         "typing": variants(TypingConfig, {}),
         "manual": variants(ManualConfig, {}),
         "stories": variants(StoriesConfig, {}, {"facts": 2}, {"facts": 3}),

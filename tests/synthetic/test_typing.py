@@ -42,8 +42,8 @@ def test_a_test_text_of_its_own(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_cut_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"text.txt.*no line is left for the split 'test'"):
-        TypingConfig(text=written(tmp_path / "text.txt", "one line")).generate("test")
+    with pytest.raises(DataError, match=r"text.txt.*no line is left for the split .train."):
+        TypingConfig(text=written(tmp_path / "text.txt", "one line")).generate("train")
     with pytest.raises(DataError, match="no such file"):
         TypingConfig(text=str(tmp_path / "none.txt")).generate("train")
     with pytest.raises(UsageError, match="no split 'unseen'"):

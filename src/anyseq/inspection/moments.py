@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from anyseq.inspection.labelled import changes
+from anyseq.inspection.labelled import Told, changes
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def moments(
     followed: str,
     path: str,
     cell: int,
-    gates: Sequence[Mapping[str, Float[np.ndarray, "place cell"]]],
-    told: Sequence[Mapping[str, Float[np.ndarray, " place"]]],
+    gates: Sequence[Mapping[str, Float[np.ndarray, "_ cell"]]],
+    told: Sequence[Told],
 ) -> Iterator[Moment]:
     """Compare the gates of a cell, and of its layer, at each kind of moment with elsewhere.
 
@@ -85,7 +85,7 @@ def _compared(
     )  # fmt: skip
 
 
-def _event(items: Sequence[Float[np.ndarray, " place"]]) -> bool:
+def _event(items: Sequence[Float[np.ndarray, " _"]]) -> bool:
     values = np.concatenate(items)
     lasts = any(((each[1:] == 1) & (each[:-1] == 1)).any() for each in items)
     return not lasts and set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}

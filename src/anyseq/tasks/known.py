@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from anyseq.core import Item, Symbols, Units
+from anyseq.core import Item, Symbols, Units, Vectors
 from anyseq.data.annotations import Links
 from anyseq.data.codecs.text import words_of
+from anyseq.data.files import SIDES
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError, UsageError
 from anyseq.inspection.alignments import Linked
@@ -49,9 +50,9 @@ def told_of(task: Task, several: Sequence[Said], given: Properties, count: int) 
             raise UsageError(f"{message}: give a line for each")
     generator, rows = generator_of(task), []
     for one in several:
-        symbols, groups = _read(task, one)
         text = one.item.raw.get("source", one.item.raw.get("target"))
         made = {} if generator is None or not isinstance(text, str) else generator.properties(text)
+        symbols, groups = _read(task, one) if made or given else (0, [])
         own = {name: found for name, labels in made.items() if (found := spread(labels, symbols, groups)) is not None}
         for name, lines in given.items():
             labels = lines[one.number - 1]
@@ -79,6 +80,8 @@ def _read(task: Task, one: Said) -> tuple[int, list[Units]]:
     if values is None:
         values = task.encode(one.item)["target"]
     count = len(values)
+    if isinstance(codec.stream, Vectors):
+        return count, []
     if isinstance(codec.stream, Symbols) and values.dim() == 1 and count and int(values[-1]) == codec.stream.end:
         count -= 1
     units = codec.units(values)
@@ -107,10 +110,12 @@ def linked_of(task: Task, several: Sequence[Said], given: Sequence[Links] | None
     generator = generator_of(task)
     if given is not None and len(given) != count:
         raise UsageError(f"there are {len(given):,} lines of alignments and {count:,} inputs: give one for each")
+    streams = [task.codecs[side].stream for side in SIDES if side in task.codecs]
+    symbols = len(streams) == len(SIDES) and not any(isinstance(each, Vectors) for each in streams)
     found: list[Linked | None] = []
     for one in several:
         source = one.fields.get("source")
-        if source is None or "source" not in task.codecs or (given is None and generator is None):
+        if source is None or not symbols or (given is None and generator is None):
             found.append(None)
             continue
         sides = task.codecs["source"].units(source), task.units(one.values, one.item)

@@ -27,7 +27,7 @@ from anyseq.inspection.shown import END, Shown
 
 _SPACE = "_"
 _MOST_SEEN = 9
-_TRACED = 200  # pieces that gradients are measured on
+_TRACED = 60  # pieces that gradients are measured on
 _DISTANCES = (0, 1, 2, 3, 5, 8, 12, 20, 30, 50, 80)
 Hits = dict[int, list[tuple[bool, bool]]]
 

@@ -111,6 +111,12 @@ RECIPES: dict[str, Recipe] = {
         "several labels for a text by its words, each for itself; bidirectional GRU",
         "generated enquiries about several things at once",
     ),
+    "classify/pronouns": Recipe(
+        "anyseq.tasks.classify:pronouns.yaml",
+        "text → label",
+        "he or she, as the last of several subjects was: what an LSTM's gates are for (`inspect` finds the cell)",
+        "generated sentences with several subjects",
+    ),
     "classify/linear": Recipe(
         "anyseq.tasks.classify:linear.yaml",
         "picture → label",
@@ -170,6 +176,12 @@ RECIPES: dict[str, Recipe] = {
         "tokens → a tag each",
         "the same, all tags of a sentence together (CRF), spans in IOB",
         "generated sentences with names of people and places",
+    ),
+    "tag/autocomplete": Recipe(
+        "anyseq.tasks.tag:autocomplete.yaml",
+        "tokens → a tag each",
+        "the word that letters will become, at every letter, to see how far back a model looks; GRU",
+        "Python's manual of its language",
     ),
     "autoencode/text": Recipe(
         "anyseq.tasks.autoencode:text.yaml",

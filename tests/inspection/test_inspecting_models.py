@@ -33,6 +33,8 @@ CASES = {
     "tag/crf": (FEW, set(), True, True, True),
     "tag/intents": (FEW, set(), True, True, True),
     "classify/words": (FEW, set(), True, True, True),
+    "classify/pronouns": (FEW, set(), True, True, True),
+    "tag/autocomplete": (("data.generator.held_out=4",), set(), True, True, True),
     "classify/labels": (FEW, set(), True, False, True),
     "language_model/names": ((), set(), True, True, True),
     "language_model/names+transformer": (("model.decoder=transformer",), {ITSELF}, False, True, True),

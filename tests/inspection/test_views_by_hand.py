@@ -22,6 +22,7 @@ from anyseq.inspection.report import as_bytes
 from anyseq.inspection.search import choices, parted, record, trees
 from anyseq.inspection.shown import END, START, Shown
 from anyseq.models.alone import Alone, AloneConfig
+from anyseq.models.decoders.aligned import PlacewiseDecoderConfig
 from anyseq.models.decoders.attention import AttentionDecoderConfig
 from anyseq.models.decoders.rnn import RnnDecoderConfig
 from anyseq.models.encoders.rnn import RnnEncoderConfig
@@ -153,6 +154,25 @@ def test_a_linear_memory_fades_as_its_weight_says() -> None:
     assert (item.rows, item.columns) == (("a", "7", END), (START, "a", "7"))
     wanted = [[3, 0, 0], [4 * 0.5, 4, 0], [2 * 0.25, 2 * 0.5, 2]]
     np.testing.assert_allclose(item.norms, wanted, atol=1e-6)
+    assert found.distance.tolist() == [0, 1, 2] and found.pairs.tolist() == [3, 2, 1]
+    np.testing.assert_allclose(found.norm, [3, 1.5, 0.5], atol=1e-6)
+
+
+def test_what_is_said_of_places_is_said_when_they_were_just_read() -> None:
+    encoder = RnnEncoderConfig(
+        cell="elman", activation="identity", embed_dim=1, hidden_dim=1, num_layers=1, bidirectional=False, dropout=0.0
+    )
+    model = Seq2SeqConfig(encoder=encoder, decoder=PlacewiseDecoderConfig(dropout=0.0)).build(Symbols(5), Symbols(5))
+    model = model.double()
+    cell = model.encoder.stack.layers[0].cell
+    for parameter in cell.parameters():
+        nn.init.zeros_(parameter)
+    cell.weight_ih.data[:], cell.weight_hh.data[:] = 1.0, 0.5
+    model.decoder.output.weight.data[:] = torch.tensor([[2.0], [3.0], [-4.0], [1.0], [0.0]])
+    sides = dict.fromkeys(("source", "target"), Padded.stack([torch.tensor([1, 2, 0])]))
+    found = gradients(model, Batch(sides, [Item({}, 0)]), [Shown("", "", ("a", "7", END), ("a", "7", END))])
+    assert found is not None
+    np.testing.assert_allclose(found.items[0].norms, [[3, 0, 0], [4 * 0.5, 4, 0], [2 * 0.25, 2 * 0.5, 2]], atol=1e-6)
     assert found.distance.tolist() == [0, 1, 2] and found.pairs.tolist() == [3, 2, 1]
     np.testing.assert_allclose(found.norm, [3, 1.5, 0.5], atol=1e-6)
 

@@ -51,7 +51,9 @@ from anyseq.data.synthetic.sentences import SentencesConfig as TreesOfSentencesC
 from anyseq.data.synthetic.spellings import SpellingsConfig
 from anyseq.data.synthetic.stories import StoriesConfig
 from anyseq.data.synthetic.strings import CopyConfig, ExpandConfig, ReverseConfig
+from anyseq.data.synthetic.subjects import SubjectsConfig
 from anyseq.data.synthetic.tones import TonesConfig
+from anyseq.data.synthetic.typing import TypingConfig
 from anyseq.errors import ConfigError
 from anyseq.metrics.brackets import BracketScoreConfig
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, PhonemeErrorRateConfig, WordErrorRateConfig
@@ -60,7 +62,12 @@ from anyseq.metrics.pointing import OutlineConfig, PointersRightConfig, TourConf
 from anyseq.metrics.sets import LabelF1Config
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
 from anyseq.metrics.tags import LabelAccuracyConfig, SpanF1Config, TagAccuracyConfig
-from anyseq.models.decoders.aligned import AlignedDecoderConfig, CrfDecoderConfig, LabelDecoderConfig
+from anyseq.models.decoders.aligned import (
+    AlignedDecoderConfig,
+    CrfDecoderConfig,
+    LabelDecoderConfig,
+    PlacewiseDecoderConfig,
+)
 from anyseq.models.decoders.attention import AttentionDecoderConfig, RnnAttentionDecoder
 from anyseq.models.decoders.base import NOTHING_FOLDED, DecoderConfig, MemoryShape
 from anyseq.models.decoders.context import ContextDecoderConfig
@@ -103,6 +110,7 @@ BACKWARDS = {"pieces": "it begins with the source's end, so a fold in pieces is 
 REWARDS = {"targets": "it learns from rewards of what is drawn: tests/rewards"}
 UNCONSTRAINED = {"constrained": "the target may be impossible after another symbol than its own: refused"}
 ONE_BACK = {"far": "a symbol knows the one before it alone: a chain of the first order"}
+NOTHING_BACK = {"fed_back": "it reads nothing of what it said"}
 ONE_SYMBOL = {"long": "it says the same wherever it stands: targets of one symbol are learnt by heart"}
 PLACEWISE = {"order": "each place is transformed by itself"}
 NO_LABEL_SETS = {"texts": "it compares sets of labels: tests/classifying"}
@@ -225,6 +233,9 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
             **BLOCKS,
         ),
         "conv": variants(ConvDecoderConfig, *KERNELS, {**KERNELS[0], "tied": False}),
+        "placewise": [
+            Variant(PlacewiseDecoderConfig(label=label), NOTHING_BACK) for label in (None, "mean")
+        ],
         "aligned": [Variant(AlignedDecoderConfig(label=label), ONE_BACK) for label in (None, "attention")],
         "crf": [Variant(CrfDecoderConfig(label=label), ONE_BACK) for label in (None, "max")],
         "label": [
@@ -339,6 +350,8 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
         "names": variants(NamesConfig, {}),
         "digits": variants(DigitsConfig, {}),
         "tones": variants(TonesConfig, {}),
+        "subjects": variants(SubjectsConfig, {}),
+        "typing": variants(TypingConfig, {}),
         "manual": variants(ManualConfig, {}),
         "stories": variants(StoriesConfig, {}, {"facts": 2}, {"facts": 3}),
         "dialogues": variants(DialoguesConfig, {}),

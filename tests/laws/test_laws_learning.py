@@ -22,6 +22,8 @@ FREE = [
     pair
     for pair in KINDS
     if "constrained" not in pair[1] and "ensemble" not in pair[1] and "order" not in ENCODERS[pair[0]].exceptions
+    # What reads nothing of what it said, and says of places, learns no target that is longer than its source.
+    and "fed_back" not in FREE_OF.get(pair[1], {})
     # The one reads what stands at a place, and of symbols the other leaves too little there.
     and not (pair[0].startswith("hops") and pair[1].startswith("tree"))
 ]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from anyseq.core import Memory, Padded, Spelt, Symbols
-from anyseq.models.decoders.aligned import CrfDecoder, CrfDecoderConfig
+from anyseq.models.decoders.aligned import CrfDecoder, CrfDecoderConfig, PlacewiseDecoderConfig
 from anyseq.models.decoders.base import MemoryShape
 from anyseq.nn.embeddings import SpeltEmbedding
 from anyseq.search import All, Beam, Constrained, EndSymbol, Never, Sampling, score, search
@@ -29,6 +29,20 @@ def memory() -> Memory:
     torch.manual_seed(3)
     valid = torch.arange(4) < torch.tensor([4, 2, 3])[:, None]
     return Memory(item=torch.arange(3), vectors=torch.randn(3, 4, 4, dtype=torch.float64), valid=valid)
+
+
+def test_places_said_each_by_itself_know_nothing_of_each_other() -> None:
+    torch.manual_seed(2)
+    decoder = PlacewiseDecoderConfig(dropout=0.0).build(MemoryShape(4, 4), Symbols(len(TAGS)))
+    unlike_new(decoder)
+    prepared = decoder.prepare(memory())
+    targets = [Padded.stack([torch.tensor(each[:length]) for length in (4, 2, 3)]) for each in ([2, 3, 4, 0], [5] * 4)]
+    one, other = (decoder.unroll(prepared, target)[0].log_probs() for target in targets)
+    assert torch.equal(one, other)
+    wanted = (prepared.vectors @ decoder.output.weight.T + decoder.output.bias).log_softmax(-1)
+    torch.testing.assert_close(one[0], wanted[0])
+    assert decoder.aligned and decoder.independent and Constrained(decoder, AsLong(len(TAGS))).aligned
+    assert not field().independent
 
 
 def test_a_field_said_symbol_by_symbol_is_the_field() -> None:

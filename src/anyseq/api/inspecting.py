@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 from anyseq.api.use import Predictor, load
 from anyseq.catalogue import kind_of
 from anyseq.core import Item
+from anyseq.data.annotations import Links, links
 from anyseq.errors import UsageError
 from anyseq.inspection.result import VIEWS, Inspection
 from anyseq.tasks.inspecting import Inspector
 from anyseq.tasks.inspecting import inspect as look
+from anyseq.tasks.known import Properties
 
 SHOWN = 12
 """Items shown place by place, unless told otherwise."""
@@ -26,6 +28,8 @@ def inspect(
     *,
     views: Collection[str] = VIEWS,
     items: int = SHOWN,
+    properties: Mapping[str, Sequence[str | Sequence[Any]]] | None = None,
+    alignments: Sequence[str | Links] | None = None,
     trust: Collection[str] = (),
     **search: Any,
 ) -> Inspection:
@@ -37,6 +41,11 @@ def inspect(
         targets: The right answer to each, or several; with them errors are looked at, too.
         views: What to look at: attention, gates, gradients, search, errors, about.
         items: How many inputs, from the first on, are shown place by place.
+        properties: By name, of each input a label for each of its words, or of its symbols as the model reads them (a
+            text with spaces between, or a list): cells that follow them are searched for. Two labels, more, or numbers;
+            `-` where there is none.
+        alignments: Of each input which word of its target comes from which, `0-0 2-1` (source first, from 0) or pairs:
+            attention is compared with them.
         trust: Modules that parts from outside anyseq may come from.
         search: Search settings by name: `beam_size=1`.
 
@@ -44,7 +53,8 @@ def inspect(
         Arrays and words, view by view; None where a view does not apply to the model.
 
     Raises:
-        UsageError: there is no such view, nothing to look at, or not a target for each input.
+        UsageError: there is no such view, nothing to look at, or not a target (labels, alignment) for each input.
+        DataError: there are not as many labels as symbols or words, or a link leads to where nothing stands.
     """
     predictor = model if isinstance(model, Predictor) else load(model, trust=trust)
     found = predictor.task.sources([inputs] if isinstance(inputs, str) else inputs)
@@ -57,7 +67,14 @@ def inspect(
             replace(item, raw={**item.raw, "target": right[0]}) for item, right in zip(found, references, strict=True)
         ]
     name = "model" if isinstance(model, Predictor) else str(model)
-    return inspect_items(predictor, found, references, views=views, items=items, name=name, **search)
+    labels = {
+        key: [line.split() if isinstance(line, str) else list(map(str, line)) for line in lines]
+        for key, lines in (properties or {}).items()
+    }
+    known = None if alignments is None else [links(each) if isinstance(each, str) else each for each in alignments]
+    return inspect_items(
+        predictor, found, references, views=views, items=items, name=name, properties=labels, alignments=known, **search
+    )
 
 
 def inspect_items(
@@ -68,6 +85,8 @@ def inspect_items(
     views: Collection[str],
     items: int,
     name: str,
+    properties: Properties | None = None,
+    alignments: Sequence[Links] | None = None,
     **search: Any,
 ) -> Inspection:
     """The same for items as a task reads them.
@@ -77,6 +96,7 @@ def inspect_items(
         found: The items.
         references: The right answers of each; None: nobody knows.
         views, items, search: As `inspect` has them.
+        properties, alignments: The same, label by label and link by link.
         name: What the model is called.
 
     Raises:
@@ -89,5 +109,6 @@ def inspect_items(
         raise UsageError(f"{items} items would be shown: give 1 or more")
     task = predictor.task
     with predictor.autocast():
-        inspector = Inspector(task, found, references, predictor.settings(**search), items)
+        settings = predictor.settings(**search)
+        inspector = Inspector(task, found, references, settings, items, properties, alignments)
         return look(inspector, [view for view in VIEWS if view in views], name, kind_of(type(task.config)))

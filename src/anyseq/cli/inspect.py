@@ -15,6 +15,7 @@ from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
     from anyseq.core import Item
+    from anyseq.data.annotations import Links
     from anyseq.tasks.base import Task
 
 VIEWS = "attention, gates, gradients, search, errors, about"
@@ -38,6 +39,23 @@ class Inputs:
         Path | None, typer.Option(metavar="FILE", help="Instead: both in one file, as the recipe's data.train.")
     ] = None
 
+    properties: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--property", metavar="NAME=FILE",
+            help="Labels of each line's words (or symbols) with spaces between, - for none: finds the cells that "
+            "follow them, and their gates where they change. May be repeated.",
+        ),
+    ] = None
+    alignments: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Which word of the right answer comes from which of the input, 0-0 2-1 a line (source first, from 0): "
+            "attention is compared with it. Needs --target or --data.",
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
         """Refuse what is given twice, or not at all.
 
@@ -48,6 +66,12 @@ class Inputs:
             raise UsageError("inputs are needed: --input FILE (and --target FILE), or --data FILE alone")
         if self.target and self.source == STANDARD_INPUT:
             raise UsageError("--target belongs to a file of inputs, line by line: give --input FILE, not -")
+        if self.alignments is not None and not self.target and self.data is None:
+            raise UsageError("--alignments are of inputs and right answers: give --target FILE, or --data FILE")
+        for each in self.properties or []:
+            name, found, path = each.partition("=")
+            if not (name.strip() and found and path):
+                raise UsageError(f"--property {each}: give a name and a file, as in --property 'gender=labels.txt'")
 
     def find(self) -> None:
         """Refuse files that are not there, before torch is imported.
@@ -56,10 +80,23 @@ class Inputs:
             DataError: the first that is not.
         """
         source = None if self.source in (None, STANDARD_INPUT) else Path(str(self.source))
-        for path in (source, *(self.target or []), self.data):
+        for path in (source, *(self.target or []), self.data, *self._labels.values(), self.alignments):
             if path is not None and not path.is_dir() and not path.is_fifo():
                 with opened(path):
                     pass
+
+    @property
+    def _labels(self) -> dict[str, Path]:
+        """The files of labels, by the property's name."""
+        pairs = (each.partition("=") for each in self.properties or [])
+        return {name.strip(): Path(path) for name, _, path in pairs}
+
+    def beside(self) -> tuple[dict[str, list[list[str]]], Sequence[Links] | None]:
+        """Properties and alignments, line by line."""
+        from anyseq.data.annotations import read_alignments, read_labels
+
+        alignments = None if self.alignments is None else read_alignments(self.alignments)
+        return {name: read_labels(path) for name, path in self._labels.items()}, alignments
 
     @property
     def once(self) -> bool:
@@ -98,7 +135,8 @@ def inspect(
     """Look inside a model while it works: a report to open in a browser, the numbers, and pictures.
 
     Attention, gates and cells, memory by gradient, the search, errors (with --target or --data), data and parts; each
-    where it applies to the model. Inspecting changes no output.
+    where it applies to the model. Inspecting changes no output. Cells are searched for that follow a property of the
+    text (brackets, digits, position), one of yours (--property), or of the generator that the model learnt from.
     """
     if len(models) > 2:
         raise UsageError(f"{len(models)} models are given: inspect shows one, or two side by side")
@@ -116,14 +154,17 @@ def inspect(
     from anyseq import api
     from anyseq.inspection.report import write
 
-    found = []
+    found, (properties, alignments) = [], inputs.beside()
     read: tuple[Sequence[Item], Sequence[Sequence[str]] | None] | None = None
     for model in models:
         predictor = load(run, [model], search)
         if read is None or not inputs.once:
             read = inputs.read(predictor.task)
         found.append(
-            api.inspect_items(predictor, *read, views=chosen, items=items, name=str(model), **search)
+            api.inspect_items(
+                predictor, *read, views=chosen, items=items, name=str(model), properties=properties,
+                alignments=alignments, **search,
+            )
         )
     written = write(found, output)
     typer.echo("\n".join(map(str, written)))

@@ -121,6 +121,7 @@ class Decoder(nn.Module, ABC):
         attends: Its emission offers `attention`.
         independent: It feeds nothing back, and yet says one place after the other: all may be asked for at once,
             whatever stands in `target`.
+        aligned: Symbol t is said of the source's place t.
         constrained: What has come before may make a symbol impossible.
 
     Attributes:
@@ -134,6 +135,7 @@ class Decoder(nn.Module, ABC):
     restricts: ClassVar[bool] = True
     attends: ClassVar[bool] = False
     independent: bool = False
+    aligned: bool = False
     constrained: ClassVar[bool] = False
 
     def prepare(self, memory: Memory) -> Memory:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from anyseq.core import Batch, Model
 from anyseq.errors import UsageError
+from anyseq.inspection.alignments import Heads, Known, Linked
 from anyseq.inspection.reading import Reading, numpy_of
 from anyseq.inspection.shown import END, WHOLE
 
@@ -71,7 +73,7 @@ class AttentionMap:
         rows: What looks, place by place.
         columns: What is looked at.
         weights: In [0, 1]; each row's sum is 1.
-        known: (row, column) of places that are known to belong together (`copied`).
+        known: (row, column) of places that are known to belong together.
     """
 
     path: str
@@ -84,41 +86,27 @@ class AttentionMap:
 
 
 @dataclass(frozen=True)
-class Known:
-    """How well one head of a layer finds what is known to belong together.
-
-    Attributes:
-        path, head: Which; heads count from 1, 0 is their mean.
-        weight: The mean weight on the known place.
-        found: The share of rows that look most at it.
-        places: How many rows were looked at.
-    """
-
-    path: str
-    head: int
-    weight: float
-    found: float
-    places: int
-
-
-@dataclass(frozen=True)
 class Attention:
     """Where a model looked.
 
     Attributes:
         items: For each item the maps, layer by layer.
         known: Against what is known to belong together, of layers where the output looks at the source.
+        known_from: How that is known: an alignment `given`, or that the output `copies`.
     """
 
     items: tuple[tuple[AttentionMap, ...], ...]
     known: tuple[Known, ...]
+    known_from: Literal["given", "copies"] = "copies"
 
 
-def attention_over(readings: Iterable[Reading]) -> Attention | None:
+def attention_over(readings: Iterable[Reading], linked: Sequence[Linked | None] = ()) -> Attention | None:
     """Look at where a model looks.
 
     Args:
         readings: Of batches that were listened to for `weights` and `pointers`.
+        linked: Of each item, in the order of the readings, what is known to belong together; where nothing is known of
+            any, what the output copies.
 
     Returns:
         None where nothing attends.
@@ -126,6 +114,9 @@ def attention_over(readings: Iterable[Reading]) -> Attention | None:
     items = tuple(maps for reading in readings for maps in attention_maps(reading))
     if not any(items):
         return None
+    if any(linked):
+        pairs = zip(items, linked, strict=True)
+        return Attention(tuple(tuple(_framed(each, own) for each in maps) for maps, own in pairs), (), "given")
     seen: dict[tuple[str, int], list[tuple[float, bool]]] = defaultdict(list)
     for each in (one for maps in items for one in maps if one.known):
         rows, columns = np.array(each.known).T
@@ -139,6 +130,22 @@ def attention_over(readings: Iterable[Reading]) -> Attention | None:
         for (path, head), pairs in seen.items()
     ]  # fmt: skip
     return Attention(items, tuple(known))
+
+
+def over_source(reading: Reading) -> list[list[Heads]]:
+    """Of each item the weights with which its output looked at its source, layer by layer."""
+    return [[(each.path, each.weights) for each in maps if _compared(each)] for maps in attention_maps(reading)]
+
+
+def _compared(shown: AttentionMap) -> bool:
+    return shown.looks == "output" and shown.at == "source"
+
+
+def _framed(shown: AttentionMap, linked: Linked | None) -> AttentionMap:
+    """The same with what is known to belong together, and nothing else."""
+    pairs = linked.symbols if linked is not None and _compared(shown) else ()
+    rows, columns = shown.weights.shape[1:]
+    return replace(shown, known=tuple((row, column) for row, column in pairs if row < rows and column < columns))
 
 
 def copied(rows: Sequence[str], columns: Sequence[str]) -> tuple[tuple[int, int], ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from anyseq.inspection.labelled import Told
+from anyseq.inspection.moments import Moment, moments
 from anyseq.inspection.properties import PROPERTIES, follows, ranks
 from anyseq.inspection.reading import Reading
 
@@ -87,11 +89,13 @@ class Gates:
         items: For each item that is shown, the traces of all cells.
         saturation: Over all items, of every layer and gate.
         found: Cells that follow a property, the closest first within each.
+        moments: Of the cell that follows a told property best: its gates where that changes, and at other told moments.
     """
 
     items: Sequence[tuple[Trace, ...]]
     saturation: tuple[Saturation, ...]
     found: tuple[FoundCell, ...]
+    moments: tuple[Moment, ...] = ()
 
     def lean(self, varied: int = 6) -> Gates:
         """The same with few cells of each layer: those that were found, and those that vary most."""
@@ -107,12 +111,21 @@ class Gates:
         return replace(self, items=items)
 
 
-def gates(readings: Iterable[Reading], items: int) -> Gates | None:
+@dataclass(frozen=True)
+class _Searched:
+    """A recurrent cell over one item, and what is told of the places that it reads."""
+
+    trace: Trace
+    told: Told
+
+
+def gates(readings: Iterable[Reading], items: int, told: Sequence[Told] = ()) -> Gates | None:
     """Look at the recurrent layers of a model.
 
     Args:
         readings: Of batches that were listened to for `gates`, `state` and `turned`.
         items: How many, from the first on, are kept place by place.
+        told: Of each item, in the order of the readings, what is told of each symbol that is read.
 
     Returns:
         None where nothing recurs.
@@ -123,17 +136,20 @@ def gates(readings: Iterable[Reading], items: int) -> Gates | None:
     """
     kept: list[tuple[Trace, ...]] = []
     counts: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
-    searched: dict[str, list[Trace]] = defaultdict(list)
+    searched: dict[str, list[_Searched]] = defaultdict(list)
     places: dict[str, int] = defaultdict(int)
+    number = 0
     for reading in readings:
         for traces in _traces(reading):
+            own, number = told[number] if told else {}, number + 1
             if len(kept) < items:
                 kept.append(traces)
             for trace in traces:
                 for gate, values in trace.gates.items():
                     counts[trace.path, gate].append(_saturated(values))
                 if places[trace.path] < _MOST_PLACES:
-                    searched[trace.path].append(replace(trace, gates={}))
+                    known = _at_places(own, trace, "source" not in reading.batch)
+                    searched[trace.path].append(_Searched(trace if known else replace(trace, gates={}), known))
                     places[trace.path] += len(trace.places)
     if not searched:
         return None
@@ -141,7 +157,8 @@ def gates(readings: Iterable[Reading], items: int) -> Gates | None:
     saturation = tuple(
         Saturation(path, gate, share[0] / share[2], share[1] / share[2]) for (path, gate), share in shares.items()
     )
-    return Gates(kept, saturation, tuple(_search(searched)))
+    found = tuple(_search(searched))
+    return Gates(kept, saturation, found, tuple(_moments(searched, found)))
 
 
 def _traces(reading: Reading) -> list[tuple[Trace, ...]]:
@@ -179,37 +196,78 @@ def _saturated(gate: Float[np.ndarray, "place cell"]) -> Float[np.ndarray, "thre
     return np.stack([(gate < SHUT).sum(0), (gate > OPEN).sum(0), np.full(gate.shape[1], len(gate))]).astype(float)
 
 
-def _search(searched: Mapping[str, Sequence[Trace]]) -> list[FoundCell]:
+def _at_places(told: Told, trace: Trace, prompted: bool) -> Told:
+    """What is told of symbols, at the places of a cell that reads them; nothing where it reads others."""
+    if trace.over != "source" and not prompted:
+        return {}
+    before = np.full(int(trace.over == "output"), np.nan)  # the start, which is no symbol
+    count = len(trace.places)
+    padded = {name: np.concatenate([before, values, np.full(count, np.nan)]) for name, values in told.items()}
+    return {name: values[:count] for name, values in padded.items()}
+
+
+def _search(searched: Mapping[str, Sequence[_Searched]]) -> list[FoundCell]:
     """For each property the cells of all layers that follow it most closely."""
     best: dict[str, list[FoundCell]] = defaultdict(list)
-    for path, traces in searched.items():
-        halves = (traces[::2], traces[1::2]) if len(traces) > 1 else (traces, traces)
-        if min(sum(len(trace.places) for trace in half) for half in halves) < _LEAST_PLACES:
-            continue
+    for path, items in searched.items():
+        halves = _halves(items)
         properties = _told_apart(halves)
-        for state in traces[0].states:
-            ranked = [ranks(np.concatenate([trace.states[state] for trace in half])) for half in halves]
+        for state in items[0].trace.states:
+            values = [np.concatenate([each.trace.states[state] for each in half]) for half in halves]
+            ranked = [ranks(each) for each in values]
             for name, wanted in properties.items():
-                scores = [follows(r, w) for r, w in zip(ranked, wanted, strict=True)]
-                truth = set(np.unique(np.concatenate(wanted))) <= {0.0, 1.0}
-                away = np.nan_to_num(np.abs(scores[0] - 0.5) * 2 if truth else np.abs(scores[0]))
-                for cell in away.argsort(kind="stable")[::-1][:_BEST].tolist():
-                    score = float(scores[1][cell])
-                    if np.isnan(score) or abs(2 * score - 1 if truth else score) < 2 * LEAST_SCORE - 1:
-                        continue
-                    measure: Literal["auc", "correlation"] = "auc" if truth else "correlation"
-                    best[name].append(FoundCell(name, measure, path, state, cell, score, len(wanted[1])))
+                told = [~np.isnan(each) for each in wanted]
+                if min(each.sum() for each in told) < _LEAST_PLACES:
+                    continue
+                known = [each[at] for each, at in zip(wanted, told, strict=True)]
+                rows = [r if at.all() else ranks(v[at]) for r, v, at in zip(ranked, values, told, strict=True)]
+                best[name] += _closest(name, path, state, rows, known)
     return [each for found in best.values() for each in sorted(found, key=_closeness)[:_BEST]]
 
 
-def _told_apart(halves: Sequence[Sequence[Trace]]) -> dict[str, list[np.ndarray]]:
+def _closest(
+    name: str, path: str, state: str, ranked: Sequence[np.ndarray], wanted: Sequence[np.ndarray]
+) -> Iterator[FoundCell]:
+    """Those that follow a property most closely on the first half, with their score on the other."""
+    scores = [follows(r, w) for r, w in zip(ranked, wanted, strict=True)]
+    truth = set(np.unique(np.concatenate(wanted))) <= {0.0, 1.0}
+    away = np.nan_to_num(np.abs(scores[0] - 0.5) * 2 if truth else np.abs(scores[0]))
+    for cell in away.argsort(kind="stable")[::-1][:_BEST].tolist():
+        score = float(scores[1][cell])
+        if np.isnan(score) or abs(2 * score - 1 if truth else score) < 2 * LEAST_SCORE - 1:
+            continue
+        yield FoundCell(name, "auc" if truth else "correlation", path, state, cell, score, len(wanted[1]))
+
+
+def _halves(items: Sequence[_Searched]) -> tuple[Sequence[_Searched], Sequence[_Searched]]:
+    """Every other item, and the rest."""
+    return (items[::2], items[1::2]) if len(items) > 1 else (items, items)
+
+
+def _told_apart(halves: Sequence[Sequence[_Searched]]) -> dict[str, list[np.ndarray]]:
     """The properties at the places of each half, without those that are here the same as one before."""
-    found: dict[str, list[np.ndarray]] = {}
+    found: dict[str, list[np.ndarray]] = {
+        name: [np.concatenate([each.told[name] for each in half]) for half in halves] for name in halves[0][0].told
+    }
     for name, of in PROPERTIES.items():
-        wanted = [np.concatenate([of(trace.places) for trace in half]) for half in halves]
+        wanted = [np.concatenate([of(each.trace.places) for each in half]) for half in halves]
         if not any(all(map(np.array_equal, wanted, other)) for other in found.values()):
             found[name] = wanted
     return found
+
+
+def _moments(searched: Mapping[str, Sequence[_Searched]], found: Sequence[FoundCell]) -> Iterator[Moment]:
+    """Of each told property the gates of the cell that follows it best, in a layer whose gates are its cells' own."""
+    seen = set()
+    for each in found:
+        half = _halves(searched[each.path])[1]
+        if each.property in seen or each.property not in half[0].told:
+            continue
+        seen.add(each.property)
+        gates = [item.trace.gates for item in half]
+        own = [name for name, values in gates[0].items() if values.shape[1] > each.cell]
+        chosen = [{name: values[name] for name in own} for values in gates]
+        yield from moments(each.property, each.path, each.cell, chosen, [item.told for item in half])
 
 
 def _closeness(found: FoundCell) -> float:

@@ -41,7 +41,8 @@ class Gradients:
 
     Attributes:
         items: Of each item.
-        distance: Steps between reading and saying; of a recurrent model those that its memory goes through.
+        distance: Steps between reading and saying, of what was read before; of a recurrent model those that its memory
+            goes through.
         norm: The mean norm at each distance, over all items.
         pairs: How many pairs of places are at that distance.
     """
@@ -91,7 +92,7 @@ def gradients(model: Model, batch: Batch, shown: Sequence[Shown]) -> Gradients |
     for row, each in enumerate(shown):
         columns = each.read if alone else each.source
         items.append(Connectivity(each.output, columns, table[row, : len(each.output), : len(columns)]))
-    return _together(items, alone)
+    return _together(items, alone or model.decoder.aligned)
 
 
 def _forward(model: Model, batch: Batch) -> tuple[Tensor | None, Emission]:
@@ -130,13 +131,14 @@ def _logits(emission: Emission, values: Tensor) -> Float[Tensor, "row time"]:
     return torch.where(emission.valid, found, 0.0) if emission.valid is not None else found
 
 
-def _together(items: Sequence[Connectivity], alone: bool) -> Gradients:
+def _together(items: Sequence[Connectivity], aligned: bool) -> Gradients:
+    """The mean at each distance; aligned: what is said at a place is said when that place was just read."""
     sums, counts = defaultdict[int, float](float), defaultdict[int, int](int)
     for each in items:
         rows, columns = each.norms.shape
         for row in range(rows):
             for column in range(columns):
-                away = row - column if alone else row + columns - column
+                away = row - column if aligned else row + columns - column
                 if away >= 0:
                     sums[away] += float(each.norms[row, column])
                     counts[away] += 1

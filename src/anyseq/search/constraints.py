@@ -195,6 +195,11 @@ class Constrained(Decoder):
         """As the decoder inside."""
         return self.decoder.attends
 
+    @property
+    def aligned(self) -> bool:  # type: ignore[override]
+        """As the decoder inside."""
+        return self.decoder.aligned
+
     def prepare(self, memory: Memory) -> Memory:
         """As the decoder inside."""
         return self.decoder.prepare(memory)

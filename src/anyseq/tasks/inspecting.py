@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from anyseq.core import Batch, Hypotheses, Item, Symbols, Vectors
+from anyseq.data.annotations import Links
 from anyseq.data.batching import pack, padding_share
 from anyseq.errors import UsageError
 from anyseq.inspection.about import About, side, sizes
-from anyseq.inspection.attention import Attention, attention_over
+from anyseq.inspection.alignments import Linked, against
+from anyseq.inspection.attention import Attention, attention_over, over_source
 from anyseq.inspection.errors import Answers, Errors, Judged, errors, repeated, surplus
 from anyseq.inspection.gates import Gates, gates
 from anyseq.inspection.gradients import Gradients, gradients
@@ -28,6 +30,7 @@ from anyseq.nn.emissions import Discrete
 from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.decoding import alternatives_of, batches
+from anyseq.tasks.known import Properties, linked_of, readable, told_of
 
 BEAM = 4
 """Of a recipe that searches greedily: the beam it is compared with."""
@@ -69,9 +72,11 @@ class Inspector:
         references: The right answers of each item; None: nobody knows.
         settings: How it searches.
         shown: How many items are shown place by place, from the first on.
+        properties: Of each item, by name, labels of its symbols or words that cells may follow.
+        alignments: Of each item what of its right answer comes from what of its source; None: nobody knows.
 
     Raises:
-        UsageError: the model listens to streams, or there is nothing to look at.
+        UsageError: the model listens to streams, there is nothing to look at, or no answer that is aligned.
     """
 
     def __init__(
@@ -81,12 +86,17 @@ class Inspector:
         references: Sequence[Sequence[str]] | None,
         settings: DecodingConfig,
         shown: int,
+        properties: Properties | None = None,
+        alignments: Sequence[Links] | None = None,
     ) -> None:
         if task.hears:
             raise UsageError("a model that listens is looked at while it hears: anyseq predict MODEL --plot FILE")
         if settings.samples:
             raise UsageError("what is inspected is a search, and samples are drawn: leave search.samples out")
+        if alignments is not None and (references is None or task.prompted):
+            raise UsageError("alignments are of inputs and right answers: give the answers, too (--target, --data)")
         self.task, self.settings = task, settings
+        self._properties, self._alignments, self._count = properties or {}, alignments, len(items)
         wanted = [()] * len(items) if references is None else references
         task.model.eval()
         self.said = list(self._read(items, wanted) if task.prompted else self._found(items, wanted))
@@ -191,12 +201,32 @@ class Inspector:
         return read(self.task.model, self.batch(self.kept), self.items, ("weights", "pointers"))
 
     def attention(self) -> Attention | None:
-        """Where each layer looked."""
-        return attention_over([self.whole])
+        """Where each layer looked; against what is known while it was given the right answers."""
+        answers = [self._answered(one) for one in self.said]
+        linked = linked_of(self.task, answers, self._alignments, self._count)
+        pairs = list(zip(self.kept, answers, linked, strict=False))
+        framed = [own if torch.equal(one.values, right.values) else None for one, right, own in pairs]
+        found = attention_over([self.whole], framed if any(linked) else ())
+        if found is None or not any(linked):
+            return found
+        known = [(one, own) for one, own in zip(answers, linked, strict=True) if own is not None]
+        return dataclasses.replace(found, known=against(self._looks(known)), known_from="given")
+
+    def _answered(self, one: Said) -> Said:
+        """The same with what is right said, where that is known."""
+        values = readable(self.task, one.item)
+        return one if values is None else dataclasses.replace(one, values=values)
+
+    def _looks(self, known: Sequence[tuple[Said, Linked]]) -> Iterator[tuple[Any, Linked]]:
+        """Of each item where each layer looked."""
+        readings = self.readings([one for one, _ in known], "weights")
+        layers = (each for reading in readings for each in over_source(reading))
+        return zip(layers, (own for _, own in known), strict=True)
 
     def gates(self) -> Gates | None:
         """What recurrent layers did."""
-        return gates(self.readings(self.said, "gates", "state", "turned"), len(self.kept))
+        told = told_of(self.task, self.said, self._properties, self._count)
+        return gates(self.readings(self.said, "gates", "state", "turned"), len(self.kept), told)
 
     def gradients(self) -> Gradients | None:
         """How far back the model looks; a pass back for each place of the longest output, so of some items alone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import ClassVar
 
@@ -40,9 +40,23 @@ class GeneratorConfig(PartConfig):
             UsageError: there is no such split, or it cannot be filled with these settings.
         """
 
-
     def epochs(self) -> Epochs | None:
         """Gives other items of train for each epoch; None: they are always the same."""
+        return None
+
+    def properties(self, text: str) -> Mapping[str, Sequence[str]]:
+        """What is so at each word of a source once it is read, by name: labels that a model's cells may follow.
+
+        Two labels, or numbers; `-` where nothing can be said. None at all, where nothing is known of sources.
+        """
+        return {}
+
+    def alignment(self, source: Sequence[str], target: Sequence[str]) -> Sequence[tuple[int, int]] | None:
+        """Which place of a target comes from which of its source, as (source, target) from 0; None: it is not known.
+
+        Args:
+            source, target: What stands at each place: characters or words, as a model's codecs cut them.
+        """
         return None
 
 

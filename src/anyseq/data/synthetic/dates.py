@@ -90,6 +90,19 @@ class DatesConfig(SizedGeneratorConfig):
 
         return collect(split, count, draw)
 
+    def alignment(self, source: Sequence[str], target: Sequence[str]) -> Sequence[tuple[int, int]] | None:
+        """The digits of the year, where they are written once, in whatever numerals: all four, or the last two."""
+        year = "".join(target[:4])
+        if not (year.isdecimal() and year.isascii()):
+            return None
+        runs = digit_runs(source)
+        for digits in (year, year[2:]):
+            places = [first for first, run in runs if run == digits]
+            if len(places) == 1:
+                shift = 4 - len(digits)
+                return [(places[0] + at, shift + at) for at in range(len(digits))]
+        return None
+
     def days(self, split: str) -> list[date]:
         """The calendar days of `train`, `dev` or `test`: 90, 5 and 5 in a hundred."""
         first, last = date(self.first_year, 1, 1), date(self.last_year, 12, 31)
@@ -115,3 +128,17 @@ class DatesConfig(SizedGeneratorConfig):
                 held[pattern.language].append(pattern)
                 wanted -= 1
         return held if split == "unseen" else kept
+
+
+def digit_runs(places: Sequence[str]) -> list[tuple[int, str]]:
+    """Numbers that stand in a text, in any numerals: the first place of each, and its digits as 0 to 9."""
+    found: list[tuple[int, str]] = []
+    for place, text in enumerate(places):
+        if len(text) != 1 or not text.isdecimal():
+            continue
+        digit = str(int(text))
+        if found and found[-1][0] + len(found[-1][1]) == place:
+            found[-1] = (found[-1][0], found[-1][1] + digit)
+        else:
+            found.append((place, digit))
+    return found

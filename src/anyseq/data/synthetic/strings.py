@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from pydantic import Field, model_validator
@@ -54,6 +54,10 @@ class CopyConfig(StringsConfig):
         text = "".join(self.letters(rng))
         return text, text
 
+    def alignment(self, source: Sequence[str], target: Sequence[str]) -> Sequence[tuple[int, int]] | None:
+        """Each place comes from the same."""
+        return [(place, place) for place in range(len(source))] if list(source) == list(target) else None
+
 
 class ReverseConfig(StringsConfig):
     """Strings and their reverse."""
@@ -62,6 +66,11 @@ class ReverseConfig(StringsConfig):
         """One string, forwards and backwards."""
         text = "".join(self.letters(rng))
         return text, text[::-1]
+
+    def alignment(self, source: Sequence[str], target: Sequence[str]) -> Sequence[tuple[int, int]] | None:
+        """The first comes from the last."""
+        last = len(source) - 1
+        return [(last - place, place) for place in range(last + 1)] if list(source) == list(target)[::-1] else None
 
 
 class ExpandConfig(StringsConfig):

@@ -32,10 +32,14 @@ const draws = {
         tell: (row, column) => `“${seen(map.rows[row])}” looks at “${seen(map.columns[column])}”: ${number(value(row, column))}`,
         chosen: source ? over : null }),
       source,
-      map.known.length ? make("p", {}, "Framed in green: what the output copies, so that it is known where it comes from.") : null,
-      model.attention.known.length ? table(["layer", "head", "weight on what was copied", "looked at most", "places"],
+      map.known.length ? make("p", {}, model.attention.known_from === "given" ? "Framed in green: what is known to belong together."
+        : "Framed in green: what the output copies, so that it is known where it comes from.") : null,
+      model.attention.known.length ? make("h3", {}, "Does it look where it should?") : null,
+      model.attention.known.length ? make("p", {}, "Of what the output should look at, by what is known to belong together while the "
+        + "right answer is written: how much of the attention is there, and how often most of it. Alignment error rate: 0 is perfect.") : null,
+      model.attention.known.length ? table(["layer", "head", "attention on the right places", "most of it", "error rate", "places"],
         model.attention.known.map((each) => [each.path, each.head ? String(each.head) : "mean", each.weight,
-          `${number(100 * each.found)} %`, each.places]), "Attention against known alignments") : null);
+          `${number(100 * each.found)} %`, each.error_rate, each.places]), "Attention against known alignments") : null);
   },
 
   gates(model, at, redraw) {
@@ -72,7 +76,14 @@ const draws = {
         "correlation: 1 or -1 where it follows exactly, 0 by chance. Found on one half of the inputs, measured on the other.") : null,
       found.length ? table(["property", "cell", "score", "places"], found.map((each) =>
         [each.property, `${each.state} of ${each.path}, cell ${each.cell}`, measured(each), each.places]),
-      "Cells that follow a property") : null);
+      "Cells that follow a property") : null,
+      model.gates.moments.length ? make("h3", {}, "Gates at a moment") : null,
+      model.gates.moments.length ? make("p", {}, "A cell that remembers something should forget when it is told anew: there its forget "
+        + "gate (of a GRU, reset and update) is lower, and its input gate higher, than elsewhere. Means over places.") : null,
+      model.gates.moments.length ? table(["moment", "gate", "cell", "the cell, then", "elsewhere", "all cells, then", "elsewhere", "places"],
+        model.gates.moments.map((each) => [each.moment, each.gate, `cell ${each.cell} of ${each.path} (${each.property})`, each.cell_there,
+          each.cell_elsewhere, each.layer_there, each.layer_elsewhere, `${each.places} of ${each.places + each.others}`]),
+        "Gates at a moment and elsewhere") : null);
   },
 
   gradients(model, at) {

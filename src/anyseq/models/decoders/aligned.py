@@ -20,29 +20,24 @@ from anyseq.nn.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPoo
 _IMPOSSIBLE = -1e4  # e to that power is 0; an infinity would make gradients of nothing
 
 
-class AlignedDecoder(Decoder):
-    """Symbol t is said of the source's place t, and of the symbol before it: softmax over y of u_t(y) + A(y_{t-1}, y).
+class PlacewiseDecoder(Decoder):
+    """Symbol t is said of the source's place t, and of no other symbol: softmax of u_t = W vectors_t + b.
 
-    u_t = W vectors_t + b. Beyond the source's last place that one counts again. That an output ends where its source
-    does is a constraint of the model (`AsLong`), not of this decoder.
+    Beyond the source's last place that one counts again. That an output ends where its source does is a constraint of
+    the model (`AsLong`), not of this decoder.
 
     With `pooling` a label of the whole source comes first: u_0 = W pool(vectors) + b, and the source's places follow.
 
     Args:
         output: W and b.
-        fed_back: A, and what an output begins with.
         dropout: Share of the vectors dropped in training.
         pooling: Makes one vector of a source's, for its label; None: there is none.
-
-    Source:
-        McCallum et al. 2000, "Maximum entropy Markov models"; u over a recurrent network.
     """
 
-    def __init__(
-        self, output: OutputEmbedding, fed_back: FedBack, dropout: float, pooling: Pooling | None = None
-    ) -> None:
+    def __init__(self, output: OutputEmbedding, dropout: float, pooling: Pooling | None = None) -> None:
         super().__init__()
-        self.output, self.fed_back, self.dropout, self.pooling = output, fed_back, Dropout(dropout), pooling
+        self.output, self.dropout, self.pooling = output, Dropout(dropout), pooling
+        self.independent, self.aligned = True, pooling is None
 
     def prepare(self, memory: Memory) -> Memory:
         """Add u, [source, place, symbol], and the last place: once per source."""
@@ -55,6 +50,37 @@ class AlignedDecoder(Decoder):
     def start(self, memory: Memory) -> State:
         """Nothing but the count."""
         return State(steps=torch.zeros_like(memory.item))
+
+    def step(self, memory: Memory, state: State, previous: Int[Tensor, " row"]) -> tuple[Table, State]:
+        """What is said at the row's place."""
+        said = said_at(memory, state.steps[:, None]).squeeze(1)
+        return Table(said), State(steps=state.steps + 1)
+
+    def unroll(
+        self, memory: Memory, target: Padded, state: State | None = None, previous: Tensor | None = None
+    ) -> tuple[Table, State]:
+        """All places at once."""
+        state, previous = self.begin(memory, target, state, previous)
+        places = state.steps[:, None] + torch.arange(target.values.shape[1], device=state.steps.device)
+        return Table(said_at(memory, places), valid=target.valid), State(steps=state.steps + target.lengths)
+
+
+class AlignedDecoder(PlacewiseDecoder):
+    """Symbol t is said of the symbol before it, too: softmax over y of u_t(y) + A(y_{t-1}, y).
+
+    Args:
+        output, dropout, pooling: As `PlacewiseDecoder` has them.
+        fed_back: A, and what an output begins with.
+
+    Source:
+        McCallum et al. 2000, "Maximum entropy Markov models"; u over a recurrent network.
+    """
+
+    def __init__(
+        self, output: OutputEmbedding, fed_back: FedBack, dropout: float, pooling: Pooling | None = None
+    ) -> None:
+        super().__init__(output, dropout, pooling)
+        self.fed_back, self.independent = fed_back, False
 
     def step(self, memory: Memory, state: State, previous: Int[Tensor, " row"]) -> tuple[Table, State]:
         """What follows the previous symbol at the row's place."""
@@ -134,7 +160,7 @@ class LabelDecoder(AlignedDecoder):
 
     def __init__(self, output: OutputEmbedding, fed_back: FedBack, pooling: Pooling, dropout: float) -> None:
         super().__init__(output, fed_back, dropout)
-        self.pooled = pooling
+        self.pooled, self.aligned = pooling, False
 
     def prepare(self, memory: Memory) -> Memory:
         """Add u, once per source."""
@@ -174,6 +200,15 @@ def make_pooling(kind: Pooled, dim: int) -> Pooling:
     return AttentionPooling(dim) if kind == "attention" else kinds[kind]()
 
 
+class PlacewiseDecoderConfig(AlignedSettings):
+    """One symbol for each place of the source, each by itself: what is said of the others does not matter."""
+
+    def build(self, memory: MemoryShape, target: Stream, embed: nn.Module | None = None) -> PlacewiseDecoder:
+        """Make a decoder that says a symbol of this stream of each of the memory's vectors."""
+        output = _output(memory, target)
+        return PlacewiseDecoder(output, self.dropout, self.pooling(memory.vectors_dim))
+
+
 class AlignedDecoderConfig(AlignedSettings):
     """One symbol for each place of the source, from left to right, each knowing the one before (MEMM)."""
 
@@ -203,9 +238,15 @@ class LabelDecoderConfig(DecoderConfig):
 
 
 def _layers(memory: MemoryShape, target: Stream) -> tuple[OutputEmbedding, FedBack]:
+    output = _output(memory, target)
+    vocab_size = output.out_features
+    return output, FedBack(SymbolEmbedding(vocab_size, vocab_size), vocab_size)
+
+
+def _output(memory: MemoryShape, target: Stream) -> OutputEmbedding:
     if not isinstance(target, Symbols):
         raise ConfigError("this decoder has a softmax and emits symbols; for vectors choose another decoder")
     output = OutputEmbedding(memory.vectors_dim, target.vocab_size)
     nn.init.normal_(output.weight, std=memory.vectors_dim**-0.5)
     nn.init.zeros_(output.bias)
-    return output, FedBack(SymbolEmbedding(target.vocab_size, target.vocab_size), target.vocab_size)
+    return output

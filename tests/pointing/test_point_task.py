@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 import anyseq
 from anyseq import api
 from anyseq.config import load_recipe
-from anyseq.core import Item
+from anyseq.core import Item, Memory
 from anyseq.data.codecs.pointers import PointerCodec, PointersConfig
 from anyseq.data.codecs.points import Points, PointsConfig
 from anyseq.data.ptrnet import read_points
@@ -144,6 +144,17 @@ def test_answers_that_are_none_are_not_judged_by(tmp_path: Path, capsys: pytest.
         assert main(["evaluate", str(tmp_path / "m"), "--data", str(file)]) == 2
         shown = capsys.readouterr().err
         assert "a.txt:2" in shown and told in shown
+
+
+@pytest.mark.parametrize(
+    ("recipe", "elements", "symbols"),
+    [("hull", 500, 502), ("tsp", 500, 501), ("sort", 500, 501), ("routes", 500, 501), ("delaunay", 100, 3 * 195 + 1)],
+)
+def test_budgets_are_what_the_papers_problems_need(recipe: str, elements: int, symbols: int) -> None:
+    config = load_recipe(f"point/{recipe}")
+    memory = Memory(item=torch.zeros(1, dtype=torch.int64), vectors=torch.zeros(1, elements, 2),
+                    valid=torch.ones(1, elements, dtype=torch.bool))  # fmt: skip
+    assert symbols <= min(int(config.search.stop().budget(memory)), config.data.max_length)
 
 
 def test_triangles_that_name_more_than_there_is_are_left_out_of_pictures() -> None:

@@ -183,6 +183,7 @@ def test_texts_from_python():
         ([("a", "b"), ("a",)], r"item 1: \('a',\) is given"),
         (["ab"], "item 0: 'ab' is given"),
         ([{"source": "a"}], "item 0: the field 'target' is missing"),
+        ([("a", [[1, 2], [3]])], r"expected is a text, or numbers, in rows of equal length"),
         ([("a", float("nan"))], "item 0: the field 'target' is nan, expected is a text"),
         ([("a", b"b")], "item 0: the field 'target' is b'b'"),
         (3, "this is a int"),

@@ -93,3 +93,5 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         PointsConfig(problem="hull", least=2)
     with pytest.raises(ValueError, match="20 cities"):
         PointsConfig(problem="tour", least=5, most=30)
+    with pytest.raises(ValueError, match="exact=false is for tours"):
+        PointsConfig(problem="hull", exact=False)

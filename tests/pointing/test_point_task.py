@@ -9,15 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 import anyseq
 from anyseq import api
-from anyseq.core import Item
+from anyseq.config import load_recipe
+from anyseq.core import Item, Memory
 from anyseq.data.codecs.pointers import PointerCodec, PointersConfig
 from anyseq.data.codecs.points import Points, PointsConfig
 from anyseq.data.ptrnet import read_points
 from anyseq.data.synthetic.geometry import convex_hulls
 from anyseq.errors import AnyseqError, ConfigError, DataError
+from anyseq.inspection.points import _lines
+from anyseq.metrics.pointing import TourLength
 from tiny_runs import events, main, tensors, write
 
 SMALL = ("model.encoder.model_dim=16", "model.encoder.ffn_dim=16", "model.encoder.num_layers=1",
@@ -61,9 +65,13 @@ def test_what_is_no_point_is_told(raw: Any, fault: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "fault"), [("1 two", "numbers of elements"), ("0 1", "count from 1"), ("1 7", "above codec.target.most=6")]
-)
-def test_what_is_no_pointer_is_told(raw: str, fault: str) -> None:
+    ("raw", "fault"),
+    [
+        ("1 two", "numbers of elements"), ("0 1", "count from 1"), ("1 7", "above codec.target.most=6"),
+        (np.array([1.5, 2]), "numbers of elements"), ([float("inf")], "numbers of elements"),
+    ],
+)  # fmt: skip
+def test_what_is_no_pointer_is_told(raw: Any, fault: str) -> None:
     with pytest.raises(DataError, match=fault):
         PointersConfig(most=6).fit([]).encode(raw)
 
@@ -75,6 +83,13 @@ def test_published_lines_are_read(tmp_path: Path) -> None:
     ]  # fmt: skip
     with pytest.raises(DataError, match=r"b\.txt:1.*output 1 4 2 1"):
         read_points(write(tmp_path / "b.txt", LINE))
+
+
+def test_points_far_from_0_keep_their_distances() -> None:
+    points = np.array([[5_400_123.125, 500_000.25], [5_400_123.375, 500_000.25]])
+    task = load_recipe("point/tsp").build()
+    reference = task.reference(Item({"source": points, "target": "1 2 1"}))
+    assert TourLength("length").measure(["1 2 1"], [[reference]]).value == 0.5
 
 
 def hulls(folder: Path, kind: str, count: int = 40) -> Path:
@@ -106,7 +121,7 @@ def test_files_of_ones_own_train_and_are_judged(
 
 def test_faults_of_ones_own_files_are_told(tmp_path: Path) -> None:
     file = write(tmp_path / "a.txt", *[f"{LINE} output 1 2 4 5 1"] * 30, f"{LINE} output 1 2 2 1")
-    with pytest.raises(AnyseqError, match=r"1 of .* targets cannot be learnt"):
+    with pytest.raises(AnyseqError, match=r"1 of .* targets are no outline .*answer=any"):
         train("point/hull", tmp_path / "m", f"data.train={file}", f"data.dev={hulls(tmp_path, 'txt')}")
     far = write(tmp_path / "b.txt", f"{LINE} output 1 2 9 1")
     with pytest.raises(DataError, match=r"b\.txt:1.*element 9"):
@@ -115,6 +130,38 @@ def test_faults_of_ones_own_files_are_told(tmp_path: Path) -> None:
         train("point/tsp", tmp_path / "m", "codec.target.round_trip=false")
     with pytest.raises(ConfigError, match=r"source\.kind=points"):
         train("point/hull", tmp_path / "m", "codec.source=characters")
+
+
+def test_answers_that_are_none_are_not_judged_by(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train("point/tsp", tmp_path / "m", "data.max_length=11")
+    places = " ".join(map(str, range(24)))
+    around = " ".join(map(str, range(1, 13)))
+    for line, told in (
+        ("0 0 1 0 1 1 output 1 2", "every one of 3 elements once"), ("0 0 1 0 1 1 output", "every one of 3"),
+        (f"{places} output {around} 1", "data.max_length=11"),
+    ):  # fmt: skip
+        file = write(tmp_path / "a.txt", "0 0 1 0 1 1 output 1 2 3 1", line)
+        assert main(["evaluate", str(tmp_path / "m"), "--data", str(file)]) == 2
+        shown = capsys.readouterr().err
+        assert "a.txt:2" in shown and told in shown
+
+
+@pytest.mark.parametrize(
+    ("recipe", "elements", "symbols"),
+    [("hull", 500, 502), ("tsp", 500, 501), ("sort", 500, 501), ("routes", 500, 501), ("delaunay", 100, 3 * 195 + 1)],
+)
+def test_budgets_are_what_the_papers_problems_need(recipe: str, elements: int, symbols: int) -> None:
+    config = load_recipe(f"point/{recipe}")
+    memory = Memory(item=torch.zeros(1, dtype=torch.int64), vectors=torch.zeros(1, elements, 2),
+                    valid=torch.ones(1, elements, dtype=torch.bool))  # fmt: skip
+    assert symbols <= min(int(config.search.stop().budget(memory)), config.data.max_length)
+
+
+def test_triangles_that_name_more_than_there_is_are_left_out_of_pictures() -> None:
+    axes = Figure().add_subplot()
+    points = np.random.default_rng(1).random((4, 2))
+    _lines(axes, points, [1, 2, 9, 2, 3, 4], "triangles", color="k", linewidth=1.0, zorder=1)
+    assert len(axes.lines) == 1
 
 
 @pytest.mark.parametrize("recipe", ["point/hull", "point/tsp", "point/sort"])

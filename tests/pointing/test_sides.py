@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
 import anyseq
+from anyseq.api import Predictor
+from anyseq.config import load_recipe
 from anyseq.core import Hypotheses, Item, Padded
 from anyseq.core.pointed import pointers_of
 from anyseq.data.codecs.measured import Measured
 from anyseq.errors import ConfigError, UsageError
 from anyseq.metrics.pointing import PointersRight, TourGap, TourLength
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.choosing import Alternative
-from anyseq.tasks.point.sides import Shortest, from_sides, together
+from anyseq.tasks.choosing import Alternative, DecodingConfig
+from anyseq.tasks.point.choosers import Shortest
+from anyseq.tasks.point.sides import from_sides, together
+from anyseq.tasks.reranking import Reranking
 from anyseq.tasks.rewards import TaskRollouts
 
 MEASURED = Measured(torch.tensor([0.4, 0.6]), torch.tensor([0.2, 0.5]))
@@ -103,11 +108,38 @@ def test_what_does_not_go_together_is_refused(routes: Path, search: dict[str, An
 
 
 def test_other_uses_refuse_the_shortest(tmp_path: Path) -> None:
-    trained = anyseq.train("point/sort", tmp_path / "sort", threads=1, overrides={
-        "training.max_minutes": None, "training.max_steps": 1, "data.generator.train": 50, "data.generator.dev": 5,
-        "data.generator.test": 5})  # fmt: skip
+    small = {"training.max_minutes": None, "training.max_steps": 1, "data.generator.train": 50, "data.generator.dev": 5,
+             "data.generator.test": 5}  # fmt: skip
+    with pytest.raises(UsageError, match="for round trips"):
+        anyseq.train("point/sort", tmp_path / "none", threads=1, overrides={**small, "search.shortest": True})
+    assert not (tmp_path / "none").exists(), "nothing was trained before it was said"
+    trained = anyseq.train("point/sort", tmp_path / "sort", threads=1, overrides=small)
     with pytest.raises(UsageError, match="for round trips"):
         trained.predictor.predict([np.zeros((5, 1))], beam_size=2, shortest=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [({"codec.source.scale": False}, "scale=true"), ({"codec.source.columns": 3}, "in the plane")],
+)
+def test_sides_are_refused_where_there_are_none(words: dict[str, Any], told: str) -> None:
+    task = load_recipe("point/routes", words).build()
+    with pytest.raises(UsageError, match=told):
+        task.refuse(DecodingConfig(beam_size=1, shortest=True, symmetries=8))
+
+
+def test_the_shortest_of_all_samples_is_one_output(routes: Path) -> None:
+    predictor = anyseq.load(routes, threads=1)
+    settings = predictor.settings(samples=5, shortest=True)
+    assert not predictor.several(settings) and predictor.several(predictor.settings(samples=5))
+    with pytest.raises(UsageError, match="set shortest to false"):
+        Predictor(predictor.task, reranking=Mock(spec=Reranking)).settings(samples=5, shortest=True)
+
+
+def test_minimum_bayes_risk_by_a_metric_of_points(routes: Path) -> None:
+    points = np.random.default_rng(6).random((5, 2))
+    (found,) = anyseq.load(routes, threads=1).predict([points], samples=6, mbr={"kind": "tour", "measured": "length"})
+    assert sorted(pointers_of(found.output)[:-1]) == [1, 2, 3, 4, 5]
 
 
 def test_trips_are_as_long_as_tensors_as_they_are_as_texts(routes: Path) -> None:
@@ -127,4 +159,7 @@ def test_trips_are_as_long_as_tensors_as_they_are_as_texts(routes: Path) -> None
     short = Padded(trips.values.clone(), trips.valid)
     short.values[1, 2] = short.values[1, 1]
     assert task.rated(short, batch, metric) is None, "what is no round trip is mended, as a text"
+    long = Padded(trips.values.clone(), trips.valid.clone())
+    long.values[0, 5:7], long.valid[0, 5:7] = torch.tensor([2, 0]), True
+    assert task.rated(long, batch, metric) is None, "a city comes again behind all of them"
     assert task.rated(trips, batch, PointersRight("right")) is None

@@ -8,11 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from anyseq.data.synthetic import points
 from anyseq.data.synthetic.points import PointsConfig
+from anyseq.data.synthetic.workers import Workers
 from anyseq.errors import RunError
 from tiny_runs import wait_for
 
@@ -63,6 +68,55 @@ def test_they_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     parent.wait()
     for pid in map(int, pids.read_text().split()):
         wait_for(lambda pid=pid: not alive(pid), 20)  # type: ignore[misc]
+
+
+AHEAD = """
+import time
+from anyseq.data.synthetic.workers import Workers
+if __name__ == "__main__":
+    kept = Workers(1, 1.0)
+    begun = kept.begin(time.sleep, [(0,), *[(120,)] * 3])
+    next(iter(kept.results(begun)))
+    time.sleep(0.2)
+"""
+
+
+def test_nobody_waits_for_what_was_begun_for_later(tmp_path: Path) -> None:
+    """Neither the end of the process that began it nor what follows the last use of the processes."""
+    script = tmp_path / "script.py"
+    script.write_text(AHEAD)
+    subprocess.run([sys.executable, script], check=True, timeout=100)
+    workers: Workers[None] = Workers(1, 1.0)
+    begun = workers.begin(time.sleep, [(0,), (120,), (120,)])
+    next(iter(workers.results(begun)))
+    own = [each for each in multiprocessing.active_children() if "Spawn" in type(each).__name__]
+    del workers
+    wait_for(lambda: not any(each.is_alive() for each in own))
+
+
+def test_processes_are_started_once_and_draw_each_epoch_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, begun = [], []
+
+    class Noted(Workers[Any]):
+        def __init__(self, count: int, wait_minutes: float) -> None:
+            made.append(count)
+
+        def begin(self, work: Any, parts: Any) -> list[Future[Any]]:
+            begun.append(next(seed for seed, _ in parts)[1:3])
+            return [Future()]
+
+        def results(self, begun: Any) -> Any:
+            return iter([[(np.zeros((3, 2)), "1 2 3 1")]])
+
+    monkeypatch.setattr(points, "Workers", Noted)
+    for split in ("train", "dev", "test"):
+        CONFIG.generate(split)
+    assert not made, "a single part is drawn here"
+    epochs = CONFIG.epochs()
+    assert epochs is not None and begun == [(0, 2)], "while the model trains on the first"
+    epochs.items("train", 1)
+    epochs.items("train", 2)
+    assert made == [1] and begun == [(0, 2), (0, 3), (0, 4)]
 
 
 def alive(pid: int) -> bool:

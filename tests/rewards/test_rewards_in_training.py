@@ -168,6 +168,18 @@ def test_impossible_settings_are_refused(capsys: pytest.CaptureFixture[str], tmp
     assert "baseline=shared compares a source's samples" in capsys.readouterr().err
 
 
+def test_what_rewards_will_cost_is_said_before() -> None:
+    objective = {"kind": "reinforce", "reward": "exact_match", "baseline": "learned"}
+    found = anyseq.api.check("transduce/copy", device="cpu", overrides={**SMALL, "objective": objective})
+    assert found.usable and found.estimate is not None and found.estimate.tokens_per_second > 0
+
+
+def test_mixer_spreads_nothing() -> None:
+    """What it draws stands behind the beginning of the target."""
+    with pytest.raises(ConfigError, match=r"objective\.spread"):
+        load_recipe("transduce/copy", {"objective": {"kind": "mixer", "reward": "exact_match", "spread": True}})
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "much"])
 def test_a_reward_that_is_no_number_is_refused(value: object) -> None:
     metric = FunctionMetric(lambda output, reference: value, "own")  # type: ignore[arg-type, return-value]

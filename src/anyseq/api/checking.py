@@ -74,7 +74,7 @@ def check(
     data = prepare(Start(config), tell, "tell")
     task, findings, tolerated = data.task, list(data.findings), data.task.at_faults != "stop"
     try:
-        task.refuse(config.search)
+        task.refuse_search(config.search)
         splits = task.select(data.splits)
     except UsageError as error:
         findings.append(Finding("error", str(error)))

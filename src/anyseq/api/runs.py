@@ -327,7 +327,7 @@ def _prepare(start: Start, tell: Tell, at_faults: AtFaults) -> _Run:
         tell(note, "note")
     data = prepare(start, tell, at_faults)
     task = data.task
-    task.refuse(start.config.search)
+    task.refuse_search(start.config.search)
     splits = task.select(data.splits)
     torch.manual_seed(start.config.training.seed)
     started = start.make_model(task)

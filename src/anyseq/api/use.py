@@ -54,8 +54,9 @@ class Predictor:
                 the model's codecs cannot follow a setting (a prefix with characters they do not know).
         """
         settings = change(self.task.config.search, "search", search)
-        if self.reranking is not None and settings.mbr is not None:
-            raise UsageError("either other models choose among the hypotheses, or search.mbr does: set mbr to null")
+        if self.reranking is not None and settings.chooses:
+            own = "mbr to null" if settings.mbr is not None else "shortest to false"
+            raise UsageError(f"either other models choose among the hypotheses, or this search does: set {own}")
         if self.reranking is not None and settings.width < 2:
             raise UsageError(
                 f"other models choose among several hypotheses: set samples or beam_size to 2 or more, "
@@ -63,12 +64,12 @@ class Predictor:
             )
         if settings.threshold is not None and not self.task.hears:
             raise UsageError("search.threshold is for a model that listens: leave it out")
-        self.task.refuse(settings)
+        self.task.refuse_search(settings)
         return settings
 
     def several(self, settings: DecodingConfig) -> bool:
         """Whether more than one hypothesis is returned for an item."""
-        chosen = self.reranking is not None or settings.mbr is not None
+        chosen = self.reranking is not None or settings.chooses
         return (settings.n_best if chosen else settings.returned) > 1
 
     def predict(self, raws: str | Iterable[Any], *, alignments: bool = False, **search: Any) -> list[Prediction]:

@@ -52,7 +52,9 @@ def pointers_of(raw: Any) -> list[int]:
     named = target_of(raw).split() if isinstance(raw, str) else np.asarray(raw).tolist()
     try:
         found = [int(each) for each in named]
-    except (ValueError, TypeError):
+        if any(isinstance(each, float) and each != number for each, number in zip(named, found, strict=True)):
+            raise ValueError
+    except (ValueError, TypeError, OverflowError):
         raise DataError(f"numbers of elements are expected, such as 1 4 2 1, here is {raw!r:.60}") from None
     if any(each < 1 for each in found):
         raise DataError(f"elements count from 1, here is {min(found)}: {raw!r:.60}; add 1 to all of them")
@@ -74,9 +76,9 @@ def is_line(text: Any) -> bool:
     return isinstance(text, str) and BETWEEN in text
 
 
-def as_numbers(elements: np.ndarray) -> str:
-    """Elements as text."""
-    return " ".join(f"{number:.8g}" for number in np.asarray(elements, np.float64).flatten().tolist())
+def as_numbers(elements: np.ndarray, digits: int = 15) -> str:
+    """Elements as text, to so many digits; of 15 every one says what it did."""
+    return " ".join(f"{number:.{digits}g}" for number in np.asarray(elements, np.float64).flatten().tolist())
 
 
 def as_pointers(pointers: Sequence[int]) -> str:

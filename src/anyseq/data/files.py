@@ -344,7 +344,8 @@ def _text(value: Any, name: str, file: str | None = None, line: int | None = Non
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return value
     if not isinstance(value, str):
-        raise DataError(f"{name} is {value!r:.40}, expected is a text", file, line)
+        rows = ", or numbers, in rows of equal length" if isinstance(value, list) else ""
+        raise DataError(f"{name} is {value!r:.40}, expected is a text{rows}", file, line)
     return str(value)  # numpy has its own kind of str
 
 

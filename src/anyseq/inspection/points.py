@@ -81,10 +81,10 @@ def _lines(
     axes: Axes, points: Float64[np.ndarray, "point 2"], pointers: Sequence[int], form: Form, *, color: str,
     linewidth: float, zorder: int,
 ) -> None:  # fmt: skip
-    places = np.array([each - 1 for each in pointers if each <= len(points)], np.int64)
-    ways = [places]
+    places = np.array(pointers, np.int64) - 1
+    ways = [places[places < len(points)]]  # a decoder of symbols may name more than there are
     if form == "triangles":
         whole = places[: len(places) // 3 * 3].reshape(-1, 3)
-        ways = [np.append(triangle, triangle[:1]) for triangle in whole]
+        ways = [np.append(triangle, triangle[:1]) for triangle in whole if triangle.max() < len(points)]
     for way in ways:
         axes.plot(points[way, 0], points[way, 1], color=color, linewidth=linewidth, zorder=zorder)

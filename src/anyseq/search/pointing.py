@@ -142,7 +142,11 @@ def _left_along(
     left: Bool[Tensor, "row symbol"], target: Padded
 ) -> tuple[Bool[Tensor, "row time symbol"], Bool[Tensor, "row symbol"]]:
     """What is left before each place of a target, and after it."""
-    rows, time = target.values.shape
-    marks = _marked(target.values, left[:, None].expand(rows, time, -1)) & target.valid[:, :, None]
-    seen = F.pad(marks.cummax(1).values if time else marks, (0, 0, 1, 0), value=False)
-    return left[:, None] & ~seen[:, :time], left & ~seen[:, -1]
+    time = target.values.shape[1]
+    # Where each is first named: no table of numbers by row, place and symbol is made.
+    places = torch.arange(time, device=left.device)
+    never = torch.full_like(left, time, dtype=torch.int64)
+    named = target.values.masked_fill(~target.valid, 0)
+    when = never.scatter_reduce(1, named, places.expand_as(named), "amin")
+    when[:, 0] = time
+    return left[:, None] & (when[:, None] >= places[:, None]), left & (when == time)

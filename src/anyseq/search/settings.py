@@ -45,8 +45,9 @@ class SearchConfig(PartConfig):
         "samples as cities begin a tour with each of them once (POMO)"
     )
     n_best: int = Field(
-        1, ge=1, description="hypotheses returned for each source; of samples, 1 is all unless mbr or a model chooses"
-    )
+        1, ge=1, description="hypotheses returned for each source; of samples, 1 is all unless mbr, shortest or a "
+        "model chooses",
+    )  # fmt: skip
     prefix: str | None = Field(None, description="text every output starts with")
     forbid: tuple[str, ...] = Field(
         (),

@@ -267,6 +267,15 @@ class Task(ABC):
         if settings.prefix is not None or settings.forbid:
             raise UsageError("search.prefix and search.forbid are texts, and this task writes none: leave them out")
 
+    def refuse_search(self, settings: DecodingConfig) -> None:
+        """Refuse what this task cannot search for or choose by, before any work is done.
+
+        Raises:
+            UsageError: as `refuse` and `chooser` do.
+        """
+        self.refuse(settings)
+        self.chooser(settings)
+
     def chooser(self, settings: DecodingConfig) -> Chooser | None:
         """What ranks an item's hypotheses anew (settings of another use are refused); None: the order of the search."""
         if settings.shortest:

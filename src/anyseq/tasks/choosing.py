@@ -162,6 +162,11 @@ class DecodingConfig(SearchConfig):
         self.chooser()
         return self
 
+    @property
+    def chooses(self) -> bool:
+        """Whether something else than the search's score chooses among what was found."""
+        return self.mbr is not None or self.shortest
+
     def all_found(self) -> Self:
         """The same search with all that it finds returned, for a choice among them."""
         return self.model_copy(update={"n_best": self.width})

@@ -18,7 +18,7 @@ from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
 from anyseq.tasks.devices import Autocast
 from anyseq.tasks.evaluation import evaluate
-from anyseq.tasks.fitting import Examples, quick, resolved_batch_tokens, validator
+from anyseq.tasks.fitting import Examples, objective_of, quick, resolved_batch_tokens, validator
 from anyseq.tasks.splits import Splits
 from anyseq.training.freezing import Frozen
 from anyseq.training.gradients import backward
@@ -71,7 +71,7 @@ def estimate(
     settings = task.config.training
     validator(task, splits.dev)  # refuses what it could not judge by
     examples = Examples(task, splits)
-    objective = task.config.objective.build().to(task.device)
+    objective = objective_of(task)
     tokens = resolved_batch_tokens(task, examples, objective, autocast)
     batches = task.batches(examples.lengths, tokens, examples.mixture)
     plan = batches.epoch(0)

@@ -164,6 +164,17 @@ def resolved_batch_tokens(
     return -int(ranks.largest(-fits)[0])
 
 
+def objective_of(task: Task) -> Objective:
+    """What a task's model is trained to minimise, where the model is; with rollouts where it learns from its outputs.
+
+    Raises:
+        UsageError: it learns from rewards, and this use's outputs are no texts.
+    """
+    reward = task.config.objective.rewarded_by
+    rollouts = None if reward is None else TaskRollouts(task, reward.build())
+    return task.config.objective.build(rollouts).to(task.device)
+
+
 def trainer(
     task: Task,
     splits: Splits,
@@ -177,9 +188,7 @@ def trainer(
     if device is not None:
         task.model.to(device)
     examples = Examples(task, splits)
-    reward = task.config.objective.rewarded_by
-    rollouts = None if reward is None else TaskRollouts(task, reward.build())
-    objective = task.config.objective.build(rollouts).to(task.device)
+    objective = objective_of(task)
     begin_alike(task.model, objective, settings.seed)
     tokens = resolved_batch_tokens(task, examples, objective, autocast)
     if tokens != settings.batch_tokens:

@@ -35,7 +35,10 @@ class TaskRollouts(Rollouts):
         encoder, decoder = getattr(task.model, "encoder", None), task.model.decoder
         searches = type(task).search_from is not Task.search_from
         if encoder is None or not searches or decoder.whole or not decoder.discrete:
-            raise UsageError("objective: rewards are of what a source is turned into, symbol by symbol")
+            raise UsageError(
+                "objective: rewards are of what a source is turned into, symbol by symbol, which this model does not: "
+                "set objective=cross_entropy, or choose another recipe or decoder"
+            )
         self.task, self.metric, self.memory_dim = task, metric, encoder.output_dim
         search = task.config.search
         limits = ("max_length", "max_length_ratio", "max_length_extra")

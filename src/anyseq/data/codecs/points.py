@@ -48,7 +48,7 @@ class Points(Codec):
     def decode(self, values: Float[Tensor, "element column"], item: Item | None = None) -> str:
         """The numbers, to five places of a column's deviation."""
         steps = 1e-5 * self.measured.deviation.double()
-        return as_numbers(((self.measured.original(values.double()) / steps).round() * steps).numpy())
+        return as_numbers(((self.measured.original(values.double()) / steps).round() * steps).numpy(), 8)
 
     def save(self, folder: Path) -> None:
         """Write the scale."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Literal, Self
@@ -50,17 +50,23 @@ class PointsConfig(SizedGeneratorConfig):
         fewest = {"hull": 3, "delaunay": 3, "tour": 2, "sort": 1}[self.problem]
         if not fewest <= self.least <= self.most:
             raise ValueError(f"least={self.least}, most={self.most}: {fewest} <= least <= most is needed")
+        if not self.exact and self.problem != "tour":
+            raise ValueError(f"exact=false is for tours: leave it out, or set problem=tour, not {self.problem}")
         if self.problem == "tour" and self.most > MOST_CITIES:
             raise ValueError(f"most={self.most}: exact tours go to {MOST_CITIES} cities")
         return self
 
     def generate(self, split: str) -> list[Item]:
         """Make the items of a split, of train those of the first epoch."""
-        return PointsEpochs(self).items(split)
+        return PointsEpochs(self).first(split)
 
     def epochs(self) -> Epochs | None:
         """Gives other items for each epoch, where they are endless."""
-        return PointsEpochs(self) if self.endless else None
+        if not self.endless:
+            return None
+        found = PointsEpochs(self)
+        found.draw_ahead(1)
+        return found
 
 
 class PointsEpochs(Epochs):
@@ -76,28 +82,51 @@ class PointsEpochs(Epochs):
         self._ahead: dict[int, list[Future[_Drawn]]] = {}
 
     def items(self, split: str = "train", epoch: int = 0) -> list[Item]:
-        """Those of a split, in an epoch."""
-        config, count = self.config, self.config.size(split)
-        counts = np.random.default_rng((config.seed, _SPLITS[split])).integers(config.least, config.most + 1, count)
-        exact = config.exact or split != "train"
-        firsts = range(0, count, _CHUNK)
-        draw = partial(_drawn, config.problem, exact)
-
-        def seeds(number: int) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
-            for first in firsts:
-                yield (config.seed, _SPLITS[split], 1 + number, first), counts[first : first + _CHUNK]
-
-        if not config.workers:
-            return _items(draw(*own) for own in seeds(epoch))
-        if self._workers is None:
-            self._workers = Workers(config.workers, config.wait_minutes)
-        now = self._ahead.pop(epoch, None) or self._workers.begin(draw, seeds(epoch))
-        for other in self._ahead.values():  # of an epoch that nobody comes to
-            for future in other:
+        """Those of a split, in an epoch; the processes go on with the next one of train."""
+        if split != "train":
+            return self.first(split, epoch)
+        now = self._ahead.pop(epoch, None) or self._begun(split, epoch)
+        for other in [each for each in self._ahead if each != epoch + 1]:  # of an epoch that nobody comes to
+            for future in self._ahead.pop(other):
                 future.cancel()
-        ahead = self._workers.begin(draw, seeds(epoch + 1)) if split == "train" else []
-        self._ahead = {epoch + 1: ahead} if ahead else {}
-        return _items(self._workers.results(now))
+        self.draw_ahead(epoch + 1)
+        return self._drawn(split, epoch, now)
+
+    def first(self, split: str, epoch: int = 0) -> list[Item]:
+        """Those of a split alone: nothing is drawn for later, and no processes are started for a single part."""
+        several = self.config.size(split) > _CHUNK
+        return self._drawn(split, epoch, self._begun(split, epoch) if several else [])
+
+    def draw_ahead(self, epoch: int) -> None:
+        """Have the processes, where there are some, begin with an epoch of train."""
+        if self.config.workers and epoch not in self._ahead:
+            self._ahead[epoch] = self._begun("train", epoch)
+
+    def _drawn(self, split: str, epoch: int, begun: list[Future[_Drawn]]) -> list[Item]:
+        """What was begun, or what is drawn here where nothing was."""
+        if self._workers is not None and begun:
+            return _items(self._workers.results(begun))
+        draw = self._draw(split)
+        return _items(draw(*part) for part in self._parts(split, epoch))
+
+    def _begun(self, split: str, epoch: int) -> list[Future[_Drawn]]:
+        """Parts that processes work at; none where there are no processes."""
+        if not self.config.workers:
+            return []
+        if self._workers is None:
+            self._workers = Workers(self.config.workers, self.config.wait_minutes)
+        return self._workers.begin(self._draw(split), self._parts(split, epoch))
+
+    def _draw(self, split: str) -> Callable[..., _Drawn]:
+        return partial(_drawn, self.config.problem, self.config.exact or split != "train")
+
+    def _parts(self, split: str, epoch: int) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+        """The seed and the numbers of points of each part."""
+        config, number = self.config, _SPLITS[split]
+        count = config.size(split)
+        counts = np.random.default_rng((config.seed, number)).integers(config.least, config.most + 1, count)
+        for first in range(0, count, _CHUNK):
+            yield (config.seed, number, 1 + epoch, first), counts[first : first + _CHUNK]
 
 
 def _items(parts: Iterator[_Drawn]) -> list[Item]:

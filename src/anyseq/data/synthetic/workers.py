@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +21,10 @@ _REMEDY = (
 
 
 class Workers(Generic[T]):
-    """Some processes, each of which does a part of a work; they end with this one, however it ends.
+    """Some processes, each of which does a part of a work.
+
+    They end with this object, and with the process that made it, however it ends: what they have begun and nobody waits
+    for is given up.
 
     Args:
         count: How many.
@@ -30,6 +34,10 @@ class Workers(Generic[T]):
     def __init__(self, count: int, wait_minutes: float) -> None:
         self.wait_minutes, self._worked = wait_minutes, False
         self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), end_with_parent)
+        weakref.finalize(self, _end, self._pool)
+        # What concurrent.futures does at the interpreter's end is to wait for all that a pool was given, and it does so
+        # before any function of `atexit` is called.
+        threading._register_atexit(_end_if_there, weakref.ref(self._pool))  # type: ignore[attr-defined]
 
     def begin(self, work: Callable[..., T], parts: Iterable[tuple[Any, ...]]) -> list[Future[T]]:
         """Have the parts of a work begun, in order; each is the arguments of a call.
@@ -55,7 +63,7 @@ class Workers(Generic[T]):
             except BrokenProcessPool as error:
                 raise self._died() from error
             except TimeoutError as error:
-                self._end()
+                _end(self._pool)
                 raise RunError(
                     f"the processes that draw (data.generator.workers) have given nothing for {self.wait_minutes:g} "
                     f"minutes (data.generator.wait_minutes) and were ended; {_REMEDY}"
@@ -73,11 +81,18 @@ class Workers(Generic[T]):
             " what it does, or set workers=0"
         )
 
-    def _end(self) -> None:
-        """End the processes, also those that hang: otherwise this one would wait for them when it ends."""
-        for process in list((self._pool._processes or {}).values()):
-            process.kill()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End the processes of a pool, also those that work or hang: otherwise this one would wait for them when it ends.
+    """
+    for process in list((pool._processes or {}).values()):
+        process.kill()
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_if_there(pool: weakref.ref[ProcessPoolExecutor]) -> None:
+    if (own := pool()) is not None:
+        _end(own)
 
 
 def end_with_parent() -> None:

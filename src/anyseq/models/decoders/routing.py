@@ -105,9 +105,12 @@ class RoutingDecoder(Decoder):
         steps = state.steps[:, None] + torch.arange(taken.shape[1], device=taken.device)
         own_first = torch.where(steps == 1, taken, 0).sum(1, keepdim=True)  # where it is among these inputs
         first = torch.where(state.steps[:, None] > 1, state.first[:, None], own_first) * (steps > 0)
-        marks = F.one_hot(torch.where(steps > 0, taken, 0), state.left.shape[1]).cumsum(1) > 0
-        marks[:, :, 0] = False  # the end is always there to be looked at
-        return first, state.left[:, None] & ~marks
+        # Where each is first taken: no table of numbers by row, place and symbol is made.
+        places = torch.arange(taken.shape[1], device=taken.device)
+        never = torch.full_like(state.left, taken.shape[1], dtype=torch.int64)
+        when = never.scatter_reduce(1, torch.where(steps > 0, taken, 0), places.expand_as(taken), "amin")
+        when[:, 0] = taken.shape[1]  # the end is always there to be looked at
+        return first, state.left[:, None] & (when[:, None] > places[:, None])
 
     def _scored(
         self, memory: Memory, steps: Int[Tensor, "row time"], first: Int[Tensor, "row time"],

@@ -26,6 +26,8 @@ def trip_lengths(points: Padded, measured: Measured, trips: Padded) -> Float[Ten
     order = trips.values[:, :most]
     inside = torch.arange(most, device=order.device) < cities[:, None]
     wanted = torch.arange(1, most + 1, device=order.device).where(inside, 0)
+    if not torch.equal(((trips.values > 0) & trips.valid).sum(1), cities):
+        return None
     if not torch.equal(order.where(inside, most + 1).sort(1).values, wanted.where(inside, most + 1)):
         return None
     deviation = measured.deviation.to(points.values)

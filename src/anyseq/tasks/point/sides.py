@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import product
 
 import torch
 from torch import Tensor
 
-from anyseq.core import Hypotheses, Item, Padded
-from anyseq.core.pointed import elements_of, pointers_of
-from anyseq.core.polygons import tour_lengths
+from anyseq.core import Hypotheses, Padded
 from anyseq.data.codecs.measured import Measured
-from anyseq.search.settings import SearchConfig
-from anyseq.tasks.choosing import Alternative, Chooser
 
 
 def from_sides(points: Padded, measured: Measured, sides: int) -> Padded:
@@ -55,31 +50,3 @@ def together(found: Hypotheses, sides: int) -> Hypotheses:
         stopped=joined(found.stopped).gather(1, order),
         count=found.count.view(-1, sides).sum(1),
     )
-
-
-class Shortest(Chooser):
-    """The shortest round trip.
-
-    Args:
-        columns: Numbers of a city.
-    """
-
-    def __init__(self, columns: int) -> None:
-        self.columns = columns
-
-    def values(
-        self, items: Sequence[Item], found: Sequence[Sequence[Alternative]], settings: SearchConfig
-    ) -> list[list[float]]:
-        """Less each tour's length; what leaves out a city, or has one twice, is worth less than all that do not."""
-        return [self._values(item, alternatives) for item, alternatives in zip(items, found, strict=True)]
-
-    def _values(self, item: Item, alternatives: Sequence[Alternative]) -> list[float]:
-        points = elements_of(item.raw["source"], self.columns)
-        tours = [pointers_of(each.output)[:-1] for each in alternatives]
-        valid = [sorted(tour) == list(range(1, len(points) + 1)) for tour in tours]
-        values = [-float("inf")] * len(tours)
-        if whole := [place for place, each in enumerate(valid) if each]:
-            lengths = tour_lengths(points[None].repeat(len(whole), 0), torch.tensor([tours[i] for i in whole]).numpy())
-            for place, length in zip(whole, lengths.tolist(), strict=True):
-                values[place] = -length
-        return values

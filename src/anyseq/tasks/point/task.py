@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-import numpy as np
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -30,7 +28,6 @@ from anyseq.data.codecs.pointers import PointersConfig
 from anyseq.data.codecs.points import Points, PointsConfig
 from anyseq.data.files import read_items
 from anyseq.data.ptrnet import read_points
-from anyseq.data.synthetic.geometry import nearest_neighbour_tour
 from anyseq.errors import DataError, UsageError
 from anyseq.inspection.points import Picture, draw
 from anyseq.metrics.base import Metric, MetricConfig
@@ -39,8 +36,10 @@ from anyseq.search.pointing import Closing, EachOnce, Triples
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import EncodedSource, Splits
 from anyseq.tasks.choosing import Chooser, DecodingConfig
+from anyseq.tasks.point.answers import Answer, easy, wrong
+from anyseq.tasks.point.choosers import OfLines, Shortest
 from anyseq.tasks.point.lengths import trip_lengths
-from anyseq.tasks.point.sides import Shortest, from_sides, together
+from anyseq.tasks.point.sides import from_sides, together
 from anyseq.tasks.text_to_text import TextCodecs, TextToText, TextToTextConfig
 from anyseq.tasks.trivial import Trivial
 
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anyseq.tasks.decoding import Prediction
-
-Answer = Literal["order", "tour", "outline", "triangles", "any"]
 
 _PICTURED = 20
 _NAMED = 10
@@ -141,26 +138,34 @@ class Point(TextToText):
         return limits.get(self._config.answer) if self._config.valid and points else None
 
     def refuse(self, settings: SearchConfig) -> None:
-        """Refuse what is said in words, of which outputs have none."""
+        """Refuse what is said in words, of which outputs have none; and sides of what has none."""
         if settings.prefix is not None or settings.forbid or settings.replace_unknown:
             raise UsageError(
                 "search.prefix, search.forbid and search.replace_unknown are about words, and this model points at "
                 "elements of the source: leave them out"
+            )
+        if not isinstance(settings, DecodingConfig) or settings.symmetries == 1:
+            return
+        if self._columns != 2:
+            raise UsageError("search.symmetries turns points in the plane: codec.source.columns is no 2, leave it out")
+        if not cast(PointsConfig, self._config.codec.source).scale:
+            raise UsageError(
+                "search.symmetries mirrors points at their mean in train, which a model of codec.source.scale=false "
+                "does not know: leave it out, or train with scale=true"
             )
 
     def chooser(self, settings: DecodingConfig) -> Chooser | None:
         """The shortest round trip, where asked for."""
         if settings.shortest and self._config.answer == "tour":
             return Shortest(self._columns)
-        return super().chooser(settings)
+        chooser = super().chooser(settings)
+        return chooser and OfLines(chooser, self._line)
 
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search outputs, of every source seen from several sides where asked for."""
         sides = settings.symmetries if isinstance(settings, DecodingConfig) else 1
         if sides == 1:
             return super().search(batch, settings)
-        if self._columns != 2:
-            raise UsageError("search.symmetries turns points in the plane: codec.source.columns is no 2, leave it out")
         items = [item for item in batch.items for _ in range(sides)]
         seen = from_sides(batch.source, self._points.measured, sides)
         return together(super().search(Batch({**batch.fields, "source": seen}, items), settings), sides)
@@ -174,7 +179,7 @@ class Point(TextToText):
             return None
         right = right.repeat_interleave(len(found) // len(right))
         valid = torch.ones_like(found)
-        values = metric.sentence_values(torch.stack((found, right, valid, valid), 1).double().cpu().numpy())
+        values = metric.sentence_values(torch.stack((found, right, valid, valid), 1).cpu().double().numpy())
         return torch.from_numpy(values).to(found)
 
     def search_limits(self, settings: SearchConfig) -> Sequence[Constraint]:
@@ -198,9 +203,12 @@ class Point(TextToText):
             DataError: a pointer points beyond the last element.
         """
         fields = super().encode(item, seed)
-        elements = len(fields["source"])
-        if elements and int(fields["target"].max()) > elements:
-            raise _at(item, f"element {int(fields['target'].max())} is pointed at, and there are {elements}")
+        elements, farthest = len(fields["source"]), int(fields["target"].max())
+        if elements and farthest > elements:
+            cut = f"; {self.source_limit} leaves so many: train with a larger one, or leave the line out"
+            whole = len(elements_of(item.raw["source"], self._columns)) == elements
+            message = f"element {farthest} is pointed at, and there are {elements}{'' if whole else cut}"
+            raise _at(item, message)
         return fields
 
     def output(self, values: Tensor, item: Item) -> str:
@@ -210,6 +218,8 @@ class Point(TextToText):
 
     def _line(self, item: Item, target: str) -> str:
         """A source and a target as one line."""
+        if is_line(target):
+            return target
         raw = item.raw["source"]
         return as_line(source_of(raw) if isinstance(raw, str) else as_numbers(raw), target)
 
@@ -220,9 +230,17 @@ class Point(TextToText):
     def judged(
         self, items: Sequence[Item], references: Sequence[Sequence[str]]
     ) -> tuple[Sequence[Item], Sequence[Sequence[str]]]:
-        """Every item by itself, references as whole lines."""
-        pairs = zip(items, references, strict=True)
-        return items, [[text if is_line(text) else self._line(item, text) for text in given] for item, given in pairs]
+        """Every item by itself, references as whole lines.
+
+        Raises:
+            DataError: one is no such answer as the model's are.
+        """
+        pairs = list(zip(items, references, strict=True))
+        for item, given in pairs:
+            for text in given:
+                if fault := self._fault(item, text):
+                    raise _at(item, f"{fault}; mend the answer, or leave the line out")
+        return items, [[self._line(item, text) for text in given] for item, given in pairs]
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look for targets that no output of the model could be, and for sources with two; nothing in generated ones.
@@ -234,12 +252,12 @@ class Point(TextToText):
         for name, items in (("train", splits.train), ("dev", splits.dev), ("test", test)):
             if not given[name]:
                 continue
-            faults = [(item, fault) for item in items if (fault := self._fault(item))]
+            faults = [(item, fault) for item in items if (fault := self._fault(item, item.raw["target"]))]
             if faults:
                 yield Finding(
                     "error",
-                    f"{name}: {len(faults):,} of {len(items):,} targets cannot be learnt (the first: {faults[0][1]}); "
-                    "mend them, or set answer=any",
+                    f"{name}: {len(faults):,} of {len(items):,} targets are no {self._config.answer} (the first: "
+                    f"{faults[0][1]}); mend them, or set answer=any",
                     tuple(item.place for item, _ in faults[:_NAMED]),
                 )
             known = [item for item in items if content(item.raw["source"]) in seen]
@@ -249,10 +267,13 @@ class Point(TextToText):
                 message = f"{name}: {len(known):,} of {len(items):,} sources stand in train, too"
                 yield Finding("warning", message, tuple(item.place for item in known[:_NAMED]))
 
-    def _fault(self, item: Item) -> str:
+    def _fault(self, item: Item, target: str) -> str:
         """Why a target is none; empty: it is one."""
-        elements = len(elements_of(item.raw["source"], self._columns))
-        return _wrong(pointers_of(item.raw["target"]), elements, self._config.answer) if self._config.valid else ""
+        try:
+            elements, pointers = len(elements_of(item.raw["source"], self._columns)), pointers_of(target)
+        except DataError as fault:
+            return str(fault)
+        return wrong(pointers, elements, self._config.answer)
 
     @property
     def _columns(self) -> int:
@@ -267,7 +288,7 @@ class Point(TextToText):
             "triangles": "a fan of triangles around the first point",
         }  # fmt: skip
         points = (elements_of(item.raw["source"], self._columns) for item in items)
-        outputs = [as_pointers(_easy(own, self._config.answer)) for own in points]
+        outputs = [as_pointers(easy(own, self._config.answer)) for own in points]
         return Trivial(named.get(self._config.answer, "all elements as they stand"), outputs)
 
     def plot(self, items: Sequence[Item], predictions: Sequence[Prediction], path: Any) -> None:
@@ -290,41 +311,3 @@ class Point(TextToText):
 def _at(item: Item, fault: str) -> DataError:
     """A fault of an item, with its place."""
     return DataError(f"{item.place}: {fault}") if item.file is None else DataError(fault, item.file, item.line)
-
-
-def _wrong(pointers: Sequence[int], elements: int, answer: Answer) -> str:
-    """Why some pointers are no such answer; empty: they are one."""
-    opened = list(pointers[:-1] if len(pointers) > 1 and pointers[0] == pointers[-1] else pointers)
-    if answer in ("order", "tour"):
-        named = opened if answer == "tour" else list(pointers)
-        if sorted(named) != list(range(1, elements + 1)):
-            return f"every one of {elements} elements once is wanted, here is {as_pointers(pointers)!r:.40}"
-    elif answer == "outline":
-        enough = len(opened) >= min(3, elements) and len(opened) < len(pointers)
-        if not enough or len(set(opened)) < len(opened):
-            return (
-                "at least three elements, none twice, and the first again are wanted, here is "
-                f"{as_pointers(pointers)!r:.40}"
-            )
-    elif answer == "triangles":
-        triples = [pointers[at : at + 3] for at in range(0, len(pointers), 3)]
-        if not all(len(each) == 3 and all(a < b for a, b in pairwise(each)) for each in triples) or (
-            not pointers and elements >= 3
-        ):
-            return f"triples of increasing numbers are wanted, here is {as_pointers(pointers)!r:.40}"
-    return ""
-
-
-def _easy(points: np.ndarray, answer: Answer) -> list[int]:
-    """The trivial answer for some points."""
-    everything = list(range(1, len(points) + 1))
-    if answer == "tour":
-        tour = nearest_neighbour_tour(points)
-        return [*tour, *tour[:1]]
-    if answer == "outline" and points.shape[1] == 2:
-        x, y = (points - points.mean(0)).T
-        around = (np.arctan2(y, x).argsort() + 1).tolist()
-        return [*around, *around[:1]]
-    if answer == "triangles":
-        return [number for last in everything[2:] for number in (1, last - 1, last)]
-    return everything

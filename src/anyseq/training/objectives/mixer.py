@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 
 from anyseq.core import Batch, Decoder, LossPart, Memory, Noise, Padded
-from anyseq.training.objectives.reinforce import Baseline, Reinforce, ReinforceConfig
+from anyseq.training.objectives.reinforce import Baseline, BaselineSettings, Reinforce
 from anyseq.training.objectives.reward import needed
 from anyseq.training.rollouts import Rollouts
 
@@ -53,7 +53,7 @@ class Mixer(Reinforce):
         return parts
 
 
-class MixerConfig(ReinforceConfig):
+class MixerConfig(BaselineSettings):
     """The beginning of each target by likelihood, its end by reward, more and more of it (MIXER)."""
 
     growth: int = Field(3, ge=1, description="symbols at the end that are drawn: at first so many, later so many more")

@@ -122,8 +122,8 @@ def _count(rewards: Tensor) -> Tensor:
     return torch.tensor(len(rewards), device=rewards.device)
 
 
-class ReinforceConfig(RewardSettings):
-    """Outputs drawn from the model, made likelier by how much better they are than expected (REINFORCE)."""
+class BaselineSettings(RewardSettings):
+    """What is expected of an output, as all that weigh outputs by it share."""
 
     baseline: Baseline = Field(
         "shared",
@@ -131,16 +131,21 @@ class ReinforceConfig(RewardSettings):
         "greedy output, or (shared) of the source's other samples",
     )
     decay: float = Field(0.95, ge=0, lt=1, description="of the moving average: what stays of it at an update")
-    spread: bool = Field(
-        False, description="the samples of a source begin with different symbols, which are not learnt: for outputs "
-        "that may begin anywhere, such as tours, with as many samples as cities (POMO)"
-    )
 
     @model_validator(mode="after")
     def _others(self) -> Self:
         if self.baseline == "shared" and self.samples < 2:
             raise ValueError("baseline=shared compares a source's samples: set samples=2 or more, or another baseline")
         return self
+
+
+class ReinforceConfig(BaselineSettings):
+    """Outputs drawn from the model, made likelier by how much better they are than expected (REINFORCE)."""
+
+    spread: bool = Field(
+        False, description="the samples of a source begin with different symbols, which are not learnt: for outputs "
+        "that may begin anywhere, such as tours, with as many samples as cities (POMO)"
+    )
 
     def build(self, rollouts: Rollouts | None = None) -> Reinforce:
         """Make the objective."""

@@ -168,6 +168,12 @@ def test_impossible_settings_are_refused(capsys: pytest.CaptureFixture[str], tmp
     assert "baseline=shared compares a source's samples" in capsys.readouterr().err
 
 
+def test_a_function_that_fails_is_named() -> None:
+    metric = FunctionMetric(lambda output, reference: 1 / len(output.strip()), "own")
+    with pytest.raises(DataError, match=r"own\(' ', 'b'\) fails \(ZeroDivisionError.*mend the function"):
+        metric.sentences([" "], [["b"]])
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "much"])
 def test_a_reward_that_is_no_number_is_refused(value: object) -> None:
     metric = FunctionMetric(lambda output, reference: value, "own")  # type: ignore[arg-type, return-value]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,11 @@ def test_tours_are_learnt_from_their_lengths_alone_and_several_looks_find_shorte
     as_they_stand = np.linalg.norm(np.diff(np.concatenate([points, points[:, :1]], 1), axis=1), axis=-1).sum(1).mean()
     assert once < 0.9 * as_they_stand
     assert sides < once and starts < once
+
+
+def test_outputs_are_as_long_as_they_should_be(routes: Path) -> None:
+    told = [line for line in (routes / "metrics.jsonl").read_text().splitlines() if "length_ratio" in line]
+    assert told and all('"length_ratio": 1.0' in json.dumps(json.loads(line)) for line in told)
 
 
 def test_samples_that_are_spread_begin_with_each_city_once(routes: Path) -> None:

@@ -34,7 +34,14 @@ from anyseq.data.synthetic.geometry import nearest_neighbour_tour
 from anyseq.errors import DataError, UsageError
 from anyseq.inspection.points import Picture, draw
 from anyseq.metrics.base import Metric, MetricConfig
-from anyseq.metrics.pointing import PointersRightConfig, TourMetric
+from anyseq.metrics.pointing import (
+    OutlineConfig,
+    PointersRightConfig,
+    PointingMetric,
+    TourConfig,
+    TourMetric,
+    TrianglesConfig,
+)
 from anyseq.search.pointing import Closing, EachOnce, Triples
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import EncodedSource, Splits
@@ -92,6 +99,20 @@ class PointConfig(TextToTextConfig):
             raise ValueError("answer=tour: an output ends with its first city: set codec.target.round_trip=true")
         return self
 
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        columns = cast(PointsConfig, self.codec.source).columns
+        rewarded = self.objective.rewarded_by
+        named = [("metrics", each) for each in self.metrics] + [("objective.reward", rewarded)] * (rewarded is not None)
+        for name, each in named:
+            if isinstance(each, TourConfig) and each.columns != columns:
+                raise ValueError(f"{name}: tour measures cities of {each.columns} numbers, and codec.source.columns is "
+                                 f"{columns}: set columns={columns} in it, too")  # fmt: skip
+            if isinstance(each, OutlineConfig | TrianglesConfig) and columns != 2:
+                raise ValueError(f"{name}: outline and triangles are measured in the plane, and codec.source.columns "
+                                 f"is {columns}: choose others, such as metrics=[pointers_right]")  # fmt: skip
+        return self
+
     def build(self) -> Point:
         """Make the task."""
         return Point(self)
@@ -121,7 +142,9 @@ class Point(TextToText):
             pointers = pointers_of(item.raw["target"])
             elements = len(elements_of(item.raw["source"], self._columns))
         except DataError as fault:
-            raise _at(item, str(fault)) from None
+            table = item.line == 1 and str(item.file).removesuffix(".gz").endswith((".csv", ".tsv"))
+            header = "; a table's header names its columns source and target"
+            raise _at(item, f"{fault}{header * table}") from None
         if max(pointers, default=0) > elements:
             message = f"element {max(pointers)} is pointed at, and there are {elements}; mend the line"
             raise _at(item, message)
@@ -152,6 +175,11 @@ class Point(TextToText):
         """The shortest round trip, where asked for."""
         if settings.shortest and self._config.answer == "tour":
             return Shortest(self._columns)
+        if settings.mbr is not None and isinstance(settings.mbr.build(), PointingMetric):
+            raise UsageError(
+                "search.mbr takes outputs for references, and this metric wants the points, too: choose exact_match, "
+                "or, of round trips, shortest=true (--shortest)"
+            )
         return super().chooser(settings)
 
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
@@ -303,7 +331,7 @@ def _wrong(pointers: Sequence[int], elements: int, answer: Answer) -> str:
         enough = len(opened) >= min(3, elements) and len(opened) < len(pointers)
         if not enough or len(set(opened)) < len(opened):
             return (
-                "at least three elements, none twice, and the first again are wanted, here is "
+                "at least three elements, none twice, and the first again at the end are wanted, here is "
                 f"{as_pointers(pointers)!r:.40}"
             )
     elif answer == "triangles":

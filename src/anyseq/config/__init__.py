@@ -89,8 +89,16 @@ def load_resolved(
     overrides: Sequence[str] | Mapping[str, Any] = (),
     *,
     trust: Collection[str] = (),
+    to_train: bool = True,
 ) -> TaskConfig:
     """Read the configuration of a model folder; code from outside anyseq is imported only from modules in `trust`.
+
+    Args:
+        folder: The model folder.
+        overrides: As of `load_recipe`.
+        trust: Modules that parts from outside anyseq may come from.
+        to_train: False: an objective with code that is not trusted, such as a reward of one's own, is left out for
+            plain cross-entropy, for a model is used without it.
 
     Raises:
         ModelFolderError: the folder holds no configuration.
@@ -98,12 +106,25 @@ def load_resolved(
     """
     path = Path(folder) / CONFIG_FILE
     if path.is_file():
-        return _read(_kept(path), overrides, trust)
+        tree = _kept(path)
+        if not to_train and _names_outside(tree.value.get("objective"), trust):
+            tree.value["objective"] = Node({"kind": Node("cross_entropy", str(path))}, str(path))
+        return _read(tree, overrides, trust)
     if path.parent.is_dir():
         raise ModelFolderError(f"{folder} is no model folder: it holds no {CONFIG_FILE}; give the folder of a run")
     if path.parent.is_file():
         raise ModelFolderError(f"{folder} is a file; a model is the folder that holds {CONFIG_FILE}")
     raise ModelFolderError(f"{folder} does not exist; a model folder holds a {CONFIG_FILE}; {nearest(path.parent)}")
+
+
+def _names_outside(node: Node | None, trust: Collection[str]) -> bool:
+    """Whether a section names a part from a module outside anyseq that is not trusted."""
+    if node is None or not isinstance(node.value, dict):
+        return False
+    kind = node.value.get("kind")
+    module = str(kind.value).rpartition(":")[0] if kind is not None else ""
+    own = bool(module) and not any(f"{module}.".startswith(f"{each}.") for each in trust)
+    return own or any(_names_outside(each, trust) for each in node.value.values())
 
 
 def read_tree(folder: str | Path) -> dict[str, Any]:

@@ -97,8 +97,8 @@ def load_resolved(
         folder: The model folder.
         overrides: As of `load_recipe`.
         trust: Modules that parts from outside anyseq may come from.
-        to_train: False: an objective with code that is not trusted, such as a reward of one's own, is left out for
-            plain cross-entropy, for a model is used without it.
+        to_train: False: an objective whose reward is code that is not trusted is left out for plain cross-entropy, for
+            a model is used without its reward.
 
     Raises:
         ModelFolderError: the folder holds no configuration.
@@ -107,7 +107,7 @@ def load_resolved(
     path = Path(folder) / CONFIG_FILE
     if path.is_file():
         tree = _kept(path)
-        if not to_train and _names_outside(tree.value.get("objective"), trust):
+        if not to_train and _rewards_by_strangers(tree.value.get("objective"), trust):
             tree.value["objective"] = Node({"kind": Node("cross_entropy", str(path))}, str(path))
         return _read(tree, overrides, trust)
     if path.parent.is_dir():
@@ -117,14 +117,13 @@ def load_resolved(
     raise ModelFolderError(f"{folder} does not exist; a model folder holds a {CONFIG_FILE}; {nearest(path.parent)}")
 
 
-def _names_outside(node: Node | None, trust: Collection[str]) -> bool:
-    """Whether a section names a part from a module outside anyseq that is not trusted."""
-    if node is None or not isinstance(node.value, dict):
-        return False
-    kind = node.value.get("kind")
-    module = str(kind.value).rpartition(":")[0] if kind is not None else ""
-    own = bool(module) and not any(f"{module}.".startswith(f"{each}.") for each in trust)
-    return own or any(_names_outside(each, trust) for each in node.value.values())
+def _rewards_by_strangers(objective: Node | None, trust: Collection[str]) -> bool:
+    """Whether an objective's reward is from a module outside anyseq that is not trusted."""
+    settings = None if objective is None else objective.plain()
+    reward = settings.get("reward") if isinstance(settings, dict) else None
+    kind = reward.get("kind") if isinstance(reward, dict) else reward
+    module = kind.rpartition(":")[0] if isinstance(kind, str) else ""
+    return bool(module) and not any(f"{module}.".startswith(f"{each}.") for each in trust)
 
 
 def read_tree(folder: str | Path) -> dict[str, Any]:

@@ -172,6 +172,10 @@ def test_data_from_python(data):
     assert items[1].place == "item 1"
 
 
+def test_an_empty_list_is_nothing():
+    assert raws(read_items([("a", []), ([], "b")])) == [("a", ""), ("", "b")]
+
+
 def test_texts_from_python():
     assert [item.raw for item in read_items(["ab", np.str_("c")], ["text"])] == [{"text": "ab"}, {"text": "c"}]
 
@@ -185,6 +189,8 @@ def test_texts_from_python():
         ([{"source": "a"}], "item 0: the field 'target' is missing"),
         ([("a", [[1, 2], [3]])], r"expected is a text, or numbers, in rows of equal length"),
         ([("a", float("nan"))], "item 0: the field 'target' is nan, expected is a text"),
+        ([("a", 1)], r"item 0: the field 'target' is 1, expected is a text or a list, such as \[1\]"),
+        ([("a", [[1, 2], [3]])], r"item 0: the field 'target' is \[\[1, 2\], \[3\]\], expected is .*rows with as many"),
         ([("a", b"b")], "item 0: the field 'target' is b'b'"),
         (3, "this is a int"),
         ({"source": ["a"], "target": ["a", "b"]}, "source has 1, target has 2"),

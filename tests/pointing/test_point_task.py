@@ -69,6 +69,7 @@ def test_what_is_no_point_is_told(raw: Any, fault: str) -> None:
     [
         ("1 two", "numbers of elements"), ("0 1", "count from 1"), ("1 7", "above codec.target.most=6"),
         (np.array([1.5, 2]), "numbers of elements"), ([float("inf")], "numbers of elements"),
+        (np.array([0, 1]), r"here is 0: \[0, 1\]; add 1"),
     ],
 )  # fmt: skip
 def test_what_is_no_pointer_is_told(raw: Any, fault: str) -> None:
@@ -119,6 +120,21 @@ def test_files_of_ones_own_train_and_are_judged(
     assert "outline_area" in shown and (tmp_path / "e.png").stat().st_size > 10_000
 
 
+def test_answers_that_the_model_never_gives_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = str(tmp_path / "m")
+    train("point/hull", tmp_path / "m")
+    file = write(tmp_path / "open.txt", f"{LINE} output 1 2 4 5", f"{LINE} output 1 2 4 5 1")
+    assert main(["evaluate", model, "--data", str(file)]) == 2
+    shown = capsys.readouterr()
+    assert "open.txt:1: " in shown.err and "mend the answer, or leave the line out" in shown.err
+    assert main(["score", model, "--data", str(file)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("-inf") and "1 of 2 targets" in shown.err
+    short = write(tmp_path / "short.txt", LINE, "0.1 0.2 0.3")
+    assert main(["predict", model, "--input", str(short)]) == 2
+    assert "short.txt:2: 3 numbers do not make elements of 2" in capsys.readouterr().err
+
+
 def test_faults_of_ones_own_files_are_told(tmp_path: Path) -> None:
     file = write(tmp_path / "a.txt", *[f"{LINE} output 1 2 4 5 1"] * 30, f"{LINE} output 1 2 2 1")
     with pytest.raises(AnyseqError, match=r"1 of .* targets are no outline .*answer=any"):
@@ -126,6 +142,14 @@ def test_faults_of_ones_own_files_are_told(tmp_path: Path) -> None:
     far = write(tmp_path / "b.txt", f"{LINE} output 1 2 9 1")
     with pytest.raises(DataError, match=r"b\.txt:1.*element 9"):
         train("point/hull", tmp_path / "m", f"data.train={far}")
+    header = write(tmp_path / "c.csv", "points,answer", f"{LINE},1 2 4 5 1")
+    with pytest.raises(DataError, match=r"c\.csv:1: .*header names its columns source and target"):
+        train("point/hull", tmp_path / "m", f"data.train={header}")
+    with pytest.raises(ConfigError, match=r"metrics: outline .* in the plane.*columns is 3"):
+        train("point/hull", tmp_path / "m", "codec.source.columns=3")
+    with pytest.raises(ConfigError, match=r"objective\.reward: tour .* 2 numbers.*columns=3"):
+        train("point/hull", tmp_path / "m", "codec.source.columns=3", "metrics=[pointers_right]",
+              "objective=self_critical", "objective.reward=tour")  # fmt: skip
     with pytest.raises(ConfigError, match="round_trip=true"):
         train("point/tsp", tmp_path / "m", "codec.target.round_trip=false")
     with pytest.raises(ConfigError, match=r"source\.kind=points"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -89,6 +90,11 @@ def test_tours_are_learnt_from_their_lengths_alone_and_several_looks_find_shorte
     assert sides < once and starts < once
 
 
+def test_outputs_are_as_long_as_they_should_be(routes: Path) -> None:
+    told = [line for line in (routes / "metrics.jsonl").read_text().splitlines() if "length_ratio" in line]
+    assert told and all('"length_ratio": 1.0' in json.dumps(json.loads(line)) for line in told)
+
+
 def test_samples_that_are_spread_begin_with_each_city_once(routes: Path) -> None:
     model = anyseq.load(routes, threads=1)
     (drawn,) = model.predict([np.random.default_rng(4).random((5, 2))], samples=5, spread=True)
@@ -120,8 +126,9 @@ def test_other_uses_refuse_the_shortest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [({"codec.source.scale": False}, "scale=true"), ({"codec.source.columns": 3}, "in the plane")],
-)
+    [({"codec.source.scale": False}, "scale=true"), ({"codec.source.columns": 3, "metrics": ["pointers_right"],
+      "objective.reward": {"kind": "tour", "columns": 3}}, "in the plane")],
+)  # fmt: skip
 def test_sides_are_refused_where_there_are_none(words: dict[str, Any], told: str) -> None:
     task = load_recipe("point/routes", words).build()
     with pytest.raises(UsageError, match=told):

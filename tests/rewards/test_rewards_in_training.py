@@ -180,6 +180,27 @@ def test_mixer_spreads_nothing() -> None:
         load_recipe("transduce/copy", {"objective": {"kind": "mixer", "reward": "exact_match", "spread": True}})
 
 
+def test_a_function_that_fails_is_named() -> None:
+    metric = FunctionMetric(lambda output, reference: 1 / len(output.strip()), "own")
+    with pytest.raises(DataError, match=r"own\(' ', 'b'\) fails \(ZeroDivisionError.*mend the function"):
+        metric.sentences([" "], [["b"]])
+
+
+def test_a_model_is_used_without_the_reward_it_has_learnt_from(
+    start: anyseq.api.Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objective = {"kind": "self_critical", "reward": OWN}
+    trained = anyseq.train(
+        "transduce/copy", tmp_path / "model", threads=1, start_from=start.folder, objective=objective,
+        training=training(1), **SMALL,
+    )  # fmt: skip
+    monkeypatch.delattr(sys.modules[__name__], "worth")
+    used = anyseq.load(trained.folder, threads=1)
+    assert [each.output for each in used.predict(["ab"])] == [each.output for each in trained.predictor.predict(["ab"])]
+    with pytest.raises(ConfigError, match="--trust"):
+        anyseq.resume(trained.folder, more_steps=1)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), None, "much"])
 def test_a_reward_that_is_no_number_is_refused(value: object) -> None:
     metric = FunctionMetric(lambda output, reference: value, "own")  # type: ignore[arg-type, return-value]

@@ -178,7 +178,7 @@ def _several(folders: str | Path | Sequence[str | Path]) -> Sequence[str | Path]
 
 def _load(folder: Path, where: torch.device, precision: Precision, trust: Collection[str]) -> Task:
     home, _ = home_and_about(folder)
-    task = load_resolved(home, trust=trust).build()
+    task = load_resolved(home, trust=trust, to_train=False).build()
     task.load_codecs(home / "codecs")
     task.load_settled(home / "codecs")
     task.build_model()

@@ -71,6 +71,7 @@ def evaluate(
         notices = Notices(predictor.task.source_limit, str(system[0]) if paired else "")
         for item, prediction in zip(items, found[-1].predictions, strict=False):  # without metrics there are none
             notices.see(item.place, prediction)
+        notices.impossible([item.place for item in found[-1].impossible], len(items))
         notices.close()
         figures = _figures(found[-1])
         if paired:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from anyseq.core import Unknown
 
 if TYPE_CHECKING:
     from anyseq.api import Prediction
+
+_NAMED = 5
 
 
 class Notices:
@@ -62,6 +65,15 @@ class Notices:
         """Warn of a line whose file cannot be read: of each, for each is to be mended."""
         self._counts["files could not be read"] += 1
         self._say(text)
+
+    def impossible(self, places: Sequence[str], count: int) -> None:
+        """Warn of targets that the model can never give."""
+        if places:
+            named = ", ".join(places[:_NAMED]) + (", ..." if len(places) > _NAMED else "")
+            self._say(
+                f"{len(places):,} of {count:,} targets are none that this model could give, and have no probability: "
+                f"mend them ({named}), or train with other settings of what an output is"
+            )
 
     def tell(self, text: str) -> None:
         """Say what is no fault, and good to know."""

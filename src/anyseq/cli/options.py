@@ -143,6 +143,8 @@ def _flags(config: type[PartConfig]) -> dict[str, inspect.Parameter]:
         kind: Any = bool | None if info.annotation is bool else list[str] | None if several else str | None
         dashed, part = "--" + name.replace("_", "-"), slot(config, name).part
         value = type_name(info).split(" ")[0] if part is None else part.section[:-1]
+        if typing.get_origin(info.annotation) is typing.Literal:
+            value = "|".join(map(str, typing.get_args(info.annotation)))
         choices = "" if part is None else f" ({', '.join(PARTS[part.section])})"
         more = " (may be given several times)" if several else choices
         option = typer.Option(

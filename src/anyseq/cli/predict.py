@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
@@ -28,6 +28,7 @@ from anyseq.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from anyseq.api import Prediction, Predictor
+    from anyseq.core import Item
     from anyseq.data.prefixes import Step
     from anyseq.tasks.base import Task
     from anyseq.tasks.choosing import Alternative
@@ -114,7 +115,7 @@ def predict(
     _refuse_together(interactive, every_step is not None, plot is not None or files is not None)
     picture, written = Plot(plot, overwrite), Files(files, overwrite)
     find(models)
-    from anyseq.core import Item, ranks
+    from anyseq.core import ranks
 
     predictor = load(run, models, search, **others.loading)
     task, several = predictor.task, predictor.several(predictor.settings(**search))
@@ -159,7 +160,7 @@ def predict(
                 sink.flush()
             return
         for window in sources:
-            items = readable(task, [Item({"source": text}, number + at) for at, text in enumerate(window)], notices)
+            items = readable(task, _items(window, number, None if task.reads_files else source), notices)
             found = predictor.predict_items(items, len(items), alignments=alignments is not None, **search)
             for prediction in picture.seen(items, found):
                 number += 1
@@ -169,6 +170,16 @@ def predict(
             sink.flush()
     picture.draw(task)
     notices.close()
+
+
+def _items(window: Sequence[str], number: int, source: str | None) -> list[Item]:
+    """The lines of a window, which know where they stand in `source`; None: they are files themselves."""
+    from anyseq.core import Item
+
+    if source is None:
+        return [Item({"source": text}, number + at) for at, text in enumerate(window)]
+    name = "standard input" if source == STANDARD_INPUT else source
+    return [Item({"source": text}, at, name, at + 1) for at, text in enumerate(window, number)]
 
 
 def _writer(

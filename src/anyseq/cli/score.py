@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 import typer
 
+from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolders, find, load
 from anyseq.cli.pairs import Pairs
 from anyseq.cli.several import in_ranks
@@ -41,6 +43,8 @@ def score(
     ]
     several = len(numbered) > len(items)
     found = predictor.score([item for _, item in numbered], **search)
+    never = [item.place for (_, item), scored in zip(numbered, found, strict=True) if scored.log_prob == -math.inf]
+    Notices(predictor.task.source_limit).impossible(never, len(numbered))
     for (number, _), scored in zip(numbered, found, strict=True):
         if form == "jsonl":
             typer.echo(json.dumps({**({"line": number} if several else {}), **asdict(scored)}))

@@ -89,8 +89,16 @@ def load_resolved(
     overrides: Sequence[str] | Mapping[str, Any] = (),
     *,
     trust: Collection[str] = (),
+    to_train: bool = True,
 ) -> TaskConfig:
     """Read the configuration of a model folder; code from outside anyseq is imported only from modules in `trust`.
+
+    Args:
+        folder: The model folder.
+        overrides: As of `load_recipe`.
+        trust: Modules that parts from outside anyseq may come from.
+        to_train: False: an objective whose reward is code that is not trusted is left out for plain cross-entropy, for
+            a model is used without its reward.
 
     Raises:
         ModelFolderError: the folder holds no configuration.
@@ -98,12 +106,24 @@ def load_resolved(
     """
     path = Path(folder) / CONFIG_FILE
     if path.is_file():
-        return _read(_kept(path), overrides, trust)
+        tree = _kept(path)
+        if not to_train and _rewards_by_strangers(tree.value.get("objective"), trust):
+            tree.value["objective"] = Node({"kind": Node("cross_entropy", str(path))}, str(path))
+        return _read(tree, overrides, trust)
     if path.parent.is_dir():
         raise ModelFolderError(f"{folder} is no model folder: it holds no {CONFIG_FILE}; give the folder of a run")
     if path.parent.is_file():
         raise ModelFolderError(f"{folder} is a file; a model is the folder that holds {CONFIG_FILE}")
     raise ModelFolderError(f"{folder} does not exist; a model folder holds a {CONFIG_FILE}; {nearest(path.parent)}")
+
+
+def _rewards_by_strangers(objective: Node | None, trust: Collection[str]) -> bool:
+    """Whether an objective's reward is from a module outside anyseq that is not trusted."""
+    settings = None if objective is None else objective.plain()
+    reward = settings.get("reward") if isinstance(settings, dict) else None
+    kind = reward.get("kind") if isinstance(reward, dict) else reward
+    module = kind.rpartition(":")[0] if isinstance(kind, str) else ""
+    return bool(module) and not any(f"{module}.".startswith(f"{each}.") for each in trust)
 
 
 def read_tree(folder: str | Path) -> dict[str, Any]:

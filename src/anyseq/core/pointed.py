@@ -15,6 +15,8 @@ from anyseq.errors import DataError
 
 BETWEEN = "output"
 
+_SHOWN = 60
+
 Elements = Float64[np.ndarray, "element column"]
 
 
@@ -27,9 +29,9 @@ def elements_of(raw: Any, columns: int) -> Elements:
     try:
         numbers = np.array(source_of(raw).split() if isinstance(raw, str) else raw, dtype=np.float64)
     except (ValueError, TypeError):
-        raise DataError(f"numbers are expected, with spaces between, here is {raw!r:.60}; mend the line") from None
+        raise DataError(f"numbers are expected, with spaces between, here is {_shown(raw)}; mend the line") from None
     if not np.isfinite(numbers).all():
-        raise DataError(f"a number that is none or infinite stands here: {raw!r:.60}; mend the line")
+        raise DataError(f"a number that is none or infinite stands here: {_shown(raw)}; mend the line")
     if numbers.ndim > 1 and numbers.shape[1:] != (columns,):
         raise DataError(
             f"an array of the shape {list(numbers.shape)} is given, expected is a row for each element with "
@@ -55,10 +57,16 @@ def pointers_of(raw: Any) -> list[int]:
         if any(isinstance(each, float) and each != number for each, number in zip(named, found, strict=True)):
             raise ValueError
     except (ValueError, TypeError, OverflowError):
-        raise DataError(f"numbers of elements are expected, such as 1 4 2 1, here is {raw!r:.60}") from None
+        raise DataError(f"numbers of elements are expected, such as 1 4 2 1, here is {_shown(raw)}") from None
     if any(each < 1 for each in found):
-        raise DataError(f"elements count from 1, here is {min(found)}: {raw!r:.60}; add 1 to all of them")
+        raise DataError(f"elements count from 1, here is {min(found)}: {_shown(raw)}; add 1 to all of them")
     return found
+
+
+def _shown(raw: Any) -> str:
+    """What was given, on one line."""
+    shown = repr(raw.tolist() if isinstance(raw, np.ndarray) else raw)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
 
 
 def source_of(text: str) -> str:

@@ -338,14 +338,16 @@ def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number
 
 
 def _text(value: Any, name: str, file: str | None = None, line: int | None = None) -> Any:
-    """A text, or an array (or lists of numbers, which become one), of which a codec knows what to make."""
-    if isinstance(value, list | tuple) and value:
-        value = _array(value)
+    """A text, or an array (or lists of numbers, which become one), of which a codec knows what to make.
+
+    An empty list is an empty text: nothing.
+    """
+    if isinstance(value, list | tuple):
+        value = _array(value) if value else ""
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return value
     if not isinstance(value, str):
-        rows = ", or numbers, in rows of equal length" if isinstance(value, list) else ""
-        raise DataError(f"{name} is {value!r:.40}, expected is a text{rows}", file, line)
+        raise DataError(f"{name} is {_short(value)}, expected is a text{_or_rows(value)}", file, line)
     return str(value)  # numpy has its own kind of str
 
 
@@ -356,6 +358,18 @@ def _array(value: Sequence[Any]) -> Any:
     except ValueError:  # of unequal lengths
         return value
     return found if found.dtype.kind in "biuf" else value
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:60]}..."
+
+
+def _or_rows(value: Any) -> str:
+    """What lists have to be like, where one is given; that one number is to be in a list."""
+    if isinstance(value, int | float) and value == value:
+        return f" or a list, such as [{value}]"
+    return ", a list of numbers, or a list of rows with as many numbers each" * isinstance(value, list | tuple)
 
 
 def require_equal(counts: Mapping[str, int]) -> None:

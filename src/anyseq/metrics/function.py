@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Sequence
 
-from anyseq.errors import DataError
+from anyseq.errors import AnyseqError, DataError
 from anyseq.metrics.base import Metric, MetricConfig, check_items, own_signature
 
 Judge = Callable[[str, str], float]
@@ -31,20 +31,26 @@ class FunctionMetric(Metric):
         """[value, 1] of each item.
 
         Raises:
-            DataError: as of every metric; or the function gives no number.
+            DataError: as of every metric; or the function fails, or gives no number.
         """
         check_items(outputs, references)
         pairs = zip(outputs, references, strict=True)
         return [[max(self._judged(output, each) for each in given), 1.0] for output, given in pairs]
 
     def _judged(self, output: str, reference: str) -> float:
-        value = self.judge(output, reference)
+        call = f"{self.name}({output!r:.40}, {reference!r:.40})"
+        try:
+            value = self.judge(output, reference)
+        except AnyseqError:
+            raise
+        except Exception as fault:
+            failed = f"{type(fault).__name__}: {fault}"
+            raise DataError(f"{call} fails ({failed}): mend the function (the traceback: --debug)") from fault
         try:
             number = float(value)
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number):
-            call = f"{self.name}({output!r:.40}, {reference!r:.40})"
             raise DataError(f"{call} gives {value!r:.40}, not a number: mend the function")
         return number
 

@@ -13,6 +13,8 @@ from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import Chooser, DecodingConfig
 from anyseq.tasks.decoding import Prediction, predict, score_pairs
 
+_MOST_LOSS = 700.0  # its exponential is still a number
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -25,6 +27,7 @@ class Evaluation:
         seconds: Spent on searching and scoring.
         predictions: What was compared, in order; none where the task has no metrics and only the loss counts.
         references: What it was compared with.
+        impossible: Items with a target that the model can never give, which makes the loss infinite.
     """
 
     metrics: dict[str, float]
@@ -33,6 +36,7 @@ class Evaluation:
     seconds: float
     predictions: Sequence[Prediction]
     references: Sequence[Sequence[str]]
+    impossible: Sequence[Item] = ()
 
 
 def evaluate(
@@ -58,12 +62,15 @@ def evaluate(
     if mended:
         metrics["malformed"] = 100 * sum(mended) / len(mended)
     with_target = [item for item in items if "target" in item.raw]
+    impossible: list[Item] = []
     if with_target:
         scored = score_pairs(task, with_target, settings)
         loss = -sum(each.log_prob for each in scored) / sum(each.length for each in scored)
         metrics["loss"] = loss
+        impossible = [item for item, each in zip(with_target, scored, strict=True) if each.log_prob == -math.inf]
         if task.model.decoder.discrete:
-            metrics["teacher_forced_perplexity"] = math.exp(min(loss, 700.0))
+            metrics["teacher_forced_perplexity"] = math.exp(loss) if loss < _MOST_LOSS else math.inf
         metrics |= task.measure(with_target, settings)
     signature = "; ".join(f"{measure.name}: {measure.signature}" for measure in measures)
-    return Evaluation(metrics, signature, len(items), time.monotonic() - began, predictions, references)
+    spent = time.monotonic() - began
+    return Evaluation(metrics, signature, len(items), spent, predictions, references, impossible)

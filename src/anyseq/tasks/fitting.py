@@ -113,11 +113,14 @@ def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
 
     rewarded = task.config.objective.rewarded_by is not None
 
+    # As outputs are written: references may say more, such as the points that are pointed at.
+    wanted = [[task.output(task.encode(item)["target"], item)] for item in judged] if rewarded else []
+
     def validate() -> Validation:
         evaluation = evaluate(task, judged, references, quick(task.config.search))
         found = evaluation.metrics
         if rewarded and evaluation.predictions:
-            found = found | signs_of_collapse([each.output for each in evaluation.predictions], references)
+            found = found | signs_of_collapse([each.output for each in evaluation.predictions], wanted)
         return Validation(found, (found[decides] if higher_is_better else -found[decides], -found["loss"]))
 
     return validate

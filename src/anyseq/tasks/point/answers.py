@@ -25,7 +25,7 @@ def wrong(pointers: Sequence[int], elements: int, answer: Answer) -> str:
         enough = len(opened) >= min(3, elements) and len(opened) < len(pointers)
         if not enough or len(set(opened)) < len(opened):
             return (
-                "at least three elements, none twice, and the first again are wanted, here is "
+                "at least three elements, none twice, and the first again at the end are wanted, here is "
                 f"{as_pointers(pointers)!r:.40}"
             )
     elif answer == "triangles":

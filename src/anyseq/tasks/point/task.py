@@ -31,7 +31,13 @@ from anyseq.data.ptrnet import read_points
 from anyseq.errors import DataError, UsageError
 from anyseq.inspection.points import Picture, draw
 from anyseq.metrics.base import Metric, MetricConfig
-from anyseq.metrics.pointing import PointersRightConfig, TourMetric
+from anyseq.metrics.pointing import (
+    OutlineConfig,
+    PointersRightConfig,
+    TourConfig,
+    TourMetric,
+    TrianglesConfig,
+)
 from anyseq.search.pointing import Closing, EachOnce, Triples
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.base import EncodedSource, Splits
@@ -89,6 +95,20 @@ class PointConfig(TextToTextConfig):
             raise ValueError("answer=tour: an output ends with its first city: set codec.target.round_trip=true")
         return self
 
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        columns = cast(PointsConfig, self.codec.source).columns
+        rewarded = self.objective.rewarded_by
+        named = [("metrics", each) for each in self.metrics] + [("objective.reward", rewarded)] * (rewarded is not None)
+        for name, each in named:
+            if isinstance(each, TourConfig) and each.columns != columns:
+                raise ValueError(f"{name}: tour measures cities of {each.columns} numbers, and codec.source.columns is "
+                                 f"{columns}: set columns={columns} in it, too")  # fmt: skip
+            if isinstance(each, OutlineConfig | TrianglesConfig) and columns != 2:
+                raise ValueError(f"{name}: outline and triangles are measured in the plane, and codec.source.columns "
+                                 f"is {columns}: choose others, such as metrics=[pointers_right]")  # fmt: skip
+        return self
+
     def build(self) -> Point:
         """Make the task."""
         return Point(self)
@@ -118,7 +138,9 @@ class Point(TextToText):
             pointers = pointers_of(item.raw["target"])
             elements = len(elements_of(item.raw["source"], self._columns))
         except DataError as fault:
-            raise _at(item, str(fault)) from None
+            table = item.line == 1 and str(item.file).removesuffix(".gz").endswith((".csv", ".tsv"))
+            header = "; a table's header names its columns source and target"
+            raise _at(item, f"{fault}{header * table}") from None
         if max(pointers, default=0) > elements:
             message = f"element {max(pointers)} is pointed at, and there are {elements}; mend the line"
             raise _at(item, message)

@@ -34,7 +34,6 @@ for line in json.load(sys.stdin):
     if code:
         sys.exit(f"exit code {code}: {line}")
 """
-BESIDE = {"capitals.txt": "yes no no no - no no no", "links.txt": "0-0 1-1"}  # of the lines of all other files
 FILE = re.compile(r"(?:^|[ =])([\w./-]+\.(?:de|en|fr|txt|tsv|src|tgt|csv))(?= |$)")
 
 
@@ -75,6 +74,9 @@ def sized(line: str) -> bool:
     return "train" in type(dict(load_recipe(recipe).data)["generator"]).model_fields
 
 
+BESIDE = {"capitals.txt": "yes no no no - no no no\n", "links.txt": "0-0 1-1\n"}  # of each line of test.de
+
+
 def provide(line: str, folder: Path) -> None:
     """Make the input files a line names."""
     outputs = re.findall(r"(?:--output|--json|>)[ =](\S+)", line)
@@ -82,13 +84,15 @@ def provide(line: str, folder: Path) -> None:
         path = folder / name
         if not path.exists() and name not in outputs:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if name in BESIDE:
+                path.write_text(BESIDE[name] * len((folder / "test.de").read_text().splitlines()))
+                continue
             if path.suffix == ".csv":
                 rows = [f"{1990 + n // 12}-{1 + n % 12:02},{n % 12 + n}" for n in range(400)]
                 path.write_text("\n".join(["month,sold", *rows]))
                 continue
             column = "\tein kleines Haus {0}" if path.suffix == ".tsv" else ""
-            line = BESIDE.get(name, f"A dog in house {{0}} by the sea{column}")
-            path.write_text("".join(f"{line.format(n)}\n" for n in range(60)))
+            path.write_text("".join(f"A dog in house {n} by the sea{column.format(n)}\n" for n in range(60)))
 
 
 def test_what_the_readme_calls_exists() -> None:

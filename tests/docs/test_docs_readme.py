@@ -67,6 +67,9 @@ def sized(line: str) -> bool:
     return "train" in type(dict(load_recipe(recipe).data)["generator"]).model_fields
 
 
+BESIDE = {"capitals.txt": "yes no no no - no no no\n", "links.txt": "0-0 1-1\n"}  # of each line of test.de
+
+
 def provide(line: str, folder: Path) -> None:
     """Make the input files a line names."""
     outputs = re.findall(r"(?:--output|--json|>)[ =](\S+)", line)
@@ -74,6 +77,9 @@ def provide(line: str, folder: Path) -> None:
         path = folder / name
         if not path.exists() and name not in outputs:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if name in BESIDE:
+                path.write_text(BESIDE[name] * len((folder / "test.de").read_text().splitlines()))
+                continue
             if path.suffix == ".csv":
                 rows = [f"{1990 + n // 12}-{1 + n % 12:02},{n % 12 + n}" for n in range(400)]
                 path.write_text("\n".join(["month,sold", *rows]))

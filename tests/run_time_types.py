@@ -1,7 +1,8 @@
 """Types and shapes are checked while the tests run: by jaxtyping and beartype, each combination of them once.
 
 What a call gives and gets is judged by types, shapes, dtypes and words alone. So a call that gives and gets what an
-earlier one of the same function did is not judged again: that took half the time of all tests.
+earlier one of the same function did is not judged again. Of a function whose signature has no shape, which mypy has
+judged, the first calls are looked at. (To judge every call took half the time of all tests.)
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ MANY = 16
 DEEP = 4
 KEPT = 2000
 """Combinations that are remembered of each function."""
+FIRST = 1000
+"""Calls that are looked at where there is no shape in a signature."""
 
 Function = Callable[..., Any]
 _jaxtyped = jaxtyping.jaxtyped
@@ -77,10 +80,26 @@ class Checks:
     def __init__(self, function: FunctionType, typechecker: Function) -> None:
         self.function, self.typechecker = function, typechecker
         self.seen: dict[Hashable, set[Hashable]] = {}
+        self.left = FIRST
+
+    @functools.cached_property
+    def hints(self) -> str:
+        """The signature's types, as far as they can be told."""
+        try:
+            return str(get_type_hints(self.function))
+        except (NameError, AttributeError, TypeError, ValueError):
+            return "jaxtyping.Unknown, Literal"
 
     @functools.cached_property
     def worded(self) -> bool:
-        return asks_for_words(self.function)
+        return "Literal" in self.hints
+
+    def count(self) -> None:
+        """Count a call, but for a function that has shapes."""
+        if "jaxtyping." in self.hints:
+            self.left = -1
+        elif self.left > 0:
+            self.left -= 1
 
     def call(self, function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Call a function as if it had the signature of these, checked."""
@@ -109,8 +128,10 @@ def remembering(function: FunctionType, typechecker: Function) -> Function:
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        if jaxtyping.config.jaxtyping_disable:
+        if not checks.left or jaxtyping.config.jaxtyping_disable:
             return function(*args, **kwargs)
+        if checks.left > 0:
+            checks.count()
         try:
             given = described(args, checks.worded)
             if kwargs:
@@ -166,14 +187,6 @@ def described(values: Iterable[Any], worded: bool, depth: int = 0) -> Hashable:
         elif isinstance(value, _LIKE_THEM):
             raise _TooMuchError
     return tuple(found)
-
-
-def asks_for_words(function: Function) -> bool:
-    """Whether a signature has a `Literal`, as far as can be told."""
-    try:
-        return "Literal" in str(get_type_hints(function))
-    except (NameError, AttributeError, TypeError, ValueError):
-        return True
 
 
 @contextmanager

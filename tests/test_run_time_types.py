@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, TypeCheckError
 from torch import Tensor
 
-from run_time_types import MANY, check, remembering, unchecked
+from run_time_types import FIRST, MANY, check, remembering, unchecked
 
 GIVES: dict[str, Any] = {}
 
@@ -75,3 +75,22 @@ def test_what_is_raised_is_raised() -> None:
     for _ in range(2):
         with pytest.raises(KeyError, match="2"):
             checked(torch.zeros(2).long())
+
+
+def test_calls_without_shapes_are_looked_at_first() -> None:
+    def longer(text: str, by: int) -> str:
+        return text * by
+
+    def shorter(values: Float[Tensor, " place"]) -> Float[Tensor, " place"]:
+        return values
+
+    plain, shaped = (remembering(function, check) for function in (longer, shorter))
+    for _ in range(FIRST - 1):
+        plain("a", 2)
+        shaped(torch.zeros(2))
+    with pytest.raises(TypeCheckError):
+        plain(3, 2)
+    assert plain(3, 2) == 6
+    for _ in range(2):
+        with pytest.raises(TypeCheckError):
+            shaped(torch.zeros(2, 2))

@@ -157,6 +157,19 @@ def test_corpora_have_weights_in_memory_and_on_disk(texts, tmp_path, small_shard
     assert Store(home).mixture.counts == (299, 20) and Store(home).mixture.shown == (299, 80)
 
 
+def test_the_cache_tells_one_corpus_of_two_files_from_two_corpora(texts, tmp_path, small_shards):
+    train_, dev = (
+        {side: str(texts.folder / f"{name}.{side}") for side in ("source", "target")} for name in ("train", "dev")
+    )
+    both = {side: [train_[side], dev[side]] for side in train_}
+    short = (*texts.dev, "data.prepare=always", "training.max_steps=1", "training.validate_every=1")
+    train(tmp_path / "one", f"data.train={json.dumps(both)}", *short)
+    two = json.dumps([{"path": train_, "weight": 1}, {"path": dev, "weight": 4}])
+    train(tmp_path / "two", f"data.train={two}", *short)
+    homes = [path for path in (tmp_path / "cache/prepared").iterdir() if path.is_dir()]
+    assert sorted(Store(home).mixture.counts for home in homes) == [(299, 20), (319,)]
+
+
 def test_wrong_corpora_are_refused():
     for given in ([{"path": "a", "wieght": 2}], [{"path": "a", "weight": 0}], [{"path": "a"}, "b"]):
         with pytest.raises(DataError, match="corpus"):

@@ -21,7 +21,16 @@ from anyseq.errors import DataError, OutputExistsError, UsageError
 from anyseq.tasks.base import Task
 from anyseq.tasks.lines import OfLines
 from anyseq.tasks.splits import Splits
-from anyseq.tasks.storing import Tell, fingerprint, plan, refuse_python, refuse_to_prepare, sources_of, write_store
+from anyseq.tasks.storing import (
+    Tell,
+    fingerprint,
+    grouping_of,
+    plan,
+    refuse_python,
+    refuse_to_prepare,
+    sources_of,
+    write_store,
+)
 
 LARGE = 200_000_000
 """Bytes of files from which on `data.prepare=auto` prepares them: in memory they take some ten times as many."""
@@ -211,12 +220,12 @@ def _cached(
 ) -> Store:
     """Prepared data of the files in the cache."""
     home = cache() / "prepared"
-    fresh = home / fingerprint(sources, settings(task, Start(start.config)))
+    fresh = home / fingerprint(sources, grouping_of(task), settings(task, Start(start.config)))
     taken = None if start.folder is None else home_and_about(start.folder)[0] / CODECS
     if (fresh / INDEX).is_file() and taken is not None and _digest(taken) == _digest(fresh / CODECS):
         folder = fresh  # the run that goes on was prepared with codecs of its own
     else:
-        folder = home / fingerprint(sources, settings(task, start))
+        folder = home / fingerprint(sources, grouping_of(task), settings(task, start))
     if not (folder / INDEX).is_file():
         tell(f"data.train has {size / 1e6:,.0f} MB: it is prepared once, in {folder} (data.prepare)", "note")
         _write(task, start, sources, folder, tell, look, None)

@@ -37,6 +37,9 @@ _TOLD_EVERY = 15.0  # seconds
 
 Tell = Callable[[str, Severity], None]
 
+Grouping = Sequence[Sequence[Sequence[str]]]
+"""Of each corpus, for each of its files: the fields that have one of their own, in order; none where one holds all."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -45,6 +48,7 @@ class Plan:
     Attributes:
         parts: The files, with their lines counted.
         sources: The same as they were found.
+        grouping: Which of them belong together.
         weights: Of each corpus.
         settings: What of the recipe the result depends on, as plain mappings.
         held_share: Share of the items that are kept for choosing, by a hash of a field; 0 where dev is given.
@@ -53,6 +57,7 @@ class Plan:
 
     parts: Sequence[Part]
     sources: Sequence[Source]
+    grouping: Grouping
     weights: Sequence[float]
     settings: Mapping[str, Any]
     held_share: float
@@ -66,16 +71,17 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A hash of all that the result depends on."""
-        return fingerprint(self.sources, self.settings)
+        return fingerprint(self.sources, self.grouping, self.settings)
 
     def holds_out(self, item: Item) -> bool:
         """Whether an item is kept for choosing."""
         return bool(self.held_share) and keyed_fraction(repr(item.raw[self.apart]), 0) < self.held_share
 
 
-def fingerprint(sources: Sequence[Source], settings: Mapping[str, Any]) -> str:
-    """A hash of files and settings."""
-    content = {"format": FORMAT, "sources": [asdict(each) for each in sources], "settings": settings}
+def fingerprint(sources: Sequence[Source], grouping: Grouping, settings: Mapping[str, Any]) -> str:
+    """A hash of files, of what belongs together in them, and of settings."""
+    files = {"sources": [asdict(each) for each in sources], "grouping": grouping}
+    content = {"format": FORMAT, **files, "settings": settings}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
@@ -92,6 +98,12 @@ def sources_of(task: OfLines) -> list[Source] | None:
     if any(path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file()) for path in paths):
         return None
     return [Source.of(str(Path(path).resolve())) for path in paths]
+
+
+def grouping_of(task: OfLines) -> Grouping:
+    """Which of the files that `sources_of` names belong together: the same ones may be one corpus, or two."""
+    found = [files_of(corpus.data, task.columns_of(corpus.data)) for corpus in corpora(task.config.data.train)]
+    return [[[] if isinstance(each, str) else list(each) for each in files or ()] for files in found]
 
 
 def _paths(files: str | Mapping[str, str]) -> list[str]:
@@ -113,7 +125,8 @@ def plan(task: OfLines, sources: Sequence[Source], settings: Mapping[str, Any]) 
             parts.append(Part.of(files, number, columns, sum(part.lines for part in parts), sentences))
     total = sum(part.items for part in parts)
     share = min(data.held_out / total, 0.1) if data.dev is None else 0.0
-    return Plan(parts, sources, [corpus.weight for corpus in found], settings, share, task.apart)
+    weights = [corpus.weight for corpus in found]
+    return Plan(parts, sources, grouping_of(task), weights, settings, share, task.apart)
 
 
 def write_store(

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ from anyseq.data.store.sources import Excerpts, Part, Source
 from anyseq.data.store.store import CODECS, DEV, FORMAT, INDEX, LEFT_OUT, Index, Store, write_held_out
 from anyseq.data.synthetic.base import keyed_fraction
 from anyseq.data.synthetic.workers import end_with_parent
-from anyseq.errors import DataError, RunError, UsageError
+from anyseq.errors import DataError, Interrupted, OutputExistsError, RunError, UsageError
 from anyseq.tasks.lines import LinesConfig, OfLines
 from anyseq.training.checkpoint import write_atomically, written_whole
 
@@ -137,40 +138,80 @@ def write_store(
     look: Callable[[Store], None],
     tell: Tell,
     workers: int,
+    overwrite: bool = False,
 ) -> Store:
     """Prepare a task's training data, or go on with what another process had prepared when it ended.
 
     Args:
         task: Its codecs are set.
         planned: What to prepare.
-        folder: Takes its name, which must be free, when all is done; until then a hidden folder beside it keeps what is
-            finished.
+        folder: Takes its name when all is done; until then a hidden folder beside it keeps what is finished, and what
+            there is stays.
         fit: Gives the task its codecs, from some items where they are to be learnt.
         look: Looks for faults in the data before they are given out.
         tell: Is told how it goes.
         workers: Processes.
+        overwrite: Replace prepared data that are there, unless they are these and whole.
 
     Raises:
+        OutputExistsError: there are others, and it is off.
         DataError: a line cannot be used, or too many would be left out, or what `look` raises.
         RunError: a process ended.
+        Interrupted: by Ctrl-C; what is finished is kept.
     """
     work = folder.with_name(f".{folder.name}.preparing")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_name(f".{folder.name}.lock")):
-        if (folder / INDEX).is_file() and Index.read(folder).fingerprint == planned.fingerprint:
+    with _alone(folder.with_name(f".{folder.name}.lock")), _told_how_to_go_on():
+        if (store := whole(folder, planned.fingerprint, tell)) is not None:
             task.load_codecs(folder / CODECS)
-            return Store(folder)  # while this process waited, another one made it
+            return store  # while this process waited, another one made it
+        if (folder / INDEX).exists() and not overwrite:
+            raise OutputExistsError(f"another process has prepared other data in {folder} now; choose another --output")
         _begin_in(work, planned.fingerprint, tell)
         learnt = _make_codecs(task, planned, work, fit, tell)
         _encode_all(task, planned, work, workers, tell)
         _finish(planned, work, learnt, task.config)
-        store = Store(work)
-        look(store)
-        for record in (*work.glob("*.json"), *work.glob("shard_*.dev")):
-            if record.name != INDEX:
-                record.unlink()
-        work.rename(folder)
+        look(Store(work))
+        _put(work, folder)
     return Store(folder)
+
+
+@contextmanager
+def _told_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "stopped while data were being prepared; what is finished is kept: the same command goes on", signal.SIGINT
+        ) from None
+
+
+def whole(folder: Path, wanted: str, tell: Tell) -> Store | None:
+    """The prepared data of a folder, if they have this fingerprint and are whole; of damage it tells."""
+    if not (folder / INDEX).exists():
+        return None
+    try:
+        store = Store(folder)
+        if store.about.fingerprint != wanted:
+            return None
+        store.check()
+    except DataError as fault:
+        tell(f"{fault}: they are prepared anew now", "warning")
+        return None
+    return store
+
+
+def _put(work: Path, folder: Path) -> None:
+    """Give prepared data their name; what had it is removed only then, and so is what going on would have needed."""
+    before = folder.with_name(f".{folder.name}.replaced")
+    if folder.exists():
+        shutil.rmtree(before, ignore_errors=True)
+        folder.rename(before)
+    work.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
+    for record in (*folder.glob("*.json"), *folder.glob("shard_*.dev")):
+        if record.name != INDEX:
+            record.unlink()
 
 
 @contextmanager
@@ -273,7 +314,8 @@ def _encoded(task: OfLines, planned: Plan, work: Path, workers: int) -> Iterator
                 "run it again, with fewer --workers"
             ) from None
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            for process in list((pool._processes or {}).values()):
+                process.kill()  # what they are at takes a while, and is lost anyhow
             raise
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from anyseq import api
+from anyseq.api.going_on import refuse_other_changes
 from anyseq.cli.main import main
 from anyseq.config import load_recipe
 from anyseq.data.batching import Packed
@@ -17,7 +18,7 @@ from anyseq.data.corpora import mixture, read_corpora
 from anyseq.data.store import sources
 from anyseq.data.store.shards import narrow
 from anyseq.data.store.store import Store
-from anyseq.errors import DataError, Interrupted, OutputExistsError
+from anyseq.errors import DataError, Interrupted, OutputExistsError, UsageError
 from anyseq.tasks import storing
 from tiny_runs import assert_same_run, tensors
 from tiny_stores import TINY, prepare, train
@@ -284,6 +285,16 @@ def test_the_cache_tells_one_corpus_of_two_files_from_two_corpora(texts, tmp_pat
     train(tmp_path / "two", f"data.train={two}", *short)
     homes = [path for path in (tmp_path / "cache/prepared").iterdir() if path.is_dir()]
     assert sorted(Store(home).mixture.counts for home in homes) == [(299, 20), (319,)]
+
+
+def test_a_resumed_run_keeps_the_weights_of_its_corpora():
+    def config(*weights):
+        given = json.dumps([{"path": f"{number}.tsv", "weight": weight} for number, weight in enumerate(weights)])
+        return load_recipe("transduce/pairs", [f"data.train={given}"])
+
+    refuse_other_changes(config(1, 4), config(1, 4.0))
+    with pytest.raises(UsageError, match=r"weights of the corpora of data\.train"):
+        refuse_other_changes(config(1, 4), config(2, 4))
 
 
 def test_wrong_corpora_are_refused():

@@ -1,4 +1,8 @@
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -6,6 +10,7 @@ import pytest
 import torch
 
 from anyseq import api
+from anyseq.api.going_on import refuse_other_changes
 from anyseq.cli.main import main
 from anyseq.config import load_recipe
 from anyseq.data.batching import Packed
@@ -13,7 +18,7 @@ from anyseq.data.corpora import mixture, read_corpora
 from anyseq.data.store import sources
 from anyseq.data.store.shards import narrow
 from anyseq.data.store.store import Store
-from anyseq.errors import DataError, OutputExistsError
+from anyseq.errors import DataError, Interrupted, OutputExistsError, UsageError
 from anyseq.tasks import storing
 from tiny_runs import assert_same_run, tensors
 from tiny_stores import TINY, prepare, train
@@ -65,7 +70,7 @@ def test_preparing_goes_on_where_it_was_killed(texts, tmp_path, small_shards, mo
     calls, write = [], storing.write_shard
     killed = mock.Mock(side_effect=[mock.DEFAULT] * 3 + [KeyboardInterrupt], wraps=write)
     monkeypatch.setattr(storing, "write_shard", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted, match="what is finished is kept: the same command goes on"):
         prepare(texts, tmp_path / "store")
     assert not (tmp_path / "store").exists()
     done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / ".store.preparing").glob("shard_*.symbols")}
@@ -76,6 +81,26 @@ def test_preparing_goes_on_where_it_was_killed(texts, tmp_path, small_shards, mo
     assert all((tmp_path / "store" / name).stat().st_mtime_ns == when for name, when in done.items())
     prepare(texts, tmp_path / "another")
     assert Store(tmp_path / "store").digest == Store(tmp_path / "another").digest
+
+
+def _slow(*given):
+    time.sleep(60)
+
+
+def test_a_signal_does_not_wait_for_the_shards_at_work(texts, tmp_path, small_shards, monkeypatch):
+    monkeypatch.setattr(storing, "write_shard", _slow)
+    began, words = time.monotonic(), [*TINY, *texts.train, *texts.dev]
+
+    def interrupt():
+        while not list((tmp_path / ".store.preparing").glob("learnt.json")):
+            time.sleep(0.05)
+        time.sleep(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(Interrupted):
+        api.prepare_data("translate/attention", tmp_path / "store", overrides=words, workers=2)
+    assert time.monotonic() - began < 40
 
 
 def test_a_changed_file_is_noticed(texts, tmp_path):
@@ -112,6 +137,60 @@ def test_a_damaged_shard_is_named(texts, tmp_path, small_shards, damage):
         train(tmp_path / "run", f"data.train={tmp_path}/store", *texts.dev)
 
 
+def _damage(path):
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 255
+    path.write_bytes(content)
+
+
+def test_a_damaged_cache_is_made_anew(texts, tmp_path, small_shards):
+    words = (*texts.train, *texts.dev, "data.prepare=always", "training.max_steps=4")
+    train(tmp_path / "run", *words)
+    [home] = [path for path in (tmp_path / "cache/prepared").iterdir() if path.is_dir()]
+    before = Store(home).digest
+    _damage(home / "shard_00003.symbols")
+    resumed = api.resume(tmp_path / "run", more_steps=4, device="cpu", threads=1)
+    assert (resumed.folder / "last").read_text() == "step_8\n"
+    other = train(tmp_path / "other", *words)
+    assert other.folder.is_dir()
+    for each in (path for path in (tmp_path / "cache/prepared").iterdir() if path.is_dir()):
+        store = Store(each)
+        store.check(texts=True)
+        assert store.digest == before
+
+
+def test_what_is_overwritten_stays_until_the_new_is_whole(texts, tmp_path, small_shards, monkeypatch):
+    prepare(texts, tmp_path / "store")
+    before = Store(tmp_path / "store").digest
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(storing, "write_shard", mock.Mock(side_effect=KeyboardInterrupt))
+        prepare(texts, tmp_path / "store", "data.max_length=50", overwrite=True)
+    assert Store(tmp_path / "store").digest == before
+    _damage(tmp_path / "store" / "shard_00003.symbols")
+    prepare(texts, tmp_path / "store", overwrite=True)
+    Store(tmp_path / "store").check(texts=True)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".store")] == []
+
+
+def test_a_missing_dev_file_is_told_before_anything_is_prepared(texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(storing, "write_shard", mock.Mock(side_effect=AssertionError))
+    with pytest.raises(DataError, match=r"none\.source"):
+        prepare(texts, tmp_path / "store", f"data.dev.source={tmp_path}/none.source")
+
+
+@pytest.mark.parametrize("name", ["dev.jsonl", "left_out.tsv"])
+@pytest.mark.parametrize("content", [None, "{\n"])
+def test_a_damaged_record_is_named(texts, tmp_path, name, content):
+    words = [*TINY, *texts.train, "data.held_out=20"]
+    api.prepare_data("translate/attention", tmp_path / "store", overrides=words, workers=1)
+    path = tmp_path / "store" / name
+    path.unlink()
+    if content is not None:
+        path.write_text(content * (2 if name == "left_out.tsv" else 1))
+    with pytest.raises(DataError, match=f"{name}: this file of prepared data is damaged"):
+        train(tmp_path / "run", f"data.train={tmp_path}/store", "data.held_out=20")
+
+
 def test_other_settings_than_it_was_prepared_with_are_refused(texts, tmp_path):
     prepare(texts, tmp_path / "store")
     with pytest.raises(DataError, match=r"max_length is 128 there, 50 here"):
@@ -140,6 +219,44 @@ def test_a_faulty_line_is_told_with_file_and_line(texts, tmp_path, small_shards)
         api.prepare_data("transduce/pairs", tmp_path / "store", overrides=[f"data.train={table}"], workers=1)
 
 
+INCHES = [f'{number}" disk,"{number}\nof ""them"""' for number in range(1, 60)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    {
+        "an odd number of quotes in cells without": ("train.csv", "\n".join(["source,target", *INCHES]) + "\n"),
+        "a last part of empty lines alone": ("train.csv", "red,blue\n" * 40 + "\n" * 3),
+        "objects, then empty lines": ("train.jsonl", '{"source": "red", "target": "blue"}\n' * 40 + "\n" * 3),
+    }.values(),
+)
+def test_tables_are_cut_between_rows(tmp_path, small_shards, name, content):
+    path = tmp_path / name
+    path.write_text(content)
+    words = [f"data.train={path}", f"data.dev={path}", "data.check=off", "data.prepare=never"]
+    api.prepare_data("transduce/pairs", tmp_path / "store", overrides=words, workers=1)
+    wanted = load_recipe("transduce/pairs", words).build().read().train
+    store = Store(tmp_path / "store")
+    assert [(item.raw, item.line) for item in store] == [(item.raw, item.line) for item in wanted]
+    assert max(shard.count for shard in store.shards) <= 40
+
+
+def test_sides_are_texts_a_line_whatever_their_files_are_called(tmp_path, small_shards):
+    words = ["data.check=off", "data.max_skipped=1"]
+    for side, line in (("source", '5" disk'), ("target", "disk")):
+        (tmp_path / f"{side}.csv").write_text(f"{line}\n" * 41 + "\n" * 50)
+        words += [f"data.train.{side}={tmp_path}/{side}.csv", f"data.dev.{side}={tmp_path}/{side}.csv"]
+    made = api.prepare_data("transduce/pairs", tmp_path / "store", overrides=words, workers=1)
+    assert (made.total, made.left_out) == (91, 50)
+
+
+def test_a_quote_that_is_never_closed_is_told_with_its_line(tmp_path, small_shards):
+    path = tmp_path / "train.csv"
+    path.write_text("red,blue\n" * 50 + '"red,blue\n' + "red,blue\n" * 50)
+    with pytest.raises(DataError, match=r"train\.csv:51: this is no CSV"):
+        api.prepare_data("transduce/pairs", tmp_path / "store", overrides=[f"data.train={path}"], workers=2)
+
+
 def test_there_must_be_something_to_prepare(tmp_path, capsys):
     assert main(["prepare", "translate/attention", "--output", str(tmp_path / "store")]) == 2
     assert "nothing to prepare: give data.train" in capsys.readouterr().err
@@ -155,6 +272,29 @@ def test_corpora_have_weights_in_memory_and_on_disk(texts, tmp_path, small_shard
     assert_same_run(tmp_path / "memory", tmp_path / "disk")
     [home] = [path for path in (tmp_path / "cache/prepared").iterdir() if path.is_dir()]
     assert Store(home).mixture.counts == (299, 20) and Store(home).mixture.shown == (299, 80)
+
+
+def test_the_cache_tells_one_corpus_of_two_files_from_two_corpora(texts, tmp_path, small_shards):
+    train_, dev = (
+        {side: str(texts.folder / f"{name}.{side}") for side in ("source", "target")} for name in ("train", "dev")
+    )
+    both = {side: [train_[side], dev[side]] for side in train_}
+    short = (*texts.dev, "data.prepare=always", "training.max_steps=1", "training.validate_every=1")
+    train(tmp_path / "one", f"data.train={json.dumps(both)}", *short)
+    two = json.dumps([{"path": train_, "weight": 1}, {"path": dev, "weight": 4}])
+    train(tmp_path / "two", f"data.train={two}", *short)
+    homes = [path for path in (tmp_path / "cache/prepared").iterdir() if path.is_dir()]
+    assert sorted(Store(home).mixture.counts for home in homes) == [(299, 20), (319,)]
+
+
+def test_a_resumed_run_keeps_the_weights_of_its_corpora():
+    def config(*weights):
+        given = json.dumps([{"path": f"{number}.tsv", "weight": weight} for number, weight in enumerate(weights)])
+        return load_recipe("transduce/pairs", [f"data.train={given}"])
+
+    refuse_other_changes(config(1, 4), config(1, 4.0))
+    with pytest.raises(UsageError, match=r"weights of the corpora of data\.train"):
+        refuse_other_changes(config(1, 4), config(2, 4))
 
 
 def test_wrong_corpora_are_refused():

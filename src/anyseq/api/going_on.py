@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
-from anyseq.config import dump
+from anyseq.config import dump, plain
 from anyseq.config.differences import MOST, Difference, differences
 from anyseq.config.writer import flow
+from anyseq.data.corpora import corpora
 from anyseq.errors import Interrupted, ModelFolderError, UsageError
 from anyseq.tasks.base import TaskConfig
 from anyseq.training.checkpoint import RECIPE, Checkpoints
@@ -38,6 +39,18 @@ def refuse_other_changes(there: TaskConfig, here: TaskConfig) -> None:
             f"a resumed run keeps its recipe: {other} cannot change; what may: {', '.join(MAY_CHANGE)}* "
             "(to train on with other values: anyseq train RECIPE --from FOLDER)"
         )
+    before, now = _weights(there), _weights(here)
+    if before and now and before != now:
+        raise UsageError(
+            f"a resumed run keeps its recipe: the weights of the corpora of data.train ({flow(before)} -> {flow(now)}) "
+            "cannot change (to train on with other ones: anyseq train RECIPE --from FOLDER)"
+        )
+
+
+def _weights(config: TaskConfig) -> list[float]:
+    """Of the corpora that `data.train` names; none where it names none, or another kind of data."""
+    train = plain(config).get("data", {}).get("train")
+    return [] if train is None else [corpus.weight for corpus in corpora(train)]
 
 
 def refuse_edited(checkpoints: Checkpoints, step: int, config: TaskConfig) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,24 @@ from anyseq.api.transfer import CODEC, Start
 from anyseq.catalogue import kind_of
 from anyseq.config import load_recipe, plain
 from anyseq.config.differences import differences, told
+from anyseq.core import Item
 from anyseq.data.check import Finding, Severity
 from anyseq.data.store.store import CODECS, INDEX, Index, Store
 from anyseq.errors import DataError, OutputExistsError, UsageError
 from anyseq.tasks.base import Task
 from anyseq.tasks.lines import OfLines
 from anyseq.tasks.splits import Splits
-from anyseq.tasks.storing import Tell, fingerprint, plan, refuse_python, refuse_to_prepare, sources_of, write_store
+from anyseq.tasks.storing import (
+    Tell,
+    fingerprint,
+    grouping_of,
+    plan,
+    refuse_python,
+    refuse_to_prepare,
+    sources_of,
+    whole,
+    write_store,
+)
 
 LARGE = 200_000_000
 """Bytes of files from which on `data.prepare=auto` prepares them: in memory they take some ten times as many."""
@@ -128,18 +138,20 @@ def _write(
 ) -> Store:
     """Prepare, after which the task has codecs."""
     planned = plan(task, sources, settings(task, start))
-    if overwrite and folder.exists():
-        shutil.rmtree(folder)
+    given = None if task.config.data.dev is None else task.read_pairs(task.config.data.dev)  # a fault shows at once
 
     def examine(store: Store) -> None:
         some = store.sample
         if len(some) < len(store):
             tell(f"faults are looked for in {len(some):,} of {len(store):,} items, evenly spaced", "note")
-        dev = store.held_out() if task.config.data.dev is None else task.read_pairs(task.config.data.dev)
-        look(task.examine(Splits(some, dev), ()))
+        look(task.examine(Splits(some, store.held_out() if given is None else given), ()))
 
     count = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return write_store(task, planned, folder, lambda items: start.make_codecs(task, items), examine, tell, count)
+
+    def fit(items: Sequence[Item]) -> None:
+        start.make_codecs(task, items)
+
+    return write_store(task, planned, folder, fit, examine, tell, count, overwrite)
 
 
 def settings(task: OfLines, start: Start) -> dict[str, Any]:
@@ -209,19 +221,19 @@ def _holds_prepared(name: str | Path) -> bool:
 def _cached(
     task: OfLines, start: Start, sources: Sequence[Any], size: int, tell: Tell, look: Look
 ) -> Store:
-    """Prepared data of the files in the cache."""
-    home = cache() / "prepared"
-    fresh = home / fingerprint(sources, settings(task, Start(start.config)))
+    """Prepared data of the files in the cache; made (anew) where there are none, or damaged ones."""
+    home, grouping, store = cache() / "prepared", grouping_of(task), None
+    wanted = fingerprint(sources, grouping, settings(task, Start(start.config)))
     taken = None if start.folder is None else home_and_about(start.folder)[0] / CODECS
-    if (fresh / INDEX).is_file() and taken is not None and _digest(taken) == _digest(fresh / CODECS):
-        folder = fresh  # the run that goes on was prepared with codecs of its own
-    else:
-        folder = home / fingerprint(sources, settings(task, start))
-    if not (folder / INDEX).is_file():
+    if taken is None or _digest(taken) == _digest(home / wanted / CODECS):  # a run that goes on made codecs of its own
+        store = whole(home / wanted, wanted, tell)
+    if store is None and taken is not None:
+        wanted = fingerprint(sources, grouping, settings(task, start))
+        store = whole(home / wanted, wanted, tell)
+    folder = home / wanted
+    if store is None:
         tell(f"data.train has {size / 1e6:,.0f} MB: it is prepared once, in {folder} (data.prepare)", "note")
-        _write(task, start, sources, folder, tell, look, None)
-    store = Store(folder)
-    store.check()
+        store = _write(task, start, sources, folder, tell, look, None, overwrite=True)
     task.load_codecs(folder / CODECS)
     tell(f"{len(store):,} items are read from {folder}", "note")
     return store

@@ -277,15 +277,21 @@ def _tab_rows(path: str | Path, split: bool) -> Iterator[Place]:
 
 def csv_rows(path: str | Path) -> Iterator[Place]:
     """Rows of a .csv by the line they begin on; a quoted cell may hold line ends."""
-    reader = csv.reader((line + "\n" for _, line in read_numbered(path)), strict=True)
-    number = 1
+    taken: list[int] = []  # of the row that is being read
+
+    def lines() -> Iterator[str]:
+        for number, line in read_numbered(path):
+            taken.append(number)
+            yield line + "\n"
+
     try:
-        for cells in reader:
+        for cells in csv.reader(lines(), strict=True):
             if cells:
-                yield number, cells
-            number = reader.line_num + 1
+                yield taken[0], cells
+            taken.clear()
     except csv.Error as fault:
-        raise DataError(f"this is no CSV ({fault}); mend the line, or use .tsv or .jsonl", str(path), number) from None
+        message = f"this is no CSV ({fault}); mend the line, or use .tsv or .jsonl"
+        raise DataError(message, str(path), taken[0]) from None
 
 
 # Python

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,13 +30,16 @@ from anyseq.data.store.sources import Excerpts, Part, Source
 from anyseq.data.store.store import CODECS, DEV, FORMAT, INDEX, LEFT_OUT, Index, Store, write_held_out
 from anyseq.data.synthetic.base import keyed_fraction
 from anyseq.data.synthetic.workers import end_with_parent
-from anyseq.errors import DataError, RunError, UsageError
+from anyseq.errors import DataError, Interrupted, OutputExistsError, RunError, UsageError
 from anyseq.tasks.lines import LinesConfig, OfLines
 from anyseq.training.checkpoint import write_atomically, written_whole
 
 _TOLD_EVERY = 15.0  # seconds
 
 Tell = Callable[[str, Severity], None]
+
+Grouping = Sequence[Sequence[Sequence[str]]]
+"""Of each corpus, for each of its files: the fields that have one of their own, in order; none where one holds all."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Plan:
     Attributes:
         parts: The files, with their lines counted.
         sources: The same as they were found.
+        grouping: Which of them belong together.
         weights: Of each corpus.
         settings: What of the recipe the result depends on, as plain mappings.
         held_share: Share of the items that are kept for choosing, by a hash of a field; 0 where dev is given.
@@ -53,6 +58,7 @@ class Plan:
 
     parts: Sequence[Part]
     sources: Sequence[Source]
+    grouping: Grouping
     weights: Sequence[float]
     settings: Mapping[str, Any]
     held_share: float
@@ -66,16 +72,17 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A hash of all that the result depends on."""
-        return fingerprint(self.sources, self.settings)
+        return fingerprint(self.sources, self.grouping, self.settings)
 
     def holds_out(self, item: Item) -> bool:
         """Whether an item is kept for choosing."""
         return bool(self.held_share) and keyed_fraction(repr(item.raw[self.apart]), 0) < self.held_share
 
 
-def fingerprint(sources: Sequence[Source], settings: Mapping[str, Any]) -> str:
-    """A hash of files and settings."""
-    content = {"format": FORMAT, "sources": [asdict(each) for each in sources], "settings": settings}
+def fingerprint(sources: Sequence[Source], grouping: Grouping, settings: Mapping[str, Any]) -> str:
+    """A hash of files, of what belongs together in them, and of settings."""
+    files = {"sources": [asdict(each) for each in sources], "grouping": grouping}
+    content = {"format": FORMAT, **files, "settings": settings}
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
@@ -92,6 +99,12 @@ def sources_of(task: OfLines) -> list[Source] | None:
     if any(path == STANDARD_INPUT or (Path(path).exists() and not Path(path).is_file()) for path in paths):
         return None
     return [Source.of(str(Path(path).resolve())) for path in paths]
+
+
+def grouping_of(task: OfLines) -> Grouping:
+    """Which of the files that `sources_of` names belong together: the same ones may be one corpus, or two."""
+    found = [files_of(corpus.data, task.columns_of(corpus.data)) for corpus in corpora(task.config.data.train)]
+    return [[[] if isinstance(each, str) else list(each) for each in files or ()] for files in found]
 
 
 def _paths(files: str | Mapping[str, str]) -> list[str]:
@@ -113,7 +126,8 @@ def plan(task: OfLines, sources: Sequence[Source], settings: Mapping[str, Any]) 
             parts.append(Part.of(files, number, columns, sum(part.lines for part in parts), sentences))
     total = sum(part.items for part in parts)
     share = min(data.held_out / total, 0.1) if data.dev is None else 0.0
-    return Plan(parts, sources, [corpus.weight for corpus in found], settings, share, task.apart)
+    weights = [corpus.weight for corpus in found]
+    return Plan(parts, sources, grouping_of(task), weights, settings, share, task.apart)
 
 
 def write_store(
@@ -124,40 +138,80 @@ def write_store(
     look: Callable[[Store], None],
     tell: Tell,
     workers: int,
+    overwrite: bool = False,
 ) -> Store:
     """Prepare a task's training data, or go on with what another process had prepared when it ended.
 
     Args:
         task: Its codecs are set.
         planned: What to prepare.
-        folder: Takes its name, which must be free, when all is done; until then a hidden folder beside it keeps what is
-            finished.
+        folder: Takes its name when all is done; until then a hidden folder beside it keeps what is finished, and what
+            there is stays.
         fit: Gives the task its codecs, from some items where they are to be learnt.
         look: Looks for faults in the data before they are given out.
         tell: Is told how it goes.
         workers: Processes.
+        overwrite: Replace prepared data that are there, unless they are these and whole.
 
     Raises:
+        OutputExistsError: there are others, and it is off.
         DataError: a line cannot be used, or too many would be left out, or what `look` raises.
         RunError: a process ended.
+        Interrupted: by Ctrl-C; what is finished is kept.
     """
     work = folder.with_name(f".{folder.name}.preparing")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_name(f".{folder.name}.lock")):
-        if (folder / INDEX).is_file() and Index.read(folder).fingerprint == planned.fingerprint:
+    with _alone(folder.with_name(f".{folder.name}.lock")), _told_how_to_go_on():
+        if (store := whole(folder, planned.fingerprint, tell)) is not None:
             task.load_codecs(folder / CODECS)
-            return Store(folder)  # while this process waited, another one made it
+            return store  # while this process waited, another one made it
+        if (folder / INDEX).exists() and not overwrite:
+            raise OutputExistsError(f"another process has prepared other data in {folder} now; choose another --output")
         _begin_in(work, planned.fingerprint, tell)
         learnt = _make_codecs(task, planned, work, fit, tell)
         _encode_all(task, planned, work, workers, tell)
         _finish(planned, work, learnt, task.config)
-        store = Store(work)
-        look(store)
-        for record in (*work.glob("*.json"), *work.glob("shard_*.dev")):
-            if record.name != INDEX:
-                record.unlink()
-        work.rename(folder)
+        look(Store(work))
+        _put(work, folder)
     return Store(folder)
+
+
+@contextmanager
+def _told_how_to_go_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "stopped while data were being prepared; what is finished is kept: the same command goes on", signal.SIGINT
+        ) from None
+
+
+def whole(folder: Path, wanted: str, tell: Tell) -> Store | None:
+    """The prepared data of a folder, if they have this fingerprint and are whole; of damage it tells."""
+    if not (folder / INDEX).exists():
+        return None
+    try:
+        store = Store(folder)
+        if store.about.fingerprint != wanted:
+            return None
+        store.check()
+    except DataError as fault:
+        tell(f"{fault}: they are prepared anew now", "warning")
+        return None
+    return store
+
+
+def _put(work: Path, folder: Path) -> None:
+    """Give prepared data their name; what had it is removed only then, and so is what going on would have needed."""
+    before = folder.with_name(f".{folder.name}.replaced")
+    if folder.exists():
+        shutil.rmtree(before, ignore_errors=True)
+        folder.rename(before)
+    work.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
+    for record in (*folder.glob("*.json"), *folder.glob("shard_*.dev")):
+        if record.name != INDEX:
+            record.unlink()
 
 
 @contextmanager
@@ -260,7 +314,8 @@ def _encoded(task: OfLines, planned: Plan, work: Path, workers: int) -> Iterator
                 "run it again, with fewer --workers"
             ) from None
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            for process in list((pool._processes or {}).values()):
+                process.kill()  # what they are at takes a while, and is lost anyhow
             raise
 
 

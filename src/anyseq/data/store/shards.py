@@ -85,6 +85,12 @@ def crc(path: Path) -> int:
     return found
 
 
+def damaged(path: Path, fault: str, what: str = "this file") -> DataError:
+    """What to say of a file of prepared data that is not as it was written."""
+    remedy = "copy the folder again, whole, or prepare it anew (anyseq prepare ... --overwrite)"
+    return DataError(f"{what} of prepared data is damaged ({fault}); {remedy}", str(path))
+
+
 @dataclass(frozen=True)
 class Shard:
     """Some items of a store, opened when they are first asked for.
@@ -127,8 +133,7 @@ class Shard:
                 raise self._damaged(kind, f"cannot be read: {fault.strerror}") from None
 
     def _damaged(self, kind: str, fault: str) -> DataError:
-        remedy = "copy the folder again, whole, or prepare it anew (anyseq prepare ... --overwrite)"
-        return DataError(f"this shard of prepared data is damaged ({fault}); {remedy}", str(self.path(kind)))
+        return damaged(self.path(kind), fault, "this shard")
 
     def _open(self, kind: str) -> dict[str, Tensor]:
         """The tensors of a file, mapped."""

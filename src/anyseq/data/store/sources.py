@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -114,11 +116,14 @@ class Part:
         return cls(files, corpus, header, lines, first, items, sentences)
 
     @property
-    def _ends(self) -> Ends | None:
-        """Where the file may be cut; None: behind any line."""
-        if self.sentences:
-            return _at_empty_line
-        return _outside_quotes if _kind(self.name) == ".csv" else None
+    def _quoted(self) -> bool:
+        """Whether an item may have line ends in quotes."""
+        return isinstance(self.files, str) and _kind(self.files) == ".csv"
+
+    @property
+    def _skips_empty(self) -> bool:
+        """Whether an empty line is no item."""
+        return self.sentences or self._quoted or (isinstance(self.files, str) and _kind(self.files) == ".jsonl")
 
     @property
     def name(self) -> str:
@@ -127,16 +132,24 @@ class Part:
 
     def chunks(self, lines: int | None = None) -> Iterator[Excerpts]:
         """All lines, some at a time; as many as make a shard unless told otherwise."""
-        columns = {path: _blocks(path, lines or SHARD_LINES, self.header, self._ends) for path in _paths(self.files)}
+        columns = {path: self._cut(path, lines or SHARD_LINES) for path in _paths(self.files)}
         at = 1 + self.header
         for blocks in zip(*columns.values(), strict=True):
             numbers = range(at, at + len(blocks[0]))
-            yield self._excerpts({path: (block, numbers) for path, block in zip(columns, blocks, strict=True)})
+            if not self._skips_empty or any(line.strip() for line in blocks[0]):
+                yield self._excerpts({path: (block, numbers) for path, block in zip(columns, blocks, strict=True)})
             at = numbers.stop
+
+    def _cut(self, path: str, lines: int) -> Iterator[list[bytes]]:
+        """A file's lines, some at a time; no item is cut."""
+        with opened(path) as stream:
+            if self.header:
+                stream.readline()
+            yield from (_csv_blocks if self._quoted else _sentence_blocks if self.sentences else _blocks)(stream, lines)
 
     def sample(self, most: int) -> Excerpts:
         """Some lines drawn at random, in order; where items may have several lines, the first."""
-        if self._ends is not None or most >= self.lines:
+        if self.sentences or self._quoted or most >= self.lines:
             return next(self.chunks(min(most, self.lines)))
         places = Permutation(self.lines, (most, self.first))
         numbers = (np.sort(places(np.arange(most))) + 1 + self.header).tolist()
@@ -194,27 +207,39 @@ def count_sentences(path: str) -> int:
     return count
 
 
-Ends = Callable[[Sequence[bytes]], bool]
-"""Whether an item ends with the last of some lines."""
+def _blocks(stream: Iterable[bytes], lines: int) -> Iterator[list[bytes]]:
+    """So many lines at a time."""
+    rest = iter(stream)
+    while block := list(islice(rest, lines)):
+        yield block
 
 
-def _outside_quotes(lines: Sequence[bytes]) -> bool:
-    return sum(line.count(b'"') for line in lines) % 2 == 0
+def _sentence_blocks(stream: Iterable[bytes], lines: int) -> Iterator[list[bytes]]:
+    """So many lines at a time, and on to the next empty one."""
+    rest = iter(stream)
+    while block := list(islice(rest, lines)):
+        while block[-1].strip() and (more := next(rest, None)):
+            block.append(more)
+        yield block
 
 
-def _at_empty_line(lines: Sequence[bytes]) -> bool:
-    return not lines[-1].strip()
+def _csv_blocks(stream: Iterable[bytes], lines: int) -> Iterator[list[bytes]]:
+    """So many lines at a time, and on to the end of the row."""
+    block: list[bytes] = []
 
+    def taken() -> Iterator[str]:
+        for line in stream:
+            block.append(line)
+            yield line.decode("latin-1")  # where quotes, commas and line ends are the bytes that they are in UTF-8
 
-def _blocks(path: str, lines: int, header: bool, ends: Ends | None) -> Iterator[list[bytes]]:
-    """A file's lines, some at a time; no item is cut."""
-    with opened(path) as stream:
-        if header:
-            stream.readline()
-        while block := list(islice(stream, lines)):
-            while ends is not None and not ends(block) and (more := stream.readline()):
-                block.append(more)
-            yield block
+    rows = csv.reader(taken())
+    with suppress(csv.Error):  # told, with its place, by whoever reads the block
+        for _ in rows:
+            if len(block) >= lines:
+                yield block.copy()
+                block.clear()
+    if block:
+        yield block
 
 
 def _picked(path: str, numbers: Sequence[int]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from anyseq.core import Item, Padded
 from anyseq.data.permutation import Mixture
-from anyseq.data.store.shards import SYMBOLS, TEXTS, Shard
+from anyseq.data.store.shards import SYMBOLS, TEXTS, Shard, damaged
 from anyseq.data.store.sources import Source
 from anyseq.errors import DataError
 
@@ -158,13 +158,35 @@ class Store(Sequence[Item]):
         return [item for first in firsts for item in self[first : first + _BLOCK]]
 
     def held_out(self) -> list[Item]:
-        """The items kept for choosing and stopping; none where `data.dev` was given."""
-        return read_held_out(self.folder / DEV)
+        """The items kept for choosing and stopping; none where `data.dev` was given.
+
+        Raises:
+            DataError: the file of them is damaged.
+        """
+        try:
+            found = read_held_out(self.folder / DEV)
+        except (OSError, ValueError, TypeError) as fault:
+            raise self._damaged(DEV, str(fault)) from None
+        if len(found) != self.about.held_out:
+            raise self._damaged(DEV, f"{len(found):,} items instead of {self.about.held_out:,}")
+        return found
 
     def left_out(self) -> list[tuple[str, str]]:
-        """Place and reason of every item left out."""
-        lines = (self.folder / LEFT_OUT).read_text(encoding="utf-8").splitlines()
+        """Place and reason of every item left out.
+
+        Raises:
+            DataError: the file of them is damaged.
+        """
+        try:
+            lines = (self.folder / LEFT_OUT).read_text(encoding="utf-8").split("\n")[:-1]
+        except (OSError, ValueError) as fault:
+            raise self._damaged(LEFT_OUT, str(fault)) from None
+        if len(lines) != self.about.left_out:
+            raise self._damaged(LEFT_OUT, f"{len(lines):,} lines instead of {self.about.left_out:,}")
         return [(place, reason) for place, _, reason in (line.partition("\t") for line in lines)]
+
+    def _damaged(self, name: str, fault: str) -> DataError:
+        return damaged(self.folder / name, fault)
 
     def changed(self) -> list[str]:
         """The files it was made of that are there and are others now."""

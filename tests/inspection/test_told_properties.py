@@ -139,3 +139,9 @@ def test_an_lstm_remembers_who_was_last(tmp_path: Path) -> None:
     assert max(cell.score, 1 - cell.score) >= 0.9
     forget = next(each for each in seen.moments if (each.moment, each.gate) == ("a new subject", "forget"))
     assert forget.cell_there < forget.cell_elsewhere
+
+
+def test_a_single_label_is_told_apart_from_none_where_it_marks() -> None:
+    marked = numbers({"capital": [["y", "-", "y"]], "said": [["y", "-", "y"]]}, marks=["capital"])
+    assert marked[0]["capital (y, not -)"].tolist() == [1, 0, 1]
+    assert np.isnan(marked[0]["said: y"][1]), "of what a generator tells, nothing is known there"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -37,7 +37,7 @@ def spread(labels: Sequence[str], symbols: int, groups: Sequence[Units]) -> list
     return None
 
 
-def numbers(labels: Mapping[str, Sequence[Sequence[str]]]) -> list[Told]:
+def numbers(labels: Mapping[str, Sequence[Sequence[str]]], marks: Collection[str] = ()) -> list[Told]:
     """Labels of several items, as numbers.
 
     Numbers are taken as they are. Of two different labels the later one in the alphabet is 1, the other 0; of more each
@@ -45,6 +45,7 @@ def numbers(labels: Mapping[str, Sequence[Sequence[str]]]) -> list[Told]:
 
     Args:
         labels: By name, of each item a label for each symbol.
+        marks: Names of those that, with a single label, are 1 where it stands and 0 where none does.
 
     Returns:
         Of each item.
@@ -54,7 +55,10 @@ def numbers(labels: Mapping[str, Sequence[Sequence[str]]]) -> list[Told]:
     """
     found: dict[str, list[Float[np.ndarray, " place"]]] = {}
     for name, items in labels.items():
-        for shown, values in _valued(name, sorted({label for item in items for label in item} - {UNTOLD})):
+        different = sorted({label for item in items for label in item} - {UNTOLD})
+        if name in marks and len(different) == 1:
+            different = [UNTOLD, *different]
+        for shown, values in _valued(name, different):
             found[shown] = [np.array([values.get(label, np.nan) for label in item]) for item in items]
     count = max(map(len, found.values()), default=0)
     return [{name: items[place] for name, items in found.items()} for place in range(count)]

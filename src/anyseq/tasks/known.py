@@ -61,7 +61,7 @@ def told_of(task: Task, several: Sequence[Said], given: Properties, count: int) 
             own[name] = found
         rows.append((symbols, own))
     names = dict.fromkeys(name for _, own in rows for name in own)
-    return numbers({name: [own.get(name, [UNTOLD] * symbols) for symbols, own in rows] for name in names})
+    return numbers({name: [own.get(name, [UNTOLD] * symbols) for symbols, own in rows] for name in names}, marks=given)
 
 
 def _misfit(name: str, number: int, labels: Sequence[str], symbols: int, groups: Sequence[Units]) -> str:
@@ -86,7 +86,10 @@ def _read(task: Task, one: Said) -> tuple[int, list[Units]]:
         count -= 1
     units = codec.units(values)
     shown = getattr(codec, "shown", ())
-    return count, [units, *([_words(shown, values[:count])] if shown and values.dim() == 1 else [])]
+    if not shown or values.dim() != 1:
+        return count, [units]
+    whole = len(units.shown) == count and any(len(shown[symbol]) > 1 for symbol in values[:count].tolist())
+    return count, [units] if whole else [units, _words(shown, values[:count])]
 
 
 def _words(shown: Sequence[str], values: Tensor) -> Units:

@@ -14,7 +14,7 @@ from anyseq.api.going_on import refuse_other_changes
 from anyseq.cli.main import main
 from anyseq.config import load_recipe
 from anyseq.data.batching import Packed
-from anyseq.data.corpora import mixture, read_corpora
+from anyseq.data.corpora import Corpus, corpora, mixture, read_corpora
 from anyseq.data.store import sources
 from anyseq.data.store.shards import narrow
 from anyseq.data.store.store import Store
@@ -298,7 +298,7 @@ def test_a_resumed_run_keeps_the_weights_of_its_corpora():
 
 
 def test_wrong_corpora_are_refused():
-    for given in ([{"path": "a", "wieght": 2}], [{"path": "a", "weight": 0}], [{"path": "a"}, "b"]):
+    for given in ([{"path": "a", "wieght": 2}], [{"path": "a", "weight": 0}], [{"path": "a"}, 3]):
         with pytest.raises(DataError, match="corpus"):
             read_corpora(given, list)
     assert mixture([], ()) is None
@@ -319,3 +319,14 @@ def test_mapped_symbols_are_no_memory_of_the_process(texts, tmp_path):
     store = Store(tmp_path / "store")
     values = store.shards[0].symbols["source.values"]
     assert values.data_ptr() and str(tmp_path / "store" / "shard_00000.symbols") in maps.read_text()
+
+
+def test_a_path_alone_is_a_corpus_of_weight_one_and_files_in_a_list_are_no_texts(tmp_path):
+    paths = {name: str(tmp_path / f"{name}.txt") for name in ("source", "target")}
+    for path in paths.values():
+        Path(path).write_text("a\n")
+    assert corpora([{"path": "a.tsv", "weight": 4}, "b.tsv"]) == [Corpus("a.tsv", 4.0), Corpus("b.tsv", 1.0)]
+    with pytest.raises(DataError, match=r"leave out the brackets, or.*\{path: "):
+        corpora([paths])
+    texts = [{"source": "a text", "target": "x" * 5000}]
+    assert corpora(texts) == [Corpus(texts)]

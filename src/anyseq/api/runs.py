@@ -47,6 +47,7 @@ from anyseq.tasks.fitting import codecs_digest, trainer
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints, write_atomically
 from anyseq.training.distributed import writing_to
+from anyseq.training.events import require_tensorboard
 from anyseq.training.progress import Listener
 from anyseq.training.recovery import newest_whole
 
@@ -172,6 +173,8 @@ def train_as(
     """
     if extend_vocab and start_from is None:
         raise UsageError("--extend-vocab belongs to --from MODEL: it is that model's vocabulary which grows")
+    if config.training.tensorboard:
+        require_tensorboard()  # not only when all data have been read
     use_threads(threads)
     where, listener = resolve_device(device), heard(listener)
     cast = autocast(precision, where)

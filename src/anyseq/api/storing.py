@@ -108,7 +108,7 @@ def _refuse_taken(folder: Path, overwrite: bool) -> None:
     if there and not overwrite:
         raise OutputExistsError(
             f"{folder} already holds prepared data: train on them (data.train={folder}), choose another --output, or "
-            "--overwrite"
+            "--overwrite, where their sources or settings have changed"
         )
 
 

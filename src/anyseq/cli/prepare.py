@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,9 @@ def prepare(
     made = api.prepare_data(
         words[0], output, overwrite=overwrite, workers=workers, tell=Lines().noted, overrides=overrides
     )
+    others = [word for word in words[1:] if not word.startswith("data.train")]
+    call = shlex.join(["anyseq", "train", words[0], *others, f"data.train={made.folder}"])
     typer.echo(
         f"{made.count:,} of {made.total:,} items are in {made.folder} ({made.left_out:,} left out, {made.held_out:,} "
-        f"held out); to train on them: anyseq train {words[0]} data.train={made.folder}"
+        f"held out); to train on them: {call}"
     )

@@ -30,15 +30,19 @@ class Corpus:
 
 
 def corpora(data: Any) -> list[Corpus]:
-    """The corpora that data hold: `[{path: A, weight: 2}, {path: B}]` is two, anything else one.
+    """The corpora that data hold: `[{path: A, weight: 2}, B]` is two (B of weight 1), anything else one.
 
     Raises:
-        DataError: one of several has other keys, or a weight that is none.
+        DataError: one of several has other keys, or a weight that is none; or files stand where texts belong.
     """
     if not isinstance(data, list | tuple) or not any(isinstance(each, Mapping) and "path" in each for each in data):
+        _refuse_files_as_texts(data)
         return [Corpus(data)]
     found = []
     for number, each in enumerate(data):
+        if isinstance(each, str | Path):
+            found.append(Corpus(each))
+            continue
         if not isinstance(each, Mapping) or "path" not in each or set(each) - set(_KEYS):
             given = ", ".join(map(str, each)) if isinstance(each, Mapping) else repr(each)
             raise DataError(
@@ -50,6 +54,25 @@ def corpora(data: Any) -> list[Corpus]:
             raise DataError(f"corpus {number + 1} of {len(data)}: weight {weight!r} is no number above 0")
         found.append(Corpus(each["path"], float(weight)))
     return found
+
+
+def _refuse_files_as_texts(data: Any) -> None:
+    """An item in a list is its texts; whoever names files there means a corpus."""
+    first = data[0] if isinstance(data, list | tuple) and data else None
+    if isinstance(first, Mapping) and first and all(isinstance(each, str) and is_file(each) for each in first.values()):
+        fields = ", ".join(f"{name}: {each}" for name, each in first.items())
+        raise DataError(
+            f"[{{{fields}}}] in a list would be one item with these texts, and they are files: leave out the brackets, "
+            f"or, for one of several corpora, write {{path: {{{fields}}}, weight: 1}}"
+        )
+
+
+def is_file(text: str) -> bool:
+    """Whether a text names a file that is there; texts may be too long for a name."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_corpora(

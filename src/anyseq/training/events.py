@@ -16,6 +16,18 @@ FOLDER = "tensorboard"
 _REPORTED = ("loss", "learning_rate", "tokens_per_second", "wait_share", "memory_mb")
 
 
+def require_tensorboard() -> None:
+    """Refuse to write events where that cannot be done.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+    """
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("tensorboard", "tensorboard") from error
+
+
 class TensorBoard(Silent):
     """Writes events into a folder of a run, which is made with the first of them.
 
@@ -28,10 +40,7 @@ class TensorBoard(Silent):
     """
 
     def __init__(self, folder: Path, resumed_at: int | None = None) -> None:
-        try:
-            import torch.utils.tensorboard  # noqa: F401  it must be told before training
-        except ImportError as error:
-            raise MissingExtraError("tensorboard", "tensorboard") from error
+        require_tensorboard()
         self.folder, self.resumed_at = folder / FOLDER, resumed_at
         self._writer: SummaryWriter | None = None
 

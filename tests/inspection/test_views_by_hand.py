@@ -14,9 +14,9 @@ from anyseq.core import Batch, Item, Memory, Padded, State, Symbols
 from anyseq.inspection.about import histogram, side, sizes
 from anyseq.inspection.attention import attention_maps, attention_over, copied
 from anyseq.inspection.errors import Answers, Judged, by_length, calibration, errors, repeated, surplus
-from anyseq.inspection.gates import gates
+from anyseq.inspection.gates import FoundCell, gates
 from anyseq.inspection.gradients import gradients
-from anyseq.inspection.properties import PROPERTIES, follows, ranks
+from anyseq.inspection.properties import PROPERTIES, areas, correlations, ranks
 from anyseq.inspection.reading import read
 from anyseq.inspection.report import as_bytes
 from anyseq.inspection.search import choices, parted, record, trees
@@ -123,6 +123,37 @@ def test_gates_saturate_and_a_cell_follows_digits() -> None:
     }  # fmt: skip
     lean = found.lean().items[0][0]
     assert lean.cells.tolist() == [0] and lean.gates["input"].shape == (4, 1)
+
+
+def reader_of_letters() -> Alone:
+    """A cell that says of each letter, and of the start, how much it is, and remembers nothing."""
+    model = language_model("elman")
+    model.decoder.stack.layers[0].cell.weight_ih.data[:] = 1.0
+    model.decoder.fed_back.embed.weight.data[:] = torch.tensor([[0.0], [0.1], [0.9], [0.2], [0.8]])
+    return model
+
+
+def test_a_number_stays_one_where_a_half_of_the_items_holds_0_and_1_alone() -> None:
+    batch, shown = of_texts(*[[1, 2, 0]] * 40)
+    reading = read(reader_of_letters(), batch, shown, ("gates", "state", "turned"))
+    # It follows the cell on the half that cells are chosen on; on the other it is 0 or 1, whatever the cell does.
+    other = ([0, 1], [1, 0])
+    told = [{"depth": np.array(other[at // 2 % 2] if at % 2 else [1, 2], float)} for at in range(40)]
+    found = gates([reading], 1, told)
+    assert found is not None and not [each for each in found.found if each.property == "depth"]
+
+
+def test_of_one_text_cells_are_chosen_on_its_first_half_and_judged_on_the_other() -> None:
+    model = reader_of_letters()
+
+    def digits(text: list[int]) -> list[FoundCell]:
+        found = gates([read(model, *of_texts(text), ("gates", "state", "turned"))], 1)
+        assert found is not None
+        return [each for each in found.found if each.property == "a digit"]
+
+    (cell,) = digits([1, 2, 3] * 20)
+    assert (cell.measure, cell.score, cell.places) == ("auc", 1.0, 30)
+    assert not digits([1, 2, 3] * 10 + [1, 3] * 15), "the other half has no digits to judge it by"
 
 
 def test_what_was_read_from_right_to_left_stands_where_it_was_read() -> None:
@@ -267,9 +298,10 @@ def test_properties_and_how_closely_they_are_followed() -> None:
     values = np.array([[1.0, 3.0], [2.0, 2.0], [2.0, 2.0], [5.0, 0.0]])
     assert ranks(values).tolist() == [[1, 4], [2.5, 2.5], [2.5, 2.5], [4, 1]]
     # Of the four pairs (so, not so) the first cell has 3 right and one equal, the second the opposite.
-    np.testing.assert_allclose(follows(ranks(values), np.array([0.0, 0.0, 1.0, 1.0])), [3.5 / 4, 0.5 / 4])
-    np.testing.assert_allclose(follows(ranks(values[[0, 1, 3]]), np.array([4.0, 6.0, 9.0])), [1, -1])
-    assert np.isnan(follows(ranks(values), np.ones(4))).all()
+    np.testing.assert_allclose(areas(ranks(values), np.array([0.0, 0.0, 1.0, 1.0])), [3.5 / 4, 0.5 / 4])
+    np.testing.assert_allclose(correlations(ranks(values[[0, 1, 3]]), np.array([4.0, 6.0, 9.0])), [1, -1])
+    assert np.isnan(areas(ranks(values), np.ones(4))).all()
+    assert np.isnan(correlations(ranks(values), np.ones(4))).all()
 
 
 def test_bytes_keep_a_number_to_a_255th_of_the_span() -> None:

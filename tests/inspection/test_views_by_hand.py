@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import ClassVar
 
@@ -15,10 +16,11 @@ from anyseq.inspection.about import histogram, side, sizes
 from anyseq.inspection.attention import attention_maps, attention_over, copied
 from anyseq.inspection.errors import Answers, Judged, by_length, calibration, errors, repeated, surplus
 from anyseq.inspection.gates import FoundCell, gates
-from anyseq.inspection.gradients import gradients
+from anyseq.inspection.gradients import Connectivity, Gradients, gradients
 from anyseq.inspection.properties import PROPERTIES, areas, correlations, ranks
 from anyseq.inspection.reading import read
-from anyseq.inspection.report import as_bytes
+from anyseq.inspection.report import as_bytes, page
+from anyseq.inspection.result import Inspection
 from anyseq.inspection.search import choices, parted, record, trees
 from anyseq.inspection.shown import END, START, Shown
 from anyseq.models.alone import Alone, AloneConfig
@@ -307,8 +309,27 @@ def test_properties_and_how_closely_they_are_followed() -> None:
 def test_bytes_keep_a_number_to_a_255th_of_the_span() -> None:
     import base64
 
+    def read_back(array: np.ndarray) -> np.ndarray:
+        written = as_bytes(array)
+        data = np.frombuffer(base64.b64decode(written["bytes"]), np.uint8).reshape(written["shape"])
+        return written["low"] + data * (written["high"] - written["low"]) / 255
+
     array = np.linspace(-2, 3, 100).reshape(10, 10)
-    written = as_bytes(array)
-    data = np.frombuffer(base64.b64decode(written["bytes"]), np.uint8).reshape(written["shape"])
-    back = written["low"] + data * (written["high"] - written["low"]) / 255
-    assert np.abs(back - array).max() <= 5 / 255 / 2 + 1e-9
+    assert np.abs(read_back(array) - array).max() <= 5 / 255 / 2 + 1e-9
+    small = array[5:] * 1e-3  # a gradient of a thousandth is no zero
+    assert np.abs(read_back(small) - small).max() <= 3e-3 / 255 / 2 + 1e-9
+    np.testing.assert_allclose(read_back(np.full((9, 9), 0.25)), 0.25)
+
+
+def test_numbers_that_are_none_leave_the_report_readable() -> None:
+    norms = np.full((10, 10), 2.5e-6)
+    norms[0, :2] = np.nan, np.inf
+    ends = np.array([np.nan, 1.0])
+    seen = Gradients((Connectivity(("a",) * 10, ("b",) * 10, norms),), np.array([0, 1]), ends, np.array([1, 1]))
+    found = Inspection("it", "transduce", 1, (Shown("", "", (), ("a",)),), gradients=seen)
+    as_json = json.loads(json.dumps(found.as_dict(), allow_nan=False))["gradients"]
+    assert as_json["norm"] == [None, 1.0] and as_json["items"][0]["norms"][0][:3] == [None, None, 2.5e-6]
+    text = page([found])
+    data = text.partition('<script type="application/json" id="data">')[2].partition("</script>")[0]
+    told = json.loads(data, parse_constant=pytest.fail)["models"][0]["gradients"]
+    assert told["norm"] == [None, 1.0] and told["items"][0]["norms"]["high"] == 2.5e-6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import ClassVar
 
@@ -14,11 +15,12 @@ from anyseq.core import Batch, Item, Memory, Padded, State, Symbols
 from anyseq.inspection.about import histogram, side, sizes
 from anyseq.inspection.attention import attention_maps, attention_over, copied
 from anyseq.inspection.errors import Answers, Judged, by_length, calibration, errors, repeated, surplus
-from anyseq.inspection.gates import gates
-from anyseq.inspection.gradients import gradients
-from anyseq.inspection.properties import PROPERTIES, follows, ranks
+from anyseq.inspection.gates import FoundCell, gates
+from anyseq.inspection.gradients import Connectivity, Gradients, gradients
+from anyseq.inspection.properties import PROPERTIES, areas, correlations, ranks
 from anyseq.inspection.reading import read
-from anyseq.inspection.report import as_bytes
+from anyseq.inspection.report import as_bytes, page
+from anyseq.inspection.result import Inspection
 from anyseq.inspection.search import choices, parted, record, trees
 from anyseq.inspection.shown import END, START, Shown
 from anyseq.models.alone import Alone, AloneConfig
@@ -123,6 +125,37 @@ def test_gates_saturate_and_a_cell_follows_digits() -> None:
     }  # fmt: skip
     lean = found.lean().items[0][0]
     assert lean.cells.tolist() == [0] and lean.gates["input"].shape == (4, 1)
+
+
+def reader_of_letters() -> Alone:
+    """A cell that says of each letter, and of the start, how much it is, and remembers nothing."""
+    model = language_model("elman")
+    model.decoder.stack.layers[0].cell.weight_ih.data[:] = 1.0
+    model.decoder.fed_back.embed.weight.data[:] = torch.tensor([[0.0], [0.1], [0.9], [0.2], [0.8]])
+    return model
+
+
+def test_a_number_stays_one_where_a_half_of_the_items_holds_0_and_1_alone() -> None:
+    batch, shown = of_texts(*[[1, 2, 0]] * 40)
+    reading = read(reader_of_letters(), batch, shown, ("gates", "state", "turned"))
+    # It follows the cell on the half that cells are chosen on; on the other it is 0 or 1, whatever the cell does.
+    other = ([0, 1], [1, 0])
+    told = [{"depth": np.array(other[at // 2 % 2] if at % 2 else [1, 2], float)} for at in range(40)]
+    found = gates([reading], 1, told)
+    assert found is not None and not [each for each in found.found if each.property == "depth"]
+
+
+def test_of_one_text_cells_are_chosen_on_its_first_half_and_judged_on_the_other() -> None:
+    model = reader_of_letters()
+
+    def digits(text: list[int]) -> list[FoundCell]:
+        found = gates([read(model, *of_texts(text), ("gates", "state", "turned"))], 1)
+        assert found is not None
+        return [each for each in found.found if each.property == "a digit"]
+
+    (cell,) = digits([1, 2, 3] * 20)
+    assert (cell.measure, cell.score, cell.places) == ("auc", 1.0, 30)
+    assert not digits([1, 2, 3] * 10 + [1, 3] * 15), "the other half has no digits to judge it by"
 
 
 def test_what_was_read_from_right_to_left_stands_where_it_was_read() -> None:
@@ -267,16 +300,36 @@ def test_properties_and_how_closely_they_are_followed() -> None:
     values = np.array([[1.0, 3.0], [2.0, 2.0], [2.0, 2.0], [5.0, 0.0]])
     assert ranks(values).tolist() == [[1, 4], [2.5, 2.5], [2.5, 2.5], [4, 1]]
     # Of the four pairs (so, not so) the first cell has 3 right and one equal, the second the opposite.
-    np.testing.assert_allclose(follows(ranks(values), np.array([0.0, 0.0, 1.0, 1.0])), [3.5 / 4, 0.5 / 4])
-    np.testing.assert_allclose(follows(ranks(values[[0, 1, 3]]), np.array([4.0, 6.0, 9.0])), [1, -1])
-    assert np.isnan(follows(ranks(values), np.ones(4))).all()
+    np.testing.assert_allclose(areas(ranks(values), np.array([0.0, 0.0, 1.0, 1.0])), [3.5 / 4, 0.5 / 4])
+    np.testing.assert_allclose(correlations(ranks(values[[0, 1, 3]]), np.array([4.0, 6.0, 9.0])), [1, -1])
+    assert np.isnan(areas(ranks(values), np.ones(4))).all()
+    assert np.isnan(correlations(ranks(values), np.ones(4))).all()
 
 
 def test_bytes_keep_a_number_to_a_255th_of_the_span() -> None:
     import base64
 
+    def read_back(array: np.ndarray) -> np.ndarray:
+        written = as_bytes(array)
+        data = np.frombuffer(base64.b64decode(written["bytes"]), np.uint8).reshape(written["shape"])
+        return written["low"] + data * (written["high"] - written["low"]) / 255
+
     array = np.linspace(-2, 3, 100).reshape(10, 10)
-    written = as_bytes(array)
-    data = np.frombuffer(base64.b64decode(written["bytes"]), np.uint8).reshape(written["shape"])
-    back = written["low"] + data * (written["high"] - written["low"]) / 255
-    assert np.abs(back - array).max() <= 5 / 255 / 2 + 1e-9
+    assert np.abs(read_back(array) - array).max() <= 5 / 255 / 2 + 1e-9
+    small = array[5:] * 1e-3  # a gradient of a thousandth is no zero
+    assert np.abs(read_back(small) - small).max() <= 3e-3 / 255 / 2 + 1e-9
+    np.testing.assert_allclose(read_back(np.full((9, 9), 0.25)), 0.25)
+
+
+def test_numbers_that_are_none_leave_the_report_readable() -> None:
+    norms = np.full((10, 10), 2.5e-6)
+    norms[0, :2] = np.nan, np.inf
+    ends = np.array([np.nan, 1.0])
+    seen = Gradients((Connectivity(("a",) * 10, ("b",) * 10, norms),), np.array([0, 1]), ends, np.array([1, 1]))
+    found = Inspection("it", "transduce", 1, (Shown("", "", (), ("a",)),), gradients=seen)
+    as_json = json.loads(json.dumps(found.as_dict(), allow_nan=False))["gradients"]
+    assert as_json["norm"] == [None, 1.0] and as_json["items"][0]["norms"][0][:3] == [None, None, 2.5e-6]
+    text = page([found])
+    data = text.partition('<script type="application/json" id="data">')[2].partition("</script>")[0]
+    told = json.loads(data, parse_constant=pytest.fail)["models"][0]["gradients"]
+    assert told["norm"] == [None, 1.0] and told["items"][0]["norms"]["high"] == 2.5e-6

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from anyseq.inspection.labelled import Told
 from anyseq.inspection.moments import Moment, moments
-from anyseq.inspection.properties import PROPERTIES, follows, ranks
+from anyseq.inspection.properties import PROPERTIES, areas, correlations, ranks
 from anyseq.inspection.reading import Reading
 
 SHUT, OPEN = 0.1, 0.9
@@ -49,6 +49,11 @@ class Trace:
         means = {name: values.mean(1, keepdims=True) for name, values in self.gates.items()}
         return replace(self, gates=means, states={n: v[:, chosen] for n, v in self.states.items()}, cells=chosen)
 
+    def part(self, places: slice) -> Trace:
+        """Some of the places."""
+        gates, states = ({name: each[places] for name, each in kind.items()} for kind in (self.gates, self.states))
+        return replace(self, places=self.places[places], gates=gates, states=states)
+
 
 @dataclass(frozen=True)
 class Saturation:
@@ -62,7 +67,7 @@ class Saturation:
 
 @dataclass(frozen=True)
 class FoundCell:
-    """A cell that follows a property, found on one half of the items.
+    """A cell that follows a property, found on one half of the items (of a single one, of its places).
 
     Attributes:
         property: Which.
@@ -113,10 +118,16 @@ class Gates:
 
 @dataclass(frozen=True)
 class _Searched:
-    """A recurrent cell over one item, and what is told of the places that it reads."""
+    """A recurrent cell over one item, and what is so at the places that it reads: told, and by the text itself."""
 
     trace: Trace
     told: Told
+    seen: Told
+
+    def part(self, places: slice) -> _Searched:
+        """Some of the places."""
+        told, seen = ({name: each[places] for name, each in kind.items()} for kind in (self.told, self.seen))
+        return _Searched(self.trace.part(places), told, seen)
 
 
 def gates(readings: Iterable[Reading], items: int, told: Sequence[Told] = ()) -> Gates | None:
@@ -132,7 +143,8 @@ def gates(readings: Iterable[Reading], items: int, told: Sequence[Told] = ()) ->
 
     Source:
         Cells that follow a property, saturation: Karpathy et al. 2015, arXiv:1506.02078, sections 4.2 and 4.3. There
-        cells were found by eye; here by search, chosen on every other item and scored on the rest.
+        cells were found by eye; here by search, chosen on every other item and scored on the rest (of a single item,
+        on the halves of its places).
     """
     kept: list[tuple[Trace, ...]] = []
     counts: dict[tuple[str, str], list[np.ndarray]] = defaultdict(list)
@@ -149,7 +161,8 @@ def gates(readings: Iterable[Reading], items: int, told: Sequence[Told] = ()) ->
                     counts[trace.path, gate].append(_saturated(values))
                 if places[trace.path] < _MOST_PLACES:
                     known = _at_places(own, trace, "source" not in reading.batch)
-                    searched[trace.path].append(_Searched(trace if known else replace(trace, gates={}), known))
+                    seen = {name: np.array(of(trace.places)) for name, of in PROPERTIES.items()}
+                    searched[trace.path].append(_Searched(trace if known else replace(trace, gates={}), known, seen))
                     places[trace.path] += len(trace.places)
     if not searched:
         return None
@@ -229,8 +242,9 @@ def _closest(
     name: str, path: str, state: str, ranked: Sequence[np.ndarray], wanted: Sequence[np.ndarray]
 ) -> Iterator[FoundCell]:
     """Those that follow a property most closely on the first half, with their score on the other."""
-    scores = [follows(r, w) for r, w in zip(ranked, wanted, strict=True)]
     truth = set(np.unique(np.concatenate(wanted))) <= {0.0, 1.0}
+    measure = areas if truth else correlations  # of both halves, even where one holds 0 and 1 alone
+    scores = [measure(r, w) for r, w in zip(ranked, wanted, strict=True)]
     away = np.nan_to_num(np.abs(scores[0] - 0.5) * 2 if truth else np.abs(scores[0]))
     for cell in away.argsort(kind="stable")[::-1][:_BEST].tolist():
         score = float(scores[1][cell])
@@ -240,8 +254,11 @@ def _closest(
 
 
 def _halves(items: Sequence[_Searched]) -> tuple[Sequence[_Searched], Sequence[_Searched]]:
-    """Every other item, and the rest."""
-    return (items[::2], items[1::2]) if len(items) > 1 else (items, items)
+    """Every other item, and the rest; of a single one the first half of its places, and the other."""
+    if len(items) > 1:
+        return items[::2], items[1::2]
+    middle = len(items[0].trace.places) // 2
+    return [items[0].part(slice(middle))], [items[0].part(slice(middle, None))]
 
 
 def _told_apart(halves: Sequence[Sequence[_Searched]]) -> dict[str, list[np.ndarray]]:
@@ -249,8 +266,8 @@ def _told_apart(halves: Sequence[Sequence[_Searched]]) -> dict[str, list[np.ndar
     found: dict[str, list[np.ndarray]] = {
         name: [np.concatenate([each.told[name] for each in half]) for half in halves] for name in halves[0][0].told
     }
-    for name, of in PROPERTIES.items():
-        wanted = [np.concatenate([of(each.trace.places) for each in half]) for half in halves]
+    for name in halves[0][0].seen:
+        wanted = [np.concatenate([each.seen[name] for each in half]) for half in halves]
         if not any(all(map(np.array_equal, wanted, other)) for other in found.values()):
             found[name] = wanted
     return found

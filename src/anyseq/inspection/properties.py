@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-_QUOTES = "\"“”„«»"
+_QUOTES = '"“”„«»'
 _OPENING, _CLOSING = "([{", ")]}"
 
 Property = Callable[[Sequence[str]], list[float]]
@@ -79,24 +79,36 @@ def ranks(values: Float[np.ndarray, "place cell"]) -> Float[np.ndarray, "place c
     return table
 
 
-def follows(ranked: Float[np.ndarray, "place cell"], wanted: Float[np.ndarray, " place"]) -> Float[np.ndarray, " cell"]:
-    """How closely each cell follows a property.
+def areas(ranked: Float[np.ndarray, "place cell"], wanted: Float[np.ndarray, " place"]) -> Float[np.ndarray, " cell"]:
+    """How closely each cell follows a property that is so or not: the area under the ROC curve.
 
     Args:
         ranked: The cells' values, as `ranks` gives them.
-        wanted: The property at the same places.
+        wanted: The property at the same places, 1 or 0.
 
     Returns:
-        Of a property that is so or not the area under the ROC curve (the chance that a place where it is so has the
-        larger value), in [0, 1], 0.5 by chance; of a number Spearman's rank correlation, in [-1, 1], 0 by chance.
-        nan where the property, or the cell, is always the same.
+        The chance that a place where it is so has the larger value, in [0, 1], 0.5 by chance; nan where the property
+        is always the same.
     """
-    if set(np.unique(wanted)) <= {0.0, 1.0}:
-        positive = wanted == 1
-        count, others = int(positive.sum()), int((~positive).sum())
-        if not count or not others:
-            return np.full(ranked.shape[1], np.nan)
-        return (ranked[positive].sum(0) - count * (count + 1) / 2) / (count * others)
+    positive = wanted == 1
+    count, others = int(positive.sum()), int((~positive).sum())
+    if not count or not others:
+        return np.full(ranked.shape[1], np.nan)
+    return (ranked[positive].sum(0) - count * (count + 1) / 2) / (count * others)
+
+
+def correlations(
+    ranked: Float[np.ndarray, "place cell"], wanted: Float[np.ndarray, " place"]
+) -> Float[np.ndarray, " cell"]:
+    """How closely each cell follows a number: Spearman's rank correlation.
+
+    Args:
+        ranked: The cells' values, as `ranks` gives them.
+        wanted: The number at the same places.
+
+    Returns:
+        In [-1, 1], 0 by chance; nan where the number, or the cell, is always the same.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         own = ranks(wanted[:, None])[:, 0]
         own, theirs = own - own.mean(), ranked - ranked.mean(0)

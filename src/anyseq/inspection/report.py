@@ -49,7 +49,7 @@ def write(inspections: Sequence[Inspection], folder: Path) -> list[Path]:
     report, numbers = folder / "report.html", folder / "inspection.json"
     report.write_text(page(inspections), encoding="utf-8")
     plainly = {"explained": EXPLAINED, "models": [each.as_dict() for each in inspections]}
-    numbers.write_text(json.dumps(plainly, ensure_ascii=False) + "\n", encoding="utf-8")
+    numbers.write_text(json.dumps(plainly, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     return [report, numbers, *pictures(inspections, folder)]
 
 
@@ -57,7 +57,8 @@ def page(inspections: Sequence[Inspection]) -> str:
     """The report as one HTML text: style, script and data are inside, and nothing is fetched."""
     home = files("anyseq.inspection") / "page"
     models = [plain(_lean(each), as_bytes, columns=True) for each in inspections]
-    data = json.dumps({"explained": EXPLAINED, "models": models}, ensure_ascii=False, separators=(",", ":"))
+    told = {"explained": EXPLAINED, "models": models}
+    data = json.dumps(told, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     parts = {
         "title": html.escape("What the model does" if len(inspections) == 1 else "What two models do"),
         "style": (home / "report.css").read_text(encoding="utf-8"),
@@ -71,12 +72,16 @@ def page(inspections: Sequence[Inspection]) -> str:
 
 
 def as_bytes(array: np.ndarray) -> Any:
-    """A small array as a list, a larger one as a byte for each number, between its least and its largest."""
+    """A small array as a list, a larger one as a byte for each number, between its least and its largest.
+
+    What is not finite is None in a list, and the least among bytes.
+    """
     if array.size <= 64 and array.ndim == 1:
-        return [float(f"{each:.4g}") for each in array.tolist()]
-    low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
-    low, high = (0.0, 1.0) if low >= 0 and high <= 1 else (low, high)
-    scaled = np.zeros(array.shape) if high == low else (array.astype(np.float64) - low) / (high - low) * 255
+        return plain(array.tolist(), as_bytes)
+    finite = np.isfinite(array)
+    low, high = (float(array[finite].min()), float(array[finite].max())) if finite.any() else (0.0, 0.0)
+    known = np.where(finite, array, low).astype(np.float64)
+    scaled = np.zeros(array.shape) if high == low else (known - low) / (high - low) * 255
     data = base64.b64encode(scaled.round().astype(np.uint8).tobytes()).decode("ascii")
     return {"shape": list(array.shape), "low": low, "high": high, "bytes": data}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,7 @@ class Inspection:
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it: arrays as lists; of recurrent layers a few cells, of the others what all did together."""
         lean = dataclasses.replace(self, gates=None if self.gates is None else self.gates.lean())
-        return plain(lean, lambda array: _rounded(array).tolist())
+        return plain(lean, _as_lists)
 
 
 def plain(value: Any, of_array: Callable[[np.ndarray], Any], columns: bool = False) -> Any:
@@ -85,5 +86,12 @@ def _fields(value: Any) -> list[str]:
     return [field.name for field in dataclasses.fields(value)]
 
 
-def _rounded(array: np.ndarray) -> np.ndarray:
-    return array if array.dtype.kind in "iub" else np.round(array.astype(np.float64), _DIGITS)
+def _as_lists(array: np.ndarray) -> Any:
+    """With so many digits of the largest number, and no fewer behind the point; what is not finite is None."""
+    if array.dtype.kind in "iub":
+        return array.tolist()
+    finite = np.isfinite(array)
+    largest = float(np.abs(array[finite]).max(initial=0.0))
+    behind = _DIGITS - min(0, math.floor(math.log10(largest))) if largest else _DIGITS
+    found = np.round(array.astype(np.float64), behind).tolist()
+    return found if finite.all() else plain(found, _as_lists)

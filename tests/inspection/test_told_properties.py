@@ -126,6 +126,17 @@ def test_labels_that_do_not_fit_are_told(
     assert "--property labels.txt: give a name and a file" in capsys.readouterr().err
 
 
+def test_a_property_that_no_cell_follows_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {f"data.generator.{name}": count for name, count in {"train": 60, "dev": 4, "test": 4}.items()}
+    anyseq.train("transduce/copy", tmp_path / "model", threads=1, overrides={**sizes, "training.max_steps": 1})
+    (tmp_path / "in.txt").write_text("abc\ncab\n")
+    (tmp_path / "labels.txt").write_text("yes no no\nno yes no\n")
+    words = ["--input", str(tmp_path / "in.txt"), "--output", str(tmp_path / "out"), "--views", "gates"]
+    labels = ["--property", f"rare={tmp_path / 'labels.txt'}"]
+    assert main(["inspect", str(tmp_path / "model"), *words, *labels]) == 0
+    assert "no cell follows the property 'rare'" in capsys.readouterr().err
+
+
 @pytest.mark.full
 def test_an_lstm_remembers_who_was_last(tmp_path: Path) -> None:
     """Accuracy, the cell that holds it, and its forget gate at a new subject; three seeds: benchmarks/results.md."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from anyseq.errors import OutputExistsError, UsageError
 if TYPE_CHECKING:
     from anyseq.core import Item
     from anyseq.data.annotations import Links
+    from anyseq.inspection.result import Inspection
     from anyseq.tasks.base import Task
 
 VIEWS = "attention, gates, gradients, search, errors, about"
@@ -166,5 +168,20 @@ def inspect(
                 alignments=alignments, **search,
             )
         )
+        _tell_lost(found[-1], properties)
     written = write(found, output)
     typer.echo("\n".join(map(str, written)))
+
+
+def _tell_lost(seen: Inspection, properties: Iterable[str]) -> None:
+    """Say which of the user's properties no cell follows, for the report is silent of them."""
+    from anyseq.inspection.gates import LEAST_PLACES, LEAST_SCORE
+
+    followed = {each.property.partition(" (")[0] for each in seen.gates.found} if seen.gates is not None else None
+    for name in properties:
+        if followed is not None and name not in followed:
+            print(
+                f"anyseq: note: {seen.model}: no cell follows the property {name!r} (a label and the rest need "
+                f"{LEAST_PLACES} places in every second input; a cell needs an area under the curve of {LEAST_SCORE})",
+                file=sys.stderr,
+            )

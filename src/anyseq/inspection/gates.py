@@ -20,7 +20,7 @@ SHUT, OPEN = 0.1, 0.9
 LEAST_SCORE = 0.6  # of the area under the curve, below which nothing was found
 _MOST_PLACES = 4000  # that cells are searched over
 _BEST = 3  # cells told for a property
-_LEAST_PLACES = 20  # in each half of the items; of fewer some cell follows anything by chance
+LEAST_PLACES = 20  # in each half of the items; of fewer some cell follows anything by chance
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ def _search(searched: Mapping[str, Sequence[_Searched]]) -> list[FoundCell]:
             ranked = [ranks(each) for each in values]
             for name, wanted in properties.items():
                 told = [~np.isnan(each) for each in wanted]
-                if min(each.sum() for each in told) < _LEAST_PLACES:
+                if min(each.sum() for each in told) < LEAST_PLACES:
                     continue
                 known = [each[at] for each, at in zip(wanted, told, strict=True)]
                 rows = [r if at.all() else ranks(v[at]) for r, v, at in zip(ranked, values, told, strict=True)]

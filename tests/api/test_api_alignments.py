@@ -46,7 +46,7 @@ def turned(text: str) -> str:
     return " ".join(reversed(text.split()))
 
 
-@pytest.fixture(scope="module", params=["words", "subwords"])
+@pytest.fixture(scope="module", params=[pytest.param("words", marks=pytest.mark.full), "subwords"])
 def turner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Writes the words of a sentence from back to front."""
     size = {"vocab_size": 40} if request.param == "subwords" else {}

@@ -26,8 +26,6 @@ from anyseq.tasks.storing import (
     fingerprint,
     grouping_of,
     plan,
-    refuse_python,
-    refuse_to_prepare,
     sources_of,
     whole,
     write_store,
@@ -280,3 +278,24 @@ def _opened(folder: Path, task: OfLines, start: Start, tell: Tell, look: Look) -
 
 def _silently(text: str, severity: Severity) -> None:
     """Say nothing."""
+
+
+def refuse_to_prepare(kind: str, taken_from: Path | None = None) -> UsageError:
+    """What to say of a task whose data cannot be prepared, or not with what is taken from another model."""
+    if taken_from is not None:
+        return UsageError(
+            f"data cannot be prepared on disk where only a source's codec is taken from {taken_from}, or where its "
+            "vocabulary grows: they are read into memory (data.prepare=never)"
+        )
+    return UsageError(
+        f"the data of task {kind} cannot be prepared on disk (those of translate, transduce, tag, classify, "
+        "language_model and autoencode can, where items are texts): they are read into memory (data.prepare=never)"
+    )
+
+
+def refuse_python(task: OfLines) -> DataError:
+    """What to say of data that are no files."""
+    return DataError(
+        "only files can be prepared, no pipes, folders or data from Python: give data.train=FILE, "
+        "data.train.source=FILE data.train.target=FILE, or a list of them"
+    )

@@ -30,7 +30,7 @@ from anyseq.data.store.sources import Excerpts, Part, Source
 from anyseq.data.store.store import CODECS, DEV, FORMAT, INDEX, LEFT_OUT, Index, Store, write_held_out
 from anyseq.data.synthetic.base import keyed_fraction
 from anyseq.data.synthetic.workers import end_with_parent
-from anyseq.errors import DataError, Interrupted, OutputExistsError, RunError, UsageError
+from anyseq.errors import DataError, Interrupted, OutputExistsError, RunError
 from anyseq.tasks.lines import LinesConfig, OfLines
 from anyseq.training.checkpoint import write_atomically, written_whole
 
@@ -393,24 +393,3 @@ def _finish(planned: Plan, work: Path, learnt: int, config: LinesConfig) -> None
         learnt_from=learnt,
     )
     write_atomically(work / INDEX, index.text())
-
-
-def refuse_to_prepare(kind: str, taken_from: Path | None = None) -> UsageError:
-    """What to say of a task whose data cannot be prepared, or not with what is taken from another model."""
-    if taken_from is not None:
-        return UsageError(
-            f"data cannot be prepared on disk where only a source's codec is taken from {taken_from}, or where its "
-            "vocabulary grows: they are read into memory (data.prepare=never)"
-        )
-    return UsageError(
-        f"the data of task {kind} cannot be prepared on disk (those of translate, transduce, tag, classify, "
-        "language_model and autoencode can, where items are texts): they are read into memory (data.prepare=never)"
-    )
-
-
-def refuse_python(task: OfLines) -> DataError:
-    """What to say of data that are no files."""
-    return DataError(
-        "only files can be prepared, no pipes, folders or data from Python: give data.train=FILE, "
-        "data.train.source=FILE data.train.target=FILE, or a list of them"
-    )

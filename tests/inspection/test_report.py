@@ -31,7 +31,7 @@ for (const kind of ["error", "warn"]) console[kind] = (...words) => faults.push(
 AFTER = """<script>
 const press = (node, key) => node.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
 const after = (node) => node.closest("div:has(output), figure:has(output)").querySelector("output").textContent;
-const said = { keys: [], hovers: [], picks: 0, items: [], reached: 0 };
+const said = { keys: [], hovers: [], picks: 0, held: 0, items: [], reached: 0 };
 function use() {
   for (const picture of document.querySelectorAll("canvas, svg[tabindex]")) {
     if (!picture.isConnected) continue;  // the picture of points is drawn anew for every row
@@ -50,9 +50,11 @@ use();
 for (const count of [...document.querySelectorAll("main select")].map((_, place) => place)) {
   const select = document.querySelectorAll("main select")[count];
   if (!select) continue;
+  select.focus();
   select.value = select.options.length - 1;
   select.dispatchEvent(new Event("change"));
   said.picks += 1;
+  said.held += document.activeElement.tagName === "SELECT";
 }
 document.getElementById("next").click();
 said.items.push(document.getElementById("item").value);
@@ -160,5 +162,6 @@ def test_in_a_browser(untrained: Untrained, tmp_path: Path, recipe: str, width: 
     assert said["keys"] and all(said["keys"]) and said["reached"] == len(said["keys"])
     assert said["hovers"] and all(said["hovers"])
     assert said["items"] == ["1", "0"] and said["picks"] and said["labels"]
+    assert said["held"] == said["picks"], "who chooses by keyboard loses the place"
     assert said["wide"] <= 0, "the page is wider than the screen"
     assert "Memory by gradient" in said["views"] and len(said["views"]) >= 4

@@ -24,8 +24,8 @@ EXPLAINED: Mapping[str, str] = {
     "gives out what it remembers; below, one cell's value colours the text, red above zero and blue below.",
     "gradients": "The stronger a cell, the more the score of what was said would change if what was read there were a "
     "little different: how far back the model really looks.",
-    "search": "At every step the beam keeps its likeliest beginnings and drops the rest; the green branch became the "
-    "output, pale ones were pruned, and the table says what else the model thought of.",
+    "search": "At every step the beam keeps its likeliest beginnings and drops the rest; the green branch is what "
+    "it says in the end, pale ones were pruned, and the table says what else the model thought of.",
     "errors": "Where the model fails: its worst and best answers, whether long inputs are harder, what it takes for "
     "what, and whether it is right as often as it says it is.",
     "about": "What the inputs look like to the model, and where its parameters and its work are.",

@@ -26,7 +26,7 @@ class Node:
         symbol: Its last one, as shown.
         log_prob: Of all it holds, in nats.
         fate: It `lives` on, has `ended`, or was `pruned` at its step.
-        best: Whether the output that was given goes through it.
+        best: Whether what this search says goes through it.
     """
 
     parent: int
@@ -89,8 +89,7 @@ def trees(
 
     Args:
         steps: As `record` gives them.
-        best: Of each source the symbols of the output that was given, its prefix included, which the tree begins
-            behind.
+        best: Of each source the symbols that the search says, its prefix included, which the tree begins behind.
         names: Of each source, what shows a symbol.
     """
     nodes: list[list[Node]] = [[] for _ in best]

@@ -35,8 +35,8 @@ const draws = {
       map.known.length ? make("p", {}, model.attention.known_from === "given" ? "Framed in green: what is known to belong together."
         : "Framed in green: what the output copies, so that it is known where it comes from.") : null,
       model.attention.known.length ? make("h3", {}, "Does it look where it should?") : null,
-      model.attention.known.length ? make("p", {}, "Of what the output should look at, by what is known to belong together while the "
-        + "right answer is written: how much of the attention is there, and how often most of it. Alignment error rate: 0 is perfect.") : null,
+      model.attention.known.length ? make("p", {}, "Of what the output should look at: how much of the attention is there, and how often most of it"
+        + (model.attention.known_from === "given" ? ", while the right answer is written. Alignment error rate: 0 is perfect." : ".")) : null,
       model.attention.known.length ? table(["layer", "head", "attention on the right places", "most of it", "error rate", "places"],
         model.attention.known.map((each) => [each.path, each.head ? String(each.head) : "mean", each.weight,
           `${number(100 * each.found)} %`, each.error_rate, each.places]), "Attention against known alignments") : null);
@@ -206,7 +206,7 @@ function beamTree({ nodes, beam_size: beam }) {
   const picture = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", tabindex: 0,
     "aria-label": `Tree of a beam of ${beam}. Left and right go along a branch, up and down through a step.` });
   const marks = new Map();
-  const tell = (node) => `${seen(node.symbol)}: log-probability ${number(node.log_prob)}; ${node.best ? "part of the output; " : ""}${
+  const tell = (node) => `${seen(node.symbol)}: log-probability ${number(node.log_prob)}; ${node.best ? "part of what the beam says; " : ""}${
     { lives: "lived on", ended: "ended", pruned: "pruned" }[node.fate]} at step ${node.step}`;
   for (const node of nodes) {
     const [x, y] = place(node);
@@ -245,6 +245,7 @@ const chooser = document.getElementById("item");
 function show(view) {
   const place = Number(chooser.value);
   const home = document.querySelector(`#${view} .models`);
+  const held = [...home.querySelectorAll("select")].indexOf(document.activeElement);
   home.replaceChildren(...models.map((model) => {
     const several = model[view] && BY_ITEM.has(view) ? model[view].items ?? model[view] : null;
     const body = !model[view] ? make("p", {}, "This model has none.")
@@ -252,6 +253,7 @@ function show(view) {
         : draws[view](model, place, () => show(view));
     return make("div", {}, models.length > 1 ? make("h3", {}, model.model) : null, body);
   }));
+  if (held >= 0) home.querySelectorAll("select")[held]?.focus();  // who chooses by keyboard goes on choosing
 }
 
 function outputs() {

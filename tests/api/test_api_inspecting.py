@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from anyseq import api
+from anyseq.errors import UsageError
 from tiny_runs import write
 
 Run = Callable[..., tuple[int, str, str]]
@@ -109,3 +110,10 @@ def test_three_models_and_a_file_for_a_folder(run: Run, model: Path, files: tupl
     assert code == 2 and "two side by side" in err
     code, _, err = run("inspect", model, "--input", files[0], "--output", files[1])
     assert code == 2 and "is a file; name a folder" in err
+
+
+def test_one_input_one_target_and_one_view_are_texts(model: Path) -> None:
+    seen = api.inspect(model, "ab", "ab", views="errors")
+    assert seen.errors is not None and seen.gates is None and seen.count == 1
+    with pytest.raises(UsageError, match="nothing to look at: choose among attention"):
+        api.inspect(model, "ab", views=[])

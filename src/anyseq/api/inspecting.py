@@ -24,9 +24,9 @@ SHOWN = 12
 def inspect(
     model: str | Path | Predictor,
     inputs: str | Iterable[Any],
-    targets: Iterable[str | Sequence[str]] | None = None,
+    targets: str | Iterable[str | Sequence[str]] | None = None,
     *,
-    views: Collection[str] = VIEWS,
+    views: str | Collection[str] = VIEWS,
     items: int = SHOWN,
     properties: Mapping[str, Sequence[str | Sequence[Any]]] | None = None,
     alignments: Sequence[str | Links] | None = None,
@@ -38,8 +38,8 @@ def inspect(
     Args:
         model: A model folder, or what `anyseq.load` gave.
         inputs: Sources as `predict` takes them; for a model without a source, texts to read.
-        targets: The right answer to each, or several; with them errors are looked at, too.
-        views: What to look at: attention, gates, gradients, search, errors, about.
+        targets: The right answer to each, or several; with them errors are looked at, too. One text for one input.
+        views: What to look at, one or several: attention, gates, gradients, search, errors, about.
         items: How many inputs, from the first on, are shown place by place.
         properties: By name, of each input a label for each of its words, or of its symbols as the model reads them (a
             text with spaces between, or a list): cells that follow them are searched for. Two labels, more, or numbers;
@@ -60,7 +60,8 @@ def inspect(
     found = predictor.task.sources([inputs] if isinstance(inputs, str) else inputs)
     references = None
     if targets is not None:
-        references = [[each] if isinstance(each, str) else list(each) for each in targets]
+        given = [targets] if isinstance(targets, str) else targets
+        references = [[each] if isinstance(each, str) else list(each) for each in given]
         if len(references) != len(found) or not all(references):
             raise UsageError(f"{len(found)} inputs and {len(references)} targets: give one target, or more, for each")
         found = [
@@ -72,8 +73,9 @@ def inspect(
         for key, lines in (properties or {}).items()
     }
     known = None if alignments is None else [links(each) if isinstance(each, str) else each for each in alignments]
+    chosen = [views] if isinstance(views, str) else views
     return inspect_items(
-        predictor, found, references, views=views, items=items, name=name, properties=labels, alignments=known, **search
+        predictor, found, references, views=chosen, items=items, name=name, properties=labels, alignments=known, **search
     )
 
 
@@ -105,6 +107,8 @@ def inspect_items(
     unknown = [view for view in views if view not in VIEWS]
     if unknown:
         raise UsageError(f"there is no view {unknown[0]!r}: choose among {', '.join(VIEWS)}")
+    if not views:
+        raise UsageError(f"there is nothing to look at: choose among {', '.join(VIEWS)}")
     if items < 1:
         raise UsageError(f"{items} items would be shown: give 1 or more")
     task = predictor.task

@@ -107,9 +107,11 @@ def _forward(model: Model, batch: Batch) -> tuple[Tensor | None, Emission]:
 
             embed = getattr(getattr(model, "encoder", None), "embed", None)
             hook = embed.register_forward_hook(from_here) if isinstance(embed, nn.Module) else None
-            memory = decoder.prepare(model.encode(batch))
-            if hook is not None:
-                hook.remove()
+            try:
+                memory = decoder.prepare(model.encode(batch))
+            finally:
+                if hook is not None:
+                    hook.remove()
             emission, _ = decoder.unroll(memory, batch.target)
         else:
             with Listener(model, ("embedded",)) as listener:

@@ -75,8 +75,9 @@ def inspect(
     known = None if alignments is None else [links(each) if isinstance(each, str) else each for each in alignments]
     chosen = [views] if isinstance(views, str) else views
     return inspect_items(
-        predictor, found, references, views=chosen, items=items, name=name, properties=labels, alignments=known, **search
-    )
+        predictor, found, references, views=chosen, items=items, name=name, properties=labels, alignments=known,
+        **search,
+    )  # fmt: skip
 
 
 def inspect_items(

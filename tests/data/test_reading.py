@@ -187,7 +187,7 @@ def test_texts_from_python():
         ([("a", "b"), ("a",)], r"item 1: \('a',\) is given"),
         (["ab"], "item 0: 'ab' is given"),
         ([{"source": "a"}], "item 0: the field 'target' is missing"),
-        ([("a", [[1, 2], [3]])], r"expected is a text, or numbers, in rows of equal length"),
+        ([("a", [[1, 2], [3]])], r"expected is a text, a list of numbers, or a list of rows with as many numbers each"),
         ([("a", float("nan"))], "item 0: the field 'target' is nan, expected is a text"),
         ([("a", 1)], r"item 0: the field 'target' is 1, expected is a text or a list, such as \[1\]"),
         ([("a", [[1, 2], [3]])], r"item 0: the field 'target' is \[\[1, 2\], \[3\]\], expected is .*rows with as many"),

@@ -67,7 +67,7 @@ def sized(line: str) -> bool:
     return "train" in type(dict(load_recipe(recipe).data)["generator"]).model_fields
 
 
-BESIDE = {"capitals.txt": "yes no no no - no no no\n", "links.txt": "0-0 1-1\n"}  # of each line of test.de
+BESIDE = {"capitals.txt": "yes no no no - no no no", "links.txt": "0-0 1-1"}  # of each line of test.de
 
 
 def provide(line: str, folder: Path) -> None:

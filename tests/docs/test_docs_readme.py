@@ -67,7 +67,6 @@ def sized(line: str) -> bool:
     return "train" in type(dict(load_recipe(recipe).data)["generator"]).model_fields
 
 
-BESIDE = {"capitals.txt": "yes no no no - no no no", "links.txt": "0-0 1-1"}  # of each line of test.de
 
 
 def provide(line: str, folder: Path) -> None:

@@ -67,8 +67,6 @@ def sized(line: str) -> bool:
     return "train" in type(dict(load_recipe(recipe).data)["generator"]).model_fields
 
 
-
-
 def provide(line: str, folder: Path) -> None:
     """Make the input files a line names."""
     outputs = re.findall(r"(?:--output|--json|>)[ =](\S+)", line)

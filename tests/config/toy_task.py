@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from anyseq import catalogue
 from anyseq.core import PartConfig
-from anyseq.tasks.base import TaskConfig
+from anyseq.tasks.settings import TaskConfig
 
 
 class Body(PartConfig):

@@ -14,7 +14,8 @@ from anyseq.config import plain
 from anyseq.core import Item, content
 from anyseq.data.store.store import INDEX
 from anyseq.errors import ModelFolderError
-from anyseq.tasks.base import Task, TaskConfig
+from anyseq.tasks.base import Task
+from anyseq.tasks.settings import TaskConfig
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import write_atomically
 from anyseq.training.digests import digest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from anyseq.api.watching import watched
 from anyseq.core import ranks
-from anyseq.tasks.base import TaskConfig
+from anyseq.tasks.settings import TaskConfig
 from anyseq.training.disk import claimed
 from anyseq.training.progress import Listener, Silent
 

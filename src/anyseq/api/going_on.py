@@ -17,7 +17,7 @@ from anyseq.config.differences import MOST, Difference, differences
 from anyseq.config.writer import flow
 from anyseq.data.corpora import corpora
 from anyseq.errors import Interrupted, ModelFolderError, UsageError
-from anyseq.tasks.base import TaskConfig
+from anyseq.tasks.settings import TaskConfig
 from anyseq.training.checkpoint import RECIPE, Checkpoints
 
 MAY_CHANGE = (

@@ -10,8 +10,9 @@ from anyseq.api.transfer import Start
 from anyseq.core import Item
 from anyseq.data.check import Finding, Severity, unknown
 from anyseq.errors import DataError
-from anyseq.tasks.base import MILDER, AtFaults, Task
+from anyseq.tasks.base import Task
 from anyseq.tasks.fitting import deciding_metric
+from anyseq.tasks.settings import MILDER, AtFaults
 from anyseq.tasks.splits import Splits
 
 Tell = Callable[[str, Severity], None]

@@ -40,10 +40,11 @@ from anyseq.api.weights import load_weights
 from anyseq.config import dump, given_from_python, load_recipe, load_resolved
 from anyseq.core import Item, ranks
 from anyseq.errors import ModelFolderError, UsageError
-from anyseq.tasks.base import AtFaults, Task, TaskConfig
+from anyseq.tasks.base import Task
 from anyseq.tasks.devices import Precision, autocast, refuse_recurrent, resolve_device, use_threads
 from anyseq.tasks.evaluation import Evaluation, evaluate
 from anyseq.tasks.fitting import codecs_digest, trainer
+from anyseq.tasks.settings import AtFaults, TaskConfig
 from anyseq.tasks.splits import Splits
 from anyseq.training.checkpoint import Checkpoints, write_atomically
 from anyseq.training.distributed import writing_to

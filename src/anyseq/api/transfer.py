@@ -19,7 +19,8 @@ from anyseq.models.alone import AloneConfig
 from anyseq.models.encoders.base import EncoderConfig
 from anyseq.models.framewise import FramewiseConfig
 from anyseq.models.seq2seq import Seq2SeqConfig
-from anyseq.tasks.base import Task, TaskConfig
+from anyseq.tasks.base import Task
+from anyseq.tasks.settings import TaskConfig
 from anyseq.tasks.text_to_text import TextToTextConfig
 from anyseq.training.checkpoint import WEIGHTS, load_into, named_weights, read_weights, weights_folder
 

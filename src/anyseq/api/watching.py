@@ -8,8 +8,9 @@ from typing import Any
 
 from anyseq.config import plain, read_about
 from anyseq.errors import UsageError
-from anyseq.tasks.base import Task, TaskConfig
+from anyseq.tasks.base import Task
 from anyseq.tasks.fitting import deciding_metric
+from anyseq.tasks.settings import TaskConfig
 from anyseq.training.checkpoint import read_mapping
 from anyseq.training.curves import PAGE, About, write_page
 from anyseq.training.events import TensorBoard

@@ -19,7 +19,7 @@ from anyseq.data.lines import nearest
 from anyseq.errors import ConfigError, Fault, ModelFolderError
 
 if TYPE_CHECKING:
-    from anyseq.tasks.base import TaskConfig
+    from anyseq.tasks.settings import TaskConfig
 
 __all__ = [
     "Row",
@@ -234,7 +234,7 @@ def _tree(path: Path) -> Node:
 
 
 def _read(root: Node, overrides: Sequence[str] | Mapping[str, Any], trust: Collection[str] | None) -> TaskConfig:
-    from anyseq.tasks.base import TaskConfig
+    from anyseq.tasks.settings import TaskConfig
 
     root.value.pop("about", None)
     reader = Reader(trust, override(root, overrides))

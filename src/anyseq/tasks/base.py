@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from anyseq.core import Batch, Codec, Hypotheses, Item, Memory, Model, Padded, PartConfig, Units, Unknown
+from anyseq.core import Batch, Codec, Hypotheses, Item, Memory, Model, Padded, Units, Unknown
 from anyseq.data.batching import Batches, TokenBatches
 from anyseq.data.check import Finding
 from anyseq.data.files import read_items
@@ -20,50 +19,16 @@ from anyseq.data.permutation import Mixture
 from anyseq.data.prefixes import Step, prefixes
 from anyseq.data.synthetic.base import Epochs
 from anyseq.errors import UsageError
-from anyseq.metrics.base import Metric, MetricConfig
+from anyseq.metrics.base import Metric
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.choosing import Chooser, DecodingConfig
+from anyseq.tasks.settings import AtFaults, TaskConfig
 from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.trivial import Trivial
-from anyseq.training.objectives.base import ObjectiveConfig
-from anyseq.training.settings import TrainingConfig
 
 if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction
     from anyseq.tasks.spot.listener import Listener
-
-AtFaults = Literal["stop", "tell", "off"]
-"""What to do about errors in the data: not train; say so, and train; not look for any."""
-MILDER: tuple[AtFaults, ...] = get_args(AtFaults)
-"""The same, the strictest first."""
-
-
-class TaskConfig(PartConfig):
-    """A recipe: a task with everything it needs. The recipe's key `task` names its kind.
-
-    Class attributes:
-        carries: Its items follow each other, so that an objective may hand a state on.
-    """
-
-    section: ClassVar[str] = "tasks"
-    carries: ClassVar[bool] = False
-
-    description: str = Field("", description="one line for `anyseq recipes`")
-    objective: ObjectiveConfig = Field(description="what training minimises")
-    training: TrainingConfig = Field(description="how long and how hard to train")
-    search: DecodingConfig = Field(default_factory=DecodingConfig, description="how outputs are searched for")
-    metrics: tuple[MetricConfig, ...] = Field(description="how good an output is; the first decides")
-
-    @model_validator(mode="after")
-    def _carried_where_items_follow(self) -> Self:
-        if getattr(self.objective, "carries", False) and not self.carries:  # a part from outside may not say
-            raise ValueError("objective=carried is for one long text (language_model/text): choose cross_entropy")
-        return self
-
-    @abstractmethod
-    def build(self) -> Task:
-        """Make the task; its codecs and model come with data (`fit`) or from a folder (`load_codecs`)."""
-
 
 class Task(ABC):
     """Binds codecs, a model and metrics; says how a person gives input and sees output.

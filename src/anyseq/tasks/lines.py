@@ -18,7 +18,8 @@ from anyseq.data.selection import Selection, Skipped, refuse_too_many
 from anyseq.data.store.store import Store, StoredField
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.errors import DataError
-from anyseq.tasks.base import AtFaults, Task, TaskConfig
+from anyseq.tasks.base import Task
+from anyseq.tasks.settings import AtFaults, TaskConfig
 from anyseq.tasks.splits import Splits, hold_out
 
 

@@ -21,8 +21,9 @@ from anyseq.errors import ConfigError, DataError, UsageError
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.nn.continuous import Continuous
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, Task
+from anyseq.tasks.base import Task
 from anyseq.tasks.series_settings import SeriesTaskConfig
+from anyseq.tasks.settings import AtFaults
 from anyseq.tasks.splits import EncodedSource, Splits
 
 _NAMED = 10  # series, in a warning

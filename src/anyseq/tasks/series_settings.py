@@ -13,7 +13,7 @@ from anyseq.data.series import Layout
 from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.metrics.base import MetricConfig
 from anyseq.models.series import SeriesModelConfig
-from anyseq.tasks.base import AtFaults, TaskConfig
+from anyseq.tasks.settings import AtFaults, TaskConfig
 
 Share = Annotated[float, Field(ge=0)]
 Names = Annotated[tuple[str, ...], Field(strict=False)]

@@ -34,7 +34,7 @@ class PlacewiseDecoder(Decoder):
         pooling: Makes one vector of a source's, for its label; None: there is none.
     """
 
-    def __init__(self, output: OutputEmbedding, dropout: float, pooling: Pooling | None = None) -> None:
+    def __init__(self, output: nn.Linear, dropout: float, pooling: Pooling | None = None) -> None:
         super().__init__()
         self.output, self.dropout, self.pooling = output, Dropout(dropout), pooling
         self.independent, self.aligned = True, pooling is None
@@ -45,7 +45,7 @@ class PlacewiseDecoder(Decoder):
         if self.pooling is not None:
             whole = self.pooling(vectors, memory.valid)[:, None]
             vectors, last = torch.cat([whole, vectors], 1), last + 1
-        return memory.replace(said=self.output(self.dropout(vectors)), last=last)
+        return memory.replace(said=self.output(self.dropout(vectors)), last=last.clamp(min=0))
 
     def start(self, memory: Memory) -> State:
         """Nothing but the count."""

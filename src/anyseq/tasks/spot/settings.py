@@ -12,7 +12,7 @@ from anyseq.data.synthetic.base import GeneratorConfig
 from anyseq.data.synthetic.streams import StreamsConfig
 from anyseq.metrics.base import MetricConfig
 from anyseq.models.framewise import FramewiseConfig
-from anyseq.tasks.base import AtFaults, TaskConfig
+from anyseq.tasks.settings import AtFaults, TaskConfig
 from anyseq.tasks.spot.detecting import DetectionConfig
 
 if TYPE_CHECKING:

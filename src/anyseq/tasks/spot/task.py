@@ -21,8 +21,9 @@ from anyseq.errors import ConfigError, ModelFolderError, UsageError
 from anyseq.inspection.traces import Picture, draw_traces
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.search.settings import SearchConfig
-from anyseq.tasks.base import AtFaults, Task
+from anyseq.tasks.base import Task
 from anyseq.tasks.choosing import DecodingConfig
+from anyseq.tasks.settings import AtFaults
 from anyseq.tasks.splits import EncodedSource, Splits
 from anyseq.tasks.spot.detecting import Detector, Tally, Trace, choose, smooth, tally
 from anyseq.tasks.spot.listener import SAID, Listener, probability, said_of

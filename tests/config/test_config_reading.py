@@ -57,6 +57,11 @@ metrics: round
         assert any(all(word in line for word in words) for line in found), (words, found)
 
 
+def test_one_word_for_a_list_is_told_how_a_list_is_written(recipe: Write) -> None:
+    (found,) = faults(recipe(""), "words=north")
+    assert "should be a list" in found and found.endswith('not "north"; as in [north]'), found
+
+
 def test_an_impossible_pair_is_reported_beside_other_faults(recipe: Write) -> None:
     found = faults(recipe("training:\n  max_steps: 5\n  warmup_steps: 6\n"), "codec=roun")
     said = "warmup_steps 6 is more than max_steps 5"

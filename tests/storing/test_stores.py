@@ -111,6 +111,8 @@ def test_a_changed_file_is_noticed(texts, tmp_path):
         api.train("translate/attention", tmp_path / "run", device="cpu", overrides=[
             *(word for word in TINY if word != "data.check=off"), f"data.train={tmp_path}/store", *texts.dev
         ])  # fmt: skip
+    with pytest.raises(OutputExistsError, match=r"train\.source has changed since: --overwrite prepares it anew"):
+        prepare(texts, tmp_path / "store")
 
 
 def test_the_cache_is_made_anew_for_a_changed_file(texts, tmp_path):

@@ -104,9 +104,12 @@ def _refuse_taken(folder: Path, overwrite: bool) -> None:
     if there and not (folder / INDEX).is_file():
         raise OutputExistsError(f"{folder} is there already and holds no prepared data; choose another --output")
     if there and not overwrite:
+        changed = Index.read(folder).changed()
         raise OutputExistsError(
-            f"{folder} already holds prepared data: train on them (data.train={folder}), choose another --output, or "
-            "--overwrite, where their sources or settings have changed"
+            f"{folder} already holds prepared data, and {changed[0]} has changed since: --overwrite prepares it anew"
+            if changed
+            else f"{folder} already holds prepared data: train on them (data.train={folder}), choose another --output, "
+            "or --overwrite, where settings have changed"
         )
 
 
@@ -269,7 +272,7 @@ def _opened(folder: Path, task: OfLines, start: Start, tell: Tell, look: Look) -
     store = Store(folder)
     store.check()
     task.load_codecs(folder / CODECS)
-    if changed := store.changed():
+    if changed := store.about.changed():
         message = f"{folder}: {', '.join(changed)} changed since it was prepared of it; prepare it anew"
         look(iter([Finding("error", message)]))
     tell(f"{len(store):,} items are read from {folder}; faults were looked for when it was prepared", "note")

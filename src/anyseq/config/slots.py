@@ -92,11 +92,17 @@ def read_leaf(config: type[PartConfig], name: str, value: Any, text: str | None 
             pass
     near = [choice for choice in typing.get_args(config.model_fields[name].annotation) if isinstance(choice, str)]
     hint = nearest(value, near) if isinstance(value, str) else ""
+    if isinstance(value, str | int | float) and {found["type"] for found in fault.errors()} & _OF_LISTS:
+        hint = f"; as in [{value}]"
     raise ValueError(complaint([found["msg"] for found in fault.errors()], value) + hint)
+
+
+_OF_LISTS = {"list_type", "tuple_type"}  # pydantic's names of the fault
 
 
 def complaint(messages: Sequence[str], value: Any) -> str:
     """One line for what pydantic says of a value."""
-    wanted = " or ".join(dict.fromkeys(message.removeprefix("Input ") for message in messages))
+    plain = (message.removeprefix("Input ").replace("a valid array", "a list") for message in messages)
+    wanted = " or ".join(dict.fromkeys(plain))
     given = json.dumps(value, ensure_ascii=False, default=lambda thing: f"<{type(thing).__name__}>", skipkeys=True)
     return f"{wanted}, not {given if len(given) <= 60 else given[:57] + '...'}"

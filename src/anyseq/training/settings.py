@@ -34,9 +34,9 @@ class TrainingConfig(PartConfig):
     )
     warmup_steps: int = Field(400, ge=0, description="updates over which the learning rate rises from 0")
     batch_tokens: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
-        4096, description="padded tokens of a batch (of all processes) on its longer side; auto: what fits into the "
-        "memory of each process, tried before the first step, at most 4096 on a processor and 32768 on a GPU, and at "
-        "least 20 batches an epoch"
+        4096, description="padded tokens of a batch (of all processes) on its longer side; auto: the most that fits "
+        "into memory (tried before the first step), up to 4096 on a processor and 32768 on a GPU, and few enough "
+        "for 20 batches an epoch"
     )  # fmt: skip
     accumulate: int = Field(1, ge=1, description="batches whose gradients are added before an update")
     grad_clip_norm: float | None = Field(1.0, gt=0, description="longest gradient; null: no clipping")

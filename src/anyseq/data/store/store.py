@@ -59,6 +59,11 @@ class Index:
         """As the folder keeps it."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
+    def changed(self) -> list[str]:
+        """The files it was made of that are there and are others now."""
+        sources = [Source(**each) for each in self.sources]
+        return [source.path for source in sources if Path(source.path).is_file() and Source.of(source.path) != source]
+
     @classmethod
     def read(cls, folder: Path) -> Index:
         """Of a folder.
@@ -187,11 +192,6 @@ class Store(Sequence[Item]):
 
     def _damaged(self, name: str, fault: str) -> DataError:
         return damaged(self.folder / name, fault)
-
-    def changed(self) -> list[str]:
-        """The files it was made of that are there and are others now."""
-        sources = [Source(**each) for each in self.about.sources]
-        return [source.path for source in sources if Path(source.path).is_file() and Source.of(source.path) != source]
 
 
 class StoredField:

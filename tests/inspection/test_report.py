@@ -81,9 +81,9 @@ class Links(HTMLParser):
         self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
 
 
-def looked_into(predictor: Predictor, *, items: int = 2, count: int = 4) -> Inspection:
+def looked_into(predictor: Predictor, *, items: int = 2, count: int = 4, views: tuple[str, ...] = VIEWS) -> Inspection:
     found, references = predictor.task.judged_by_targets(list(predictor.task.read().dev)[:count])
-    return inspect_items(predictor, found, references, views=VIEWS, items=items, name="it")
+    return inspect_items(predictor, found, references, views=views, items=items, name="it")
 
 
 def data_of(text: str) -> Any:
@@ -109,6 +109,10 @@ def test_one_file_that_fetches_nothing(untrained: Untrained, tmp_path: Path) -> 
     assert set(numbers["explained"]) == set(VIEWS) == set(EXPLAINED)
     (model,) = numbers["models"]
     assert model["count"] == 4 and len(model["items"]) == 2 and all(model[view] for view in VIEWS)
+    own = written[0].with_name("own.png")
+    own.touch()
+    again = write([looked_into(predictor, views=("about",))], own.parent)  # the pictures before are no longer true
+    assert set(own.parent.iterdir()) == {*again, own} and len(again) == 2
 
 
 def test_no_text_ends_the_script(untrained: Untrained) -> None:

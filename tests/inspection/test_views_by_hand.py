@@ -245,8 +245,8 @@ def test_the_tree_of_a_search() -> None:
     assert seen[:2] == [(1, "a", 0.6, "lives", False, -1), (1, "b", 0.4, "lives", True, -1)]
     assert seen[2:4] == [(2, END, 0.4, "ended", True, 1), (2, END, 0.3, "ended", False, 0)]
     assert {(each[1], each[2], each[5]) for each in seen[4:6]} == {("a", 0.15, 0), ("b", 0.15, 0)}
-    table = Table(torch.tensor([[[0.6, 0.3, 0.1], [0.2, 0.0, 0.8]]]).log(), torch.ones(1, 2, dtype=torch.bool))
-    one, two = choices(table, 0, [1, 2], names.__getitem__)
+    table = torch.tensor([[0.6, 0.3, 0.1], [0.2, 0.0, 0.8]]).log()
+    one, two = choices(table, [1, 2], names.__getitem__)
     assert (one.said, one.symbols) == ("a", (END, "a", "b")) and one.probability == pytest.approx(0.3)
     assert two.symbols == ("b", END) and two.probabilities == pytest.approx((0.8, 0.2))
 

@@ -19,6 +19,12 @@ from anyseq.inspection.result import Inspection
 ITEMS = 3
 """Of which there are pictures."""
 _MOST_PLACES = 80  # in a picture
+_NAMES = ("attention_?.png", "gates_?.png", "gradient_by_distance.png")
+
+
+def earlier(folder: Path) -> set[Path]:
+    """The pictures of a report that a folder holds."""
+    return {path for model in ("", "model?_") for name in _NAMES for path in folder.glob(model + name)}
 
 
 def pictures(inspections: Sequence[Inspection], folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from anyseq.inspection.attention import AttentionMap
-from anyseq.inspection.pictures import pictures
+from anyseq.inspection.pictures import earlier, pictures
 from anyseq.inspection.result import Inspection, plain
 
 EXPLAINED: Mapping[str, str] = {
@@ -40,17 +40,21 @@ def write(inspections: Sequence[Inspection], folder: Path) -> list[Path]:
 
     Args:
         inspections: At least one.
-        folder: Where to; it is made where it is not there.
+        folder: Where to; it is made where it is not there. An earlier report in it is replaced, its pictures too.
 
     Returns:
         The files, the report first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     report, numbers = folder / "report.html", folder / "inspection.json"
+    old = earlier(folder) if report.exists() else set()
     report.write_text(page(inspections), encoding="utf-8")
     plainly = {"explained": EXPLAINED, "models": [each.as_dict() for each in inspections]}
     numbers.write_text(json.dumps(plainly, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    return [report, numbers, *pictures(inspections, folder)]
+    new = pictures(inspections, folder)
+    for picture in old.difference(new):
+        picture.unlink()
+    return [report, numbers, *new]
 
 
 def page(inspections: Sequence[Inspection]) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
-from anyseq.core import Emission, Hypotheses, Model
-from anyseq.nn.emissions import Discrete
+from anyseq.core import Hypotheses, Model
 from anyseq.nn.taps import Listener
 
 Fate = Literal["lives", "ended", "pruned"]
@@ -122,12 +122,15 @@ def trees(
 
 
 @torch.inference_mode()
-def choices(emission: Emission, row: int, said: Sequence[int], name: Callable[[int], str]) -> tuple[Choices, ...]:
-    """What was likeliest at each place of one row of an unrolled emission; nothing where it has no table."""
-    if not isinstance(emission, Discrete):
-        return ()
-    table = emission.log_probs()
-    table = table[row].float()
+def choices(table: Tensor, said: Sequence[int], name: Callable[[int], str]) -> tuple[Choices, ...]:
+    """What was likeliest at each place of an output.
+
+    Args:
+        table: Log-probabilities (places, symbols), of an emission unrolled over what was said.
+        said: The symbol at each place, or at fewer.
+        name: Shows a symbol.
+    """
+    table = table.float()
     best = table.topk(min(RUNNERS_UP, table.shape[-1]), -1)
     found = []
     for place, symbol in enumerate(said[: table.shape[0]]):

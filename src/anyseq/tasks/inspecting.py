@@ -238,9 +238,10 @@ class Inspector:
         if decoder.whole or not decoder.discrete or not isinstance(self.whole.emission, Discrete):
             return None
         names = [self.name_of(one.item) for one in self.kept]
+        with torch.inference_mode():
+            tables = self.whole.emission.log_probs()
         held = [
-            choices(self.whole.emission, row, one.values.tolist(), name)
-            for row, (one, name) in enumerate(zip(self.kept, names, strict=True))
+            choices(table, one.values.tolist(), name) for table, one, name in zip(tables, self.kept, names, strict=True)
         ]
         if self.task.prompted:  # nothing was searched: what the model held likeliest of what it read
             return tuple(SearchTree(0, (), each, (), 0.0, (), 0.0, None) for each in held)

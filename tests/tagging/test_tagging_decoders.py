@@ -80,6 +80,34 @@ def test_under_its_constraint_it_is_the_field_over_what_obeys() -> None:
         torch.testing.assert_close(found, alone.log_softmax(0))
 
 
+def test_a_long_source_costs_no_digits() -> None:
+    """What is summed over all that follows grows with the source; float32 is as far from float64 as at a short one."""
+    torch.manual_seed(4)
+    vectors, target = 3 * torch.randn(2, 400, 4, dtype=torch.float64), Padded.stack([torch.randint(6, (400,))] * 2)
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        decoder = field().to(dtype)
+        given = Memory(item=torch.arange(2), vectors=vectors.to(dtype), valid=target.valid)
+        with torch.no_grad():
+            emission, _ = decoder.unroll(decoder.prepare(given), target)
+            found.append(emission.log_prob(target.values).double())
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=2e-5)
+
+
+def test_in_bfloat16_what_follows_is_not_rounded() -> None:
+    """The network's numbers are; sums over all that may follow are made of these, and stay exact."""
+    decoder, given = field().float(), memory()
+    given = given.replace(vectors=given.vectors.float())
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        said, rounded = decoder.output(given.vectors), decoder.prepare(given).said
+    exact = field().float()
+    exact.output = torch.nn.Identity()  # type: ignore[assignment]
+    with torch.no_grad():
+        wanted = exact.prepare(given.replace(vectors=said.double())).said
+    assert said.dtype == torch.bfloat16 and rounded.dtype == torch.float32
+    torch.testing.assert_close(rounded, wanted.float())
+
+
 def test_its_samples_are_as_frequent_as_it_says() -> None:
     decoder, one = field(), memory().select(torch.tensor([1]))
     found = search(decoder, one, strategy=Sampling(4000), stop=EndSymbol(2), n_best=4000)

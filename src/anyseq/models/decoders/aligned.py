@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from anyseq.core import Decoder, Memory, Padded, State, Stream, Symbols
+from anyseq.core.precision import doubled
 from anyseq.errors import ConfigError
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape, at_places
 from anyseq.nn.dropout import Dropout
@@ -18,6 +19,7 @@ from anyseq.nn.emissions import Table
 from anyseq.nn.pooling import AttentionPooling, LastPooling, MaxPooling, MeanPooling, Pooling
 
 _IMPOSSIBLE = -1e4  # e to that power is 0; an infinity would make gradients of nothing
+_TINY = 1e-300  # less than this is no sum of anything possible
 
 
 class PlacewiseDecoder(Decoder):
@@ -102,8 +104,9 @@ class CrfDecoder(AlignedDecoder):
 
     p(y | x) = exp(Σ_t u_t(y_t) + A(y_{t-1}, y_t)) / Z(x). Given all that stands before, the probability of a symbol y
     is exactly the softmax of A(y_{t-1}, y) + u_t(y) + β_t(y), where the sum over all that may follow,
-    β_t(y) = log Σ_y' exp(A(y, y') + u_{t+1}(y') + β_{t+1}(y')), is 0 at the source's last place. So likelihood, samples
-    and beams of the field are those of any decoder: the log-probabilities of an output's symbols add up to its own.
+    β_t(y) = log Σ_y' exp(A(y, y') + u_{t+1}(y') + β_{t+1}(y')), is 0 at the source's last place (of a place only its
+    differences count). So likelihood, samples and beams of the field are those of any decoder: the log-probabilities of
+    an output's symbols add up to its own.
 
     Under a constraint of the model (which symbol may follow which, and that the end comes last) it is the field over
     the sequences that obey, once `only` told which these are; else each step alone would be renormalised.
@@ -128,21 +131,25 @@ class CrfDecoder(AlignedDecoder):
     def prepare(self, memory: Memory) -> Memory:
         """Add u + β: once per source, from its last place to its first."""
         memory = super().prepare(memory)
+        # In float64, each place's sums by their largest: what adds up over a long source would drown differences.
         follow: Tensor = self.fed_back.embed.weight  # type: ignore[assignment]
-        last = memory.last
+        said, weights = doubled(memory.said), doubled(follow)
         if self.legal is not None:
-            follow = follow.masked_fill(~self.legal.to(follow.device), _IMPOSSIBLE)
-        ends = torch.arange(follow.shape[1], device=follow.device) == self.end
-        beyond, columns = torch.zeros_like(memory.said[:, 0]), []
-        for time in range(memory.said.shape[1] - 1, -1, -1):
+            weights = weights.masked_fill(~self.legal.to(weights.device), _IMPOSSIBLE)
+        ends = torch.arange(said.shape[2], device=said.device) == self.end
+        most = weights.amax(1).detach()
+        factors = (weights - most[:, None]).exp().T
+        last, beyond, columns = memory.last.to(said.device), torch.zeros_like(said[:, 0]), []
+        for time in range(said.shape[1] - 1, -1, -1):
             at_last = (time >= last)[:, None]
-            beyond = beyond.masked_fill(at_last, 0.0)
-            columns.append(memory.said[:, time] + beyond)
-            inner = columns[-1]
+            inner = said[:, time] + beyond.masked_fill(at_last, 0.0)
+            columns.append(inner)
             if self.legal is not None:
                 inner = inner.masked_fill(ends != at_last, _IMPOSSIBLE)
-            beyond = (follow + inner[:, None, :]).logsumexp(2)
-        return memory.replace(said=torch.stack(columns[::-1], 1))
+            sums = (inner - inner.amax(1, keepdim=True).detach()).exp() @ factors
+            beyond = sums.clamp(min=_TINY).log() + most
+        precision = torch.promote_types(memory.said.dtype, torch.float32)  # bfloat16 would round what is summed
+        return memory.replace(said=torch.stack(columns[::-1], 1).to(memory.said.device, precision))
 
 
 class LabelDecoder(AlignedDecoder):

@@ -90,6 +90,32 @@ def test_quantiles_of_t_are_those_of_scipy() -> None:
     assert standard_quantile(torch.tensor(1.0), freedom).isposinf().all()
 
 
+def test_one_quantile_of_many_t_is_that_of_each() -> None:
+    """Of a share that is one number it comes from a table."""
+    freedom = torch.cat([2 + torch.logspace(-6, 9, 500, dtype=torch.float64), torch.linspace(2, 3, 99).double()])
+    place, scale = torch.full_like(freedom, 3), torch.full_like(freedom, 2)
+    emission = StudentT(torch.cat([place, scale, freedom])[None])
+    for share in (1e-4, 0.1, 0.5, 0.995):
+        wanted = standard_quantile(torch.tensor(share, dtype=torch.float64), freedom)
+        torch.testing.assert_close(emission.quantile(share)[0], 3 + 2 * wanted, rtol=1e-8, atol=1e-10)
+    assert emission.quantile(1.0).isposinf().all()
+    few = StudentT(torch.tensor([[0.0, 1.0, 1.0]]))  # a cool one of Cauchy's
+    assert few.quantile(0.75).item() == pytest.approx(1, rel=1e-5)
+
+
+def test_an_interval_of_many_t_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a solution of each: forecasts of ETTh1 are two million values."""
+    solved: list[int] = []
+
+    def counted(share: torch.Tensor, freedom: torch.Tensor) -> torch.Tensor:
+        solved.append(freedom.numel())
+        return standard_quantile(share, freedom)
+
+    monkeypatch.setattr("anyseq.nn.student.standard_quantile", counted)
+    emission = StudentT.of(torch.randn(50, 100, 30, generator=torch.Generator().manual_seed(1)))
+    assert emission.quantile(0.123).shape == (50, 100, 10) and sum(solved) < 2000
+
+
 def test_the_density_of_many_degrees_of_freedom_is_the_normal_s() -> None:
     x = torch.tensor([[0.5, 2.0]])
     found = StudentT(torch.tensor([[0.0, 0, 1, 1, 1e6, 1e8]])).densities(x)

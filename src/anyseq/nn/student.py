@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -22,6 +23,7 @@ LEAST_FREEDOM = 2.0
 _MOST_STEPS, _LEAST_STEP = 40, 1e-8  # each step about squares what is left
 _LARGE = 40.0  # degrees of freedom
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
+_ROWS = 1024  # of a table of quantiles
 
 
 class StudentT(Continuous):
@@ -54,6 +56,8 @@ class StudentT(Continuous):
     def quantile(self, share: float | Float[Tensor, "row *time value"]) -> Float[Tensor, "row *time value"]:
         """Place + scale * the quantile of the standard distribution."""
         place, scale, freedom = self.numbers
+        if isinstance(share, float) and 0 < share < 1 and bool((freedom >= LEAST_FREEDOM).all()):
+            return place + scale * _tabled(share, freedom)
         return place + scale * standard_quantile(torch.as_tensor(share).to(freedom), freedom)
 
     def drawn(self, noise: Noise, count: int) -> Float[Tensor, "row value"]:
@@ -85,6 +89,30 @@ def _constant(freedom: Tensor) -> Tensor:
     few = freedom.clamp(max=_LARGE)
     exact = torch.lgamma((few + 1) / 2) - torch.lgamma(few / 2)
     return torch.where(freedom < _LARGE, exact, series) - 0.5 * math.log(math.pi)
+
+
+def _tabled(share: float, freedom: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The standard quantile of one share at many degrees of freedom ν, none below two.
+
+    It is a smooth function of 1 / ν, of which a table is kept; between neighbours it is the cubic through four of them.
+    """
+    table = _table(share).to(doubled(freedom))
+    at = 2 * _ROWS / doubled(freedom)
+    first = (at.long() - 1).clamp(0, _ROWS - 3)
+    x = at - first
+    weights = [
+        -(x - 1) * (x - 2) * (x - 3) / 6, x * (x - 2) * (x - 3) / 2, -x * (x - 1) * (x - 3) / 2,
+        x * (x - 1) * (x - 2) / 6,
+    ]  # fmt: skip
+    between = torch.stack([weight * table[first + place] for place, weight in enumerate(weights)]).sum(0)
+    return between.to(freedom)
+
+
+@lru_cache(maxsize=32)
+def _table(share: float) -> Float[Tensor, " row"]:
+    """The quantiles of this share at 1 / ν = 0, ..., 1 / 2."""
+    inverse, wanted = torch.linspace(0, 0.5, _ROWS + 1, dtype=torch.float64), torch.tensor(share, dtype=torch.float64)
+    return torch.cat([torch.special.ndtri(wanted)[None], standard_quantile(wanted, 1 / inverse[1:])])
 
 
 def standard_quantile(share: Float[Tensor, "*#shape"], freedom: Float[Tensor, "*#shape"]) -> Float[Tensor, "*#shape"]:

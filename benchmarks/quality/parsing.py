@@ -56,7 +56,7 @@ def main() -> None:
         }
 
     data = {"data.train": folder / "train.txt", "data.held_out": held_out}
-    train_and_judge(given, {**data, "training.max_steps": "null"}, judge)
+    train_and_judge(given, {**data, "training.max_steps": None}, judge)
 
 
 if __name__ == "__main__":

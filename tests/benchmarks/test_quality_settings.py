@@ -1,0 +1,68 @@
+"""What the scripts of quality set is what recipes have."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anyseq.config import load_recipe
+
+QUALITY = Path(__file__).parents[2] / "benchmarks" / "quality"
+TREE = "(S (NP (DT the) (NN dog)) (VP (VBZ barks)))"
+
+
+def quality(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"quality_{name}", QUALITY / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def made(folder: Path) -> Path:
+    """As little of the data as the scripts read before they train."""
+    for name in ("ptb_trees", "cmudict", "multi30k", "ett"):
+        (folder / name).mkdir()
+    for part in ("train", "dev"):
+        (folder / "ptb_trees" / f"{part}.txt").write_text(f"{TREE}\n" * 10, encoding="utf-8")
+    rows = "".join(f"2016-07-01 {hour:02}:00,{hour % 5}\n" for hour in range(24))
+    (folder / "ett" / "ETTh1.csv.gz").write_bytes(gzip.compress(f"date,OT\n{rows}".encode()))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("parsing", ["parse/guided"]),
+        ("transducing", ["transduce/pronounce", "--data", "cmudict"]),
+        ("autoencoding", ["autoencode/text"]),
+        ("forecasting", ["forecast/direct", "--data", "ett"]),
+    ],
+)
+def test_settings_are_those_of_recipes(
+    script: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[Any] = []
+
+    def train_and_judge(given: Any, settings: Any, judge: Any) -> None:
+        values = {key: str(value) if isinstance(value, Path) else value for key, value in settings.items()}
+        trained.append(load_recipe(given.recipe, {**values, "training.max_minutes": 1.0}))
+
+    monkeypatch.setenv("ANYSEQ_DATA", str(made(tmp_path)))
+    monkeypatch.syspath_prepend(str(QUALITY))
+    monkeypatch.setattr(sys, "argv", [script, *words, "--output", str(tmp_path / "run")])
+    module = quality(script)
+    monkeypatch.setattr(module, "train_and_judge", train_and_judge)
+    if script == "forecasting":
+        parsed = module.arguments(None)
+        parsed.add_argument("--data")
+        parsed.add_argument("--horizon", type=int, default=96)
+        module.ett(parsed.parse_args())
+    else:
+        module.main()
+    assert len(trained) == 1

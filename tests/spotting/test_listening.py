@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +88,24 @@ def test_frames_behind_the_keyword_say_so(task: Spot) -> None:
     assert len(fields["target"]) == len(fields["source"])
     assert float(ends_s.min()) == pytest.approx(0.95, abs=0.02) and float(ends_s.max()) == pytest.approx(1.3, abs=0.02)
     assert len(said) in (17, 18) and (said.diff() == 1).all()
+
+
+def test_a_threshold_is_kept_until_another_is_written_whole(
+    task: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: Path) -> None:
+        raise OSError
+
+    monkeypatch.setattr(task, "_threshold", None)
+    monkeypatch.setattr(task, "_chosen", lambda traces: 0.25)
+    task.settle([], tmp_path)
+    before = (tmp_path / "threshold.json").read_text()
+    monkeypatch.setattr(task, "_chosen", lambda traces: 0.75)
+    monkeypatch.setattr("anyseq.training.checkpoint._sync", fails)
+    with pytest.raises(OSError):
+        task.settle([], tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["threshold.json"]
+    assert (tmp_path / "threshold.json").read_text() == before
 
 
 def test_training_hears_other_streams_each_time(task: Spot) -> None:

@@ -30,6 +30,7 @@ from anyseq.tasks.spot.listener import SAID, Listener, probability, said_of
 from anyseq.tasks.spot.reading import Reader
 from anyseq.tasks.spot.settings import SpotConfig
 from anyseq.tasks.trivial import Trivial
+from anyseq.training.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     from anyseq.tasks.decoding import Prediction
@@ -266,7 +267,7 @@ class Spot(Task):
         if self._config.search.threshold is not None:
             return []
         self._threshold = self._chosen([self.trace(item) for item in items])
-        (folder / _CHOSEN).write_text(json.dumps({"threshold": self._threshold}), encoding="utf-8")
+        write_atomically(folder / _CHOSEN, json.dumps({"threshold": self._threshold}))
         wanted = self._config.detection.false_alarms
         return [f"threshold {self._threshold:.4f}, chosen on dev for {wanted:g} false alarms in ten minutes at most"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,19 @@ def test_as_many_components_as_pixels_lose_nothing(trained: anyseq.api.Trained) 
         assert found is not None and found.metrics["mse"] == pytest.approx(0, abs=1e-12)
     finally:
         task.model.encoder.summary_dim = dim  # type: ignore[attr-defined]
+
+
+def test_components_are_of_a_part_of_a_large_train(
+    trained: anyseq.api.Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no more of it is held as numbers of 64 bits."""
+    task: Any = trained.predictor.task
+    read: list[int] = []
+    pixels = task._pixels
+    monkeypatch.setattr(task, "_pixels", lambda items: read.append(len(items)) or pixels(items))
+    monkeypatch.setattr("anyseq.tasks.autoencode.pictures._MOST_COMPARED", 100)
+    items = task.read().dev[:90]
+    assert task.trivial(items * 3, items).metrics["mse"] > 0 and read == [90, 90]
 
 
 def test_pictures_of_ones_own(trained: anyseq.api.Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

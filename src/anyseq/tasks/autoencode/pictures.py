@@ -121,10 +121,8 @@ class AutoencodePictures(Autoencode):
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
         """Principal components of train (of some thousands of it), as many as the model's vector has numbers."""
-        count, pixels = self.model.encoder.summary_dim, self._pixels(train)
+        count, pixels = self.model.encoder.summary_dim, self._pixels(train[:: -(-len(train) // _MOST_COMPARED)])
         mean = pixels.mean(0)
-        if len(pixels) > _MOST_COMPARED:
-            pixels = pixels[:: -(-len(pixels) // _MOST_COMPARED)]
         _, _, directions = np.linalg.svd(pixels - mean, full_matrices=False)
         kept = directions[:count]
         given = self._pixels(items) - mean

@@ -71,7 +71,8 @@ class SeriesCodec(Codec):
         measured: Mean and deviation of each over train.
         season: Rows after which things are expected to repeat; 1: no season.
         naive: Of each variable the mean absolute error over train of the value a season before, in the units given.
-        residual: Of each the standard deviation over train around what is usual at that place of the season, scaled.
+        residual: Of each the standard deviation over train around its mean at that place of the season, scaled. It
+            holds a trend, where there is one.
         calendar: Features of the dates.
         years: Middle and half the length of train, in years, by which the feature `year` is scaled.
         known: Columns known in advance.

@@ -338,6 +338,8 @@ def test_intervals_are_brought_to_dev(trained: api.Trained) -> None:
     loaded: Any = anyseq.load(trained.folder).task
     assert loaded._factor == task._factor != 1.0
     items = task.read().dev
+    assert "coverage_fitted" in loaded.measure(items, task.config.search), "also of a model that was loaded"
+    assert "coverage" in loaded.measure(task.read_test(), task.config.search)
     said = task.forecasts(items, task.config.search)
     task._factor, factor = 1.0, task._factor
     own, actual = task.forecasts(items, task.config.search), task.actual(items)

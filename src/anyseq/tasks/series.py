@@ -326,8 +326,10 @@ class SeriesTask(Task):
         """The rows that came."""
         return repr(item.raw["target"])
 
-    def at_once(self, memory: Memory) -> Continuous:
-        """What a decoder that feeds nothing back says of all rows."""
+    def at_once(self, memory: Memory) -> Continuous | None:
+        """What a decoder that feeds nothing back says of all rows; None of others."""
+        if not self.model.decoder.independent:
+            return None
         prepared = self.model.decoder.prepare(memory)
         nothing = memory.shift.new_zeros(memory.rows, self.length, self.codec.stream.dim)
         everywhere = torch.ones(nothing.shape[:2], dtype=torch.bool, device=nothing.device)
@@ -335,11 +337,9 @@ class SeriesTask(Task):
         assert isinstance(emission, Continuous)
         return emission
 
-    def likeliest(self, memory: Memory, settings: SearchConfig) -> Tensor:
-        """The values to give, scaled; by decoders that feed nothing back all rows at once."""
-        if self.model.decoder.independent:
-            return self.at_once(memory).mode().values
-        return self.searched(memory, settings).values[:, 0]
+    def likeliest(self, memory: Memory, settings: SearchConfig, said: Continuous | None) -> Tensor:
+        """The values to give, scaled: of what is said of all rows at once, or found row by row."""
+        return self.searched(memory, settings).values[:, 0] if said is None else said.middle()
 
     def actual(self, items: Sequence[Item]) -> np.ndarray:
         """What came, scaled."""

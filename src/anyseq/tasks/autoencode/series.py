@@ -24,7 +24,7 @@ from anyseq.tasks.series_settings import SeriesTaskConfig
 from anyseq.tasks.trivial import Trivial
 
 KINDS = ("spike", "shift", "phase")
-_SIZE = 2.0  # of what is planted, in standard deviations of what is left around the season
+_SIZE = 2.0  # of what is planted, in standard deviations around the mean at that place of the season
 _SEED = 1
 
 
@@ -88,7 +88,8 @@ class AutoencodeSeries(SeriesTask):
         """Errors of what comes back, scaled (`mse`, `mae`), and how well these tell planted anomalies from the windows.
 
         Into a copy of each window something is planted, by a fixed seed: `auc_spike`: one row is off by two standard
-        deviations of what is left around the season; `auc_shift`: so are all rows from somewhere in the middle half on;
+        deviations of train around the mean at that place of the season (they hold a trend, where there is one);
+        `auc_shift`: so are all rows from somewhere in the middle half on;
         `auc_phase`: the values of half a season before (or later, at the beginning of a series) stand there, where
         there are such. The figure is the share of pairs of a window and a planted one of which the planted one has the
         larger error.
@@ -129,7 +130,8 @@ class AutoencodeSeries(SeriesTask):
         for rows in batches(fields, settings.batch_tokens):
             batch = self.batch([items[row] for row in rows.tolist()], [fields[row] for row in rows.tolist()])
             with torch.inference_mode():
-                said = self.likeliest(self.model.encode(batch), settings).cpu()
+                memory = self.model.encode(batch)
+                said = self.likeliest(memory, settings, self.at_once(memory)).cpu()
             for row, values in zip(rows.tolist(), said, strict=True):
                 found[row] = values
         given = torch.stack([each["source"][:, :dim] for each in fields])

@@ -19,6 +19,7 @@ from anyseq.core import Batch, Hypotheses, Item, Memory, PartConfig
 from anyseq.data.series import Series, Stretch
 from anyseq.errors import DataError
 from anyseq.metrics import forecasts
+from anyseq.nn.continuous import Continuous
 from anyseq.search.settings import SearchConfig
 from anyseq.tasks.decoding import batches
 from anyseq.tasks.series import SeriesTask
@@ -86,7 +87,7 @@ class Forecast(SeriesTask):
 
     _config: ForecastConfig
     _factor: float = 1.0  # by which intervals are wider than what the model says
-    _fitted: frozenset[str] = frozenset()  # sources of the windows it was fitted to
+    _fitted: Mapping[str, tuple[int, int]] = {}  # series by whose windows that was chosen, and which rows these hold
 
     @property
     def length(self) -> int:
@@ -123,19 +124,20 @@ class Forecast(SeriesTask):
         found = self.searched(memory, settings)
         if settings.samples:
             return found
-        lower, upper = self._interval(memory, settings, found.values[:, 0])
+        lower, upper = self._interval(memory, settings, found.values[:, 0], self.at_once(memory))
         return replace(found, values=torch.cat([found.values, lower[:, None], upper[:, None]], -1))
 
-    def _interval(self, memory: Memory, settings: SearchConfig, values: Tensor) -> list[Tensor]:
+    def _interval(
+        self, memory: Memory, settings: SearchConfig, values: Tensor, said: Continuous | None
+    ) -> list[Tensor]:
         """The ends of the intervals around these values."""
-        return [torch.lerp(values, end, self._factor) for end in self._said_interval(memory, settings)]
+        return [torch.lerp(values, end, self._factor) for end in self._own_interval(memory, settings, said)]
 
-    def _said_interval(self, memory: Memory, settings: SearchConfig) -> tuple[Tensor, Tensor]:
-        """What the model itself says."""
+    def _own_interval(self, memory: Memory, settings: SearchConfig, said: Continuous | None) -> tuple[Tensor, Tensor]:
+        """The model's own: of what is said of all rows at once, or of samples."""
         ends = [(1 - self.level) / 2, (1 + self.level) / 2]
-        if self.model.decoder.independent:
-            emission = self.at_once(memory)
-            return emission.quantile(ends[0]), emission.quantile(ends[1])
+        if said is not None:
+            return said.quantile(ends[0]), said.quantile(ends[1])
         drawn = settings.model_copy(update={"beam_size": 1, "samples": self._config.interval.samples, "n_best": 1})
         lower, upper = self.searched(memory, drawn).values.quantile(memory.shift.new_tensor(ends), dim=1)
         return lower, upper
@@ -150,8 +152,9 @@ class Forecast(SeriesTask):
             batch = self.batch([items[row] for row in rows.tolist()], [fields[row] for row in rows.tolist()])
             with torch.inference_mode():
                 memory = self.model.encode(batch)
-                values = self.likeliest(memory, settings)
-                said = values, *self._interval(memory, settings, values)
+                at_once = self.at_once(memory)
+                values = self.likeliest(memory, settings, at_once)
+                said = values, *self._interval(memory, settings, values, at_once)
                 found.append(Said(*(each.cpu() for each in said)))
             order += rows.tolist()
         back = torch.tensor(order).argsort()
@@ -167,7 +170,7 @@ class Forecast(SeriesTask):
         Source:
             Romano et al. 2019, arXiv:1905.03222, with their (n + 1) / n; theirs adds where here is a factor.
         """
-        self._factor, self._fitted = 1.0, frozenset()
+        self._factor, self._fitted = 1.0, {}
         if not self._config.interval.calibrate:
             return []
         said, actual = self.forecasts(items, self._config.search), torch.from_numpy(self.actual(items))
@@ -179,22 +182,24 @@ class Forecast(SeriesTask):
         targets = [item.raw["target"] for item in items]
         apart = len({(each.series, row) for each in targets for row in range(each.first, each.last)}) / self.length
         self._factor = max(factor, 1e-3) ** (apart / (apart + _DOUBT))
-        self._fitted = frozenset(repr(item.raw["source"]) for item in items)
-        write_atomically(folder / _FILE, json.dumps({"factor": self._factor}))
+        self._fitted = _rows([item.raw["source"] for item in items])
+        write_atomically(folder / _FILE, json.dumps({"factor": self._factor, "fitted": self._fitted}))
         wide = f"intervals are {self._factor:.2f} times as wide as the model says, for {self.level:.0%} of dev"
         return [f"{wide}; how much of other rows they hold, test tells (coverage)"]
 
     def load_settled(self, folder: Path) -> None:
         """Read the factor of intervals."""
         if (folder / _FILE).exists():
-            self._factor = float(json.loads((folder / _FILE).read_text(encoding="utf-8"))["factor"])
+            content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+            self._factor = float(content["factor"])
+            self._fitted = {series: (first, last) for series, (first, last) in content.get("fitted", {}).items()}
 
     def measure(self, items: Sequence[Item], settings: SearchConfig) -> Mapping[str, float]:
         """Errors of forecasts, and of their intervals.
 
         `mse`, `mae`: in standard deviations of train, of logarithms where `codec.target.log`; `mape`: in percent of
         what came, where nothing of it is 0; `mase`: in the units given, by the error of the seasonal naive forecast
-        over train; `coverage`: of the intervals, in percent, called `coverage_fitted` of the very windows by which
+        over train; `coverage`: of the intervals, in percent, called `coverage_fitted` of windows among those by which
         their width was set; `quantile_loss`: of both ends and the value, the mean of twice the pinball loss, scaled as
         `mse`.
         """
@@ -205,9 +210,12 @@ class Forecast(SeriesTask):
         out = (1 - self.level) / 2
         levels = ((lower, out), (said.values.numpy(), 0.5), (upper, 1 - out))
         losses = [forecasts.quantile_loss(values, actual, level) for values, level in levels]
-        fitted = all(repr(item.raw["source"]) in self._fitted for item in items)
-        name = "coverage_fitted" if fitted else "coverage"
+        name = "coverage_fitted" if all(self._is_fitted(item.raw["source"]) for item in items) else "coverage"
         return {**figures, name: forecasts.coverage(lower, upper, actual), "quantile_loss": float(np.mean(losses))}
+
+    def _is_fitted(self, source: Stretch) -> bool:
+        first, last = self._fitted.get(source.series.digest, (0, -1))
+        return first <= source.first and source.last <= last
 
     def undefined(self, items: Sequence[Item]) -> Mapping[str, str]:
         """Errors by what is 0."""
@@ -263,3 +271,12 @@ class Forecast(SeriesTask):
         from anyseq.tasks.forecast.picture import draw
 
         draw(self, items, predictions, path)
+
+
+def _rows(stretches: Sequence[Stretch]) -> dict[str, tuple[int, int]]:
+    """Of each series, by its digest, the rows from the first to the last of its stretches."""
+    found: dict[str, tuple[int, int]] = {}
+    for each in stretches:
+        first, last = found.get(each.series.digest, (each.first, each.last))
+        found[each.series.digest] = min(first, each.first), max(last, each.last)
+    return found

@@ -20,6 +20,7 @@ from anyseq.models.decoders.attention import AttentionDecoderConfig
 from anyseq.models.decoders.rnn import RnnDecoderConfig
 from anyseq.models.decoders.transformer import TransformerDecoderConfig
 from anyseq.tasks.language_model.blending import SEAM_BONUS, cuts
+from anyseq.tasks.language_model.task import _by_counts, _steps_of
 from anyseq.training.loop import noise_of
 from anyseq.training.objectives.carried import Carried
 from tiny_runs import events, main, named, tensors, write
@@ -47,6 +48,15 @@ def test_it_knows_what_follows_what(trained: api.Trained) -> None:
     assert trained.trivial is not None
     assert math.log(72) / 5 - 1e-6 < trained.dev.metrics["loss"] < 1.1 * math.log(72) / 5
     assert trained.dev.metrics["loss"] < trained.trivial[1]["loss"]
+
+
+def test_each_symbol_by_the_one_before_it() -> None:
+    """By hand: 0 1 0 1 1 with the beginning in front; and of so many symbols that no table of their pairs could be."""
+    seen, asked = (_steps_of(torch.tensor(text), 2) for text in ([0, 1, 0, 1, 1], [0, 0]))
+    assert _by_counts(seen, asked, 2) == pytest.approx(-(math.log(2 / 3) + math.log(1 / 4)) / 2)
+    many = 2_000_000
+    text = _steps_of(torch.tensor([1_999_999, 5, 1_999_999, 5]), many)
+    assert _by_counts(text, text, many) == pytest.approx((math.log((many + 1) / 2) + math.log((many + 2) / 3)) / 2)
 
 
 def test_samples_and_prompts(trained: api.Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

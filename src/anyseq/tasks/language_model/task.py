@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
@@ -194,18 +195,29 @@ class LanguageModel(OfLines):
         stream = self.codecs["target"].stream
         if not isinstance(stream, Symbols):
             return None
-        size = stream.vocab_size
-        seen = torch.cat([_steps_of(self.encode(item)["target"], size) for item in train])
-        counts = torch.bincount(seen, minlength=(size + 1) * size)  # the last row: the beginning
-        table = counts.view(size + 1, size).double() + 1
-        losses = (table.sum(1, keepdim=True) / table).log().flatten()
-        steps = torch.cat([_steps_of(self.encode(item)["target"], size) for item in items])
-        return Trivial("each symbol by the one before it", metrics={"loss": losses[steps].mean().item()})
+        seen, asked = (self._pairs_of(part, stream.vocab_size) for part in (train, items))
+        loss = _by_counts(seen, asked, stream.vocab_size)
+        return Trivial("each symbol by the one before it", metrics={"loss": loss})
+
+    def _pairs_of(self, items: Sequence[Item], size: int) -> Int[Tensor, " pair"]:
+        return torch.cat([_steps_of(self.encode(item)["target"], size) for item in items])
 
     @property
     def augments(self) -> bool:
         """Whether the codec varies its output in training."""
         return self.codecs["target"].augments
+
+
+def _by_counts(seen: Int[Tensor, " seen"], asked: Int[Tensor, " asked"], size: int) -> float:
+    """Nats of a pair's second symbol by how often its first one was seen, and it behind that, each once more often.
+
+    There may be thousands of symbols, so that no table of all pairs is made.
+    """
+    known, counts = seen.unique(return_counts=True)
+    firsts = torch.bincount(known // size, counts.double(), minlength=size + 1) + size  # the last: the beginning
+    place = torch.searchsorted(known, asked).clamp(max=len(known) - 1)
+    found = torch.where(known[place] == asked, counts[place], 0) + 1
+    return float((firsts[asked // size] / found).log().mean())
 
 
 def _steps_of(text: Tensor, size: int) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from anyseq.config import load_recipe
 from anyseq.core import Item
 from anyseq.data.clock import Clock, Step, clock_of, parse
 from anyseq.data.codecs.series import SeriesCodec, SeriesConfig
@@ -161,6 +162,17 @@ def test_data_from_python() -> None:
     (two,) = read_series(np.arange(6).reshape(3, 2), Layout())
     assert two.names == ("value1", "value2") and len(two) == 3
     assert read_series([two, plain], Layout()) == [two, plain]
+    assert read_series([np.array([1, 2.5]), {"value": [1, 2.5]}], Layout()) == [plain, plain], "not rows of one"
+    assert read_series([[0, 1], (2, 3), [4, 5]], Layout()) == [two]
+    assert read_series([np.float32(1), np.float32(2.5)], Layout()) == [plain]
+
+
+def test_what_is_read_to_be_learnt_is_read_alike_to_be_forecast() -> None:
+    task: Any = load_recipe("forecast/series", {"codec.target.calendar": [], "data.look_back": 3}).build()
+    rows = [[0.0, 5], [1, 7], [2, 8], [4, 7]]
+    task.fit_codecs([Item({"source": Stretch(series, 0, 4)}) for series in read_series(rows, Layout())])
+    for given, items in ((rows, 1), ([np.array(rows)] * 2, 2), ([np.array(rows[:3])], 1)):
+        assert len(task.sources(given)) == items
 
 
 def stretch(rows: int = 48, variables: int = 2) -> Stretch:

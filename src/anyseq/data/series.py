@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,8 @@ def read_series(data: Any, layout: Layout) -> list[Series]:
 
     Args:
         data: A .csv (or .csv.gz) with a header, or a list of such; from Python a DataFrame (dates as index or column),
-            a mapping of columns, an array [time] or [time, variable], or a list of numbers.
+            a mapping of columns, an array [time] or [time, variable], a list of numbers or of rows; or several of these
+            in a list (see `are_several`).
         layout: What the columns are.
 
     Raises:
@@ -162,10 +164,15 @@ def read_series(data: Any, layout: Layout) -> list[Series]:
         return [data]
     if isinstance(data, str | Path):
         return [_read_csv(data, layout)]
-    if isinstance(data, list | tuple) and data and isinstance(data[0], str | Path | Series):
+    if are_several(data):
         return [series for part in data for series in read_series(part, layout)]
     header, rows = _table(data)
     return [_build(header, rows, layout, None)]
+
+
+def are_several(data: Any) -> bool:
+    """Whether this is a list of series: it begins with what is neither a number nor, as a list or tuple, a row."""
+    return isinstance(data, list | tuple) and bool(data) and not isinstance(data[0], Real | list | tuple)
 
 
 def _read_csv(path: str | Path, layout: Layout) -> Series:

@@ -16,7 +16,7 @@ from anyseq.core import Codec, Hypotheses, Item, Memory, Padded
 from anyseq.data.batching import Overlapping
 from anyseq.data.check import Finding
 from anyseq.data.codecs.series import SeriesCodec, SeriesConfig
-from anyseq.data.series import Layout, Series, Stretch, read_series
+from anyseq.data.series import Layout, Series, Stretch, are_several, read_series
 from anyseq.errors import ConfigError, DataError, UsageError
 from anyseq.models.seq2seq import Seq2Seq
 from anyseq.nn.continuous import Continuous
@@ -289,9 +289,8 @@ class SeriesTask(Task):
         Raises:
             DataError: it cannot be used, or is too short.
         """
-        several = isinstance(raws, list | tuple) and not (raws and isinstance(raws[0], int | float))
         found: list[Item] = []
-        for raw in raws if several else [raws]:
+        for raw in raws if are_several(raws) else [raws]:
             if isinstance(raw, Stretch):
                 found.append(Item({"source": raw}, len(found), raw.series.file))
                 continue

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from anyseq.core import Item, Memory, Padded
+from anyseq.core import Constraint, Item, Memory, Padded
 from anyseq.data.codecs.trees import TreesConfig
 from anyseq.models.decoders.base import DecoderConfig, MemoryShape
 from anyseq.models.decoders.rnn import RnnDecoderConfig
@@ -66,6 +66,25 @@ def test_it_allows_every_tree_and_nothing_else() -> None:
         passed |= {tuple(row) for row in rows[lets].tolist()}
         trees |= {tuple(row.tolist()) for row in rows if CODEC.is_tree(row, item(2))}
     assert passed == trees and len(trees) == 14
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_all_of_a_target_at_once_is_its_chain_of_steps(seed: int) -> None:
+    """Whatever stands there, tree or none, in pieces and with rows of unequal length."""
+    draw = torch.Generator().manual_seed(seed)
+    limit, given = WellFormed(CODEC.stream, EndSymbol(30)), memory()
+    state = other = limit.start(given)
+    for lengths in ([5, 7, 1], [9, 0, 9], [3, 3, 0]):
+        valid = torch.arange(9) < torch.tensor(lengths)[:, None]
+        target = Padded(torch.randint(CODEC.stream.vocab_size, (3, 9), generator=draw), valid)
+        table, state = limit.unroll(given, state, target)
+        expected, other = Constraint.unroll(limit, given, other, target)
+        assert torch.equal(table[valid], expected[valid]) and torch.equal(state.steps, other.steps)
+        for name in ("taken", "opened", "depth", "bare"):
+            assert torch.equal(getattr(state.nest, name), getattr(other.nest, name)), name
+        for level in range(9):
+            for own, theirs in zip(state.nest.innermost(level), other.nest.innermost(level), strict=True):
+                assert torch.equal(own, theirs), level
 
 
 def test_chains_of_brackets_end() -> None:

@@ -116,10 +116,62 @@ class Nest:
         return Nest(*(leaf.to(device) for leaf in vars(self).values()))
 
 
-def along(nest: Nest, moves: Moves, inputs: Padded) -> list[Nest]:
-    """Where each row stands after each of its inputs; what is not valid does nothing."""
-    found = []
-    for symbols in inputs.values.masked_fill(~inputs.valid, 0).unbind(1):
-        nest = nest.advance(moves, symbols)
-        found.append(nest)
-    return found
+@dataclass(frozen=True)
+class Track:
+    """Where each row stands at several places, and what brackets are open there, the innermost first.
+
+    Attributes:
+        taken, opened, depth, bare: As of `Nest`.
+        labels, places: Of the brackets so many levels out from the innermost; 0 where there is none.
+    """
+
+    taken: Int[Tensor, "row time"]
+    opened: Int[Tensor, "row time"]
+    depth: Int[Tensor, "row time"]
+    bare: Bool[Tensor, "row time"]
+    labels: Int[Tensor, "row time level"]
+    places: Int[Tensor, "row time level"]
+
+    @classmethod
+    def of(cls, nest: Nest, levels: int) -> Track:
+        """One place: here."""
+        found = [nest.innermost(level) for level in range(levels)]
+        labels, places = (torch.stack(each, 1)[:, None] for each in zip(*found, strict=True))
+        taken, opened, depth, bare = (each[:, None] for each in (nest.taken, nest.opened, nest.depth, nest.bare))
+        return cls(taken, opened, depth, bare, labels, places)
+
+    def behind(self, first: Track) -> Track:
+        """Where each row stood one place before, the first time in `first`."""
+        pairs = zip(vars(first).values(), vars(self).values(), strict=True)
+        return Track(*(torch.cat([one, all_but[:, :-1]], 1) for one, all_but in pairs))
+
+
+def along(nest: Nest, moves: Moves, inputs: Padded, levels: int) -> tuple[Track, Nest]:
+    """Where each row stands after each of its inputs (at least one), all at once, and after the last; what is not valid
+    does nothing.
+
+    The bracket that is open at a depth is the last one that reached it.
+    """
+    symbols = inputs.values.masked_fill(~inputs.valid, 0)
+    opens, takes = moves.opens[symbols], moves.takes[symbols]
+    height = nest.depth[:, None] + (opens.long() - moves.closes[symbols].long()).cumsum(1)
+    depth = height - height.cummin(1).values.clamp(max=0)  # what closes nothing leaves all as it is
+    closes = moves.closes[symbols] & (torch.cat([nest.depth[:, None], depth[:, :-1]], 1) > 0)
+    taken, opened = nest.taken[:, None] + takes.cumsum(1), nest.opened[:, None] + opens.cumsum(1)
+    time = torch.arange(symbols.shape[1], device=symbols.device)
+    moved = torch.where(opens | closes | takes, time, -1).cummax(1).values
+    bare = torch.where(moved >= 0, opens.gather(1, moved.clamp(min=0)), nest.bare[:, None])
+    depths = torch.arange(1, max(1, int(depth.max())) + 1, device=symbols.device)
+    reached = opens[:, :, None] & (depth[:, :, None] == depths)
+    last = torch.where(reached, time[:, None], -1).cummax(1).values
+
+    def stacked(found: Tensor, before: Tensor) -> Tensor:
+        """At each place of each depth what was found where its bracket opened, or stood there before."""
+        old = F.pad(before, (0, len(depths) - before.shape[1]))[:, None]
+        return torch.where(last >= 0, found.gather(1, last.clamp(min=0).flatten(1)).view_as(last), old)
+
+    labels, places = stacked(symbols, nest.labels), stacked(taken, nest.places)
+    at = depth[:, :, None] - 1 - torch.arange(levels, device=symbols.device)
+    inner_labels, inner_places = (each.gather(2, at.clamp(min=0)) * (at >= 0) for each in (labels, places))
+    end = Nest(*(each[:, -1] for each in (taken, opened, depth, bare, labels, places)))
+    return Track(taken, opened, depth, bare, inner_labels, inner_places), end

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -16,7 +15,7 @@ from anyseq.models.decoders.base import DecoderConfig, MemoryShape, target_embed
 from anyseq.models.decoders.rnn import FirstState, SoftmaxHead, StartSettings
 from anyseq.nn.embeddings import FedBack
 from anyseq.nn.emissions import Categorical
-from anyseq.nn.nesting import Moves, Nest, along
+from anyseq.nn.nesting import Moves, Nest, Track, along
 from anyseq.nn.recurrent import RecurrentStack
 
 
@@ -114,8 +113,7 @@ class TreeDecoder(Decoder):
         """One symbol."""
         moves = self.moves.to(previous.device)
         nest = state.nest.advance(moves, previous.masked_fill(state.steps == 0, 0))
-        places, labels = self._seen(memory, [nest])
-        places, labels = places[:, 0], labels[:, 0]
+        places, labels = (each[:, 0] for each in self._seen(memory, Track.of(nest, self.levels)))
         x = self.fed_back(previous, state.steps) + self.reader(memory.early, places, labels)
         h, cells = self.stack.step(x, state.cells)
         hidden = (self.readout(h) + self.late_reader(memory.late, places, labels)).tanh()
@@ -130,24 +128,20 @@ class TreeDecoder(Decoder):
             return self.head(memory.vectors.new_zeros(target.rows, 0, self.output_dim), target.valid), state
         first = previous.masked_fill(state.steps == 0, 0)
         inputs = Padded(torch.cat([first[:, None], target.values[:, :-1]], 1), target.valid)
-        nests = along(state.nest, self.moves.to(first.device), inputs)
-        places, labels = self._seen(memory, nests)
+        track, nest = along(state.nest, self.moves.to(first.device), inputs, self.levels)
+        places, labels = self._seen(memory, track)
         x = self.fed_back.shifted(target, previous, state.steps) + self.reader(memory.early, places, labels)
         h, cells = self.stack(x, target.valid, state.cells)
         hidden = (self.readout(h) + self.late_reader(memory.late, places, labels)).tanh()
-        state = State(steps=state.steps + target.lengths, cells=cells, nest=nests[-1])
+        state = State(steps=state.steps + target.lengths, cells=cells, nest=nest)
         return self.head(hidden, target.valid), state
 
-    def _seen(self, memory: Memory, nests: Sequence[Nest]) -> tuple[Tensor, Tensor]:
+    def _seen(self, memory: Memory, track: Track) -> tuple[Tensor, Tensor]:
         """The places that are read, and the labels of the brackets, [row, time, place or level]."""
-        last = memory.last.repeat_interleave(nests[0].taken.shape[0] // memory.rows)[:, None]
-        taken = torch.stack([nest.taken for nest in nests], 1)
-        places, labels = [torch.minimum(taken, last), torch.minimum((taken - 1).clamp(min=0), last)], []
-        for level in range(self.levels):
-            found = [nest.innermost(level) for nest in nests]
-            labels.append(torch.stack([label for label, _ in found], 1))
-            places.append(torch.minimum(torch.stack([place for _, place in found], 1), last))
-        return torch.stack(places, 2), torch.stack(labels, 2)
+        last = memory.last.repeat_interleave(len(track.taken) // memory.rows)[:, None, None]
+        following = track.taken[:, :, None]
+        places = torch.cat([following, (following - 1).clamp(min=0), track.places], 2)
+        return torch.minimum(places, last), track.labels
 
 
 class TreeDecoderConfig(StartSettings, DecoderConfig):

@@ -15,6 +15,7 @@ from anyseq.config import load_recipe
 from anyseq.data.synthetic.inflections import InflectionsConfig
 from anyseq.data.synthetic.spellings import SpellingsConfig, pronunciations
 from anyseq.errors import ConfigError, DataError
+from anyseq.tasks.fitting import validator
 from tiny_runs import main, write
 
 FORMS = ["talo\ttalossa\tN;INE;SG", "ice cream\tice creams\tN;PL", "puhua\ten puhu\tV;ACT;PRS;NEG;1;SG"]
@@ -152,6 +153,26 @@ def test_any_pronunciation_is_right(
     assert main(["score", str(speller.folder), "--data", str(data)]) == 0
     scores = [float(line.split()[0]) for line in capsys.readouterr().out.splitlines()]
     assert len(scores) == 4 and scores[1] > scores[0] and scores[2] == scores[3]
+
+
+def test_a_part_of_dev_has_all_pronunciations_of_its_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [f"{a}{b}" for a in "bdgkmnprst" for b in "aeiou"]
+    pairs = [(word, f"{sound} {word.upper()}") for word in words for sound in ("A", "B", "C")]
+    task: Any = load_recipe("transduce/pronounce", {"data.train": pairs, "training.validate_items": 20}).build()
+    splits = task.read()
+    seen: list[Any] = []
+
+    def evaluate(task: Any, items: Any, references: Any, settings: Any) -> Any:
+        seen.append((items, references))
+        raise InterruptedError
+
+    monkeypatch.setattr("anyseq.tasks.fitting.evaluate", evaluate)
+    validate = validator(task, splits.train)
+    with pytest.raises(InterruptedError):
+        validate()
+    [(items, references)] = seen
+    assert len(items) == len({item.raw["source"] for item in items}) == 20
+    assert all(len(given) == 3 for given in references)
 
 
 def test_forms_of_lemmas_nobody_knows(tmp_path: Path) -> None:

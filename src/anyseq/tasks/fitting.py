@@ -103,9 +103,10 @@ def validator(task: Task, dev: Sequence[Item]) -> Callable[[], Validation]:
     """
     settings = task.config.training
     decides, higher_is_better = deciding_metric(task)
-    order = torch.randperm(len(dev), generator=torch.Generator().manual_seed(0))[: settings.validate_items]
-    part = [dev[i] for i in sorted(order.tolist())]
-    judged, references = task.judged_by_targets(part)
+    every, targets = task.judged_by_targets(dev)
+    order = torch.randperm(len(every), generator=torch.Generator().manual_seed(0))[: settings.validate_items]
+    places = sorted(order.tolist())
+    judged, references = [every[place] for place in places], [targets[place] for place in places]
     if reason := task.undefined(judged).get(decides):
         raise ConfigError(
             f"training.metric={decides} cannot be found of dev: {reason}. Choose another one, or other rows for dev"

@@ -108,6 +108,17 @@ def test_a_threshold_is_kept_until_another_is_written_whole(
     assert (tmp_path / "threshold.json").read_text() == before
 
 
+def test_a_run_that_has_not_ended_is_judged_by_a_half(
+    task: Spot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not by the threshold that is best for what it is judged by, as dev is while it trains."""
+    monkeypatch.setattr(task, "_threshold", None)
+    items = task.read().dev[:1]
+    assert task.measure(items, task.config.search)["threshold"] != 0.5
+    task.load_settled(tmp_path)
+    assert task.measure(items, task.config.search)["threshold"] == task.threshold() == 0.5
+
+
 def test_training_hears_other_streams_each_time(task: Spot) -> None:
     [item, *_] = task.read().train
     one, again, other = (task.encode(item, seed) for seed in (1, 1, 2))

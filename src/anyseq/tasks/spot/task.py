@@ -119,7 +119,7 @@ class Spot(Task):
         self._use_codec(self._config.codec.source.load(folder / "source"))
 
     def load_settled(self, folder: Path) -> None:
-        """Read the threshold.
+        """Read the threshold; of a run that has not ended it is a half.
 
         Raises:
             ModelFolderError: the file holds none.
@@ -127,8 +127,8 @@ class Spot(Task):
         path = folder / _CHOSEN
         try:
             self._threshold = float(json.loads(path.read_text(encoding="utf-8"))["threshold"])
-        except FileNotFoundError:  # a run that has not ended
-            self._threshold = None
+        except FileNotFoundError:  # a run that has not ended; whoever judges by others must not choose on them
+            self._threshold = _UNCHOSEN
         except (OSError, ValueError, TypeError, KeyError) as fault:
             raise ModelFolderError(f"{path} holds no threshold ({fault!r}); copy the model folder again") from None
 
@@ -257,7 +257,7 @@ class Spot(Task):
         return self._tally([self.trace(item) for item in items], self.threshold(settings))
 
     def measure(self, items: Sequence[Item], settings: SearchConfig) -> Mapping[str, float]:
-        """Misses, false alarms and delays; while no threshold is chosen, at the one that is best for these items."""
+        """Misses, false alarms and delays; in training, at the threshold that is best for these items of dev."""
         traces, threshold = [self.trace(item) for item in items], self._known(settings)
         threshold = self._chosen(traces) if threshold is None else threshold
         return {**self._tally(traces, threshold).figures(), "threshold": threshold}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from anyseq.config import load_recipe
@@ -26,12 +28,25 @@ def quality(name: str) -> Any:
 
 def made(folder: Path) -> Path:
     """As little of the data as the scripts read before they train."""
-    for name in ("ptb_trees", "cmudict", "multi30k", "ett"):
+    for name in ("ptb_trees", "cmudict", "multi30k", "ett", "atis", "names", "fsdd", "music"):
         (folder / name).mkdir()
     for part in ("train", "dev"):
         (folder / "ptb_trees" / f"{part}.txt").write_text(f"{TREE}\n" * 10, encoding="utf-8")
     rows = "".join(f"2016-07-01 {hour:02}:00,{hour % 5}\n" for hour in range(24))
     (folder / "ett" / "ETTh1.csv.gz").write_bytes(gzip.compress(f"date,OT\n{rows}".encode()))
+    row = json.dumps({"tokens": ["to", "bern"], "tags": ["O", "B-to"], "intent": "flight"})
+    for part in ("train", "dev"):
+        (folder / "atis" / f"{part}.jsonl").write_text(f"{row}\n" * 10, encoding="utf-8")
+    (folder / "names" / "names.txt").write_text("ann\n" * 2100, encoding="utf-8")
+    index = np.repeat(np.arange(5, 50), 10)
+    np.savez(
+        folder / "fsdd" / "train.npz", audio=np.ones(50 * len(index), dtype=np.int16), index=index,
+        offsets=np.arange(len(index) + 1) * 50, label=np.arange(len(index)) % 10, speaker=np.full(len(index), "theo"),
+    )  # fmt: skip
+    rolls = np.zeros((40, 11), dtype=np.uint8)
+    parts = {f"{part}_{name}": each for part in ("train", "dev")
+             for name, each in (("rolls", rolls), ("lengths", np.full(20, 2)))}  # fmt: skip
+    np.savez(folder / "music" / "jsb_chorales.npz", **parts)
     return folder
 
 
@@ -42,6 +57,11 @@ def made(folder: Path) -> Path:
         ("transducing", ["transduce/pronounce", "--data", "cmudict"]),
         ("autoencoding", ["autoencode/text"]),
         ("forecasting", ["forecast/direct", "--data", "ett"]),
+        ("tagging", ["tag/intents", "--data", "atis_intents"]),
+        ("language", ["language_model/names", "--data", "names"]),
+        ("classifying", ["classify/sounds", "--data", "fsdd"]),
+        ("wake_word", ["tag/wake_word"]),
+        ("music", ["music/chorales", "--data", "jsb_chorales"]),
     ],
 )
 def test_settings_are_those_of_recipes(

@@ -86,3 +86,28 @@ def test_settings_are_those_of_recipes(
     else:
         module.main()
     assert len(trained) == 1
+
+
+@pytest.mark.parametrize(("part", "words"), [("dev", ["--dev-only"]), ("test", [])])
+def test_coverage_of_small_series_is_told_of_dev_and_of_test(
+    part: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "series").mkdir()
+    rows = "".join(f"{1950 + month // 12}-{month % 12 + 1:02},{month % 12}\n" for month in range(72))
+    (tmp_path / "series" / "monthly-mean-temp.csv").write_text(f"month,value\n{rows}", encoding="utf-8")
+    named = {"dev": "coverage_fitted", "test": "coverage"}[part]  # as `Forecast.measure` calls it
+
+    def train_and_judge(given: Any, settings: Any, judge: Any) -> None:
+        given.output.mkdir(parents=True)
+        figures = {part: {named: 81.0, "mase": 0.5}}
+        (given.output / "figures.json").write_text(json.dumps(figures), encoding="utf-8")
+
+    monkeypatch.setenv("ANYSEQ_DATA", str(tmp_path))
+    monkeypatch.syspath_prepend(str(QUALITY))
+    module = quality("forecasting")
+    monkeypatch.setattr(module, "train_and_judge", train_and_judge)
+    parser = module.arguments(None)
+    parser.add_argument("--only", nargs="*")
+    module.small(parser.parse_args(["forecast/series", *words, "--output", str(tmp_path / "run"),
+                                    "--only", "monthly-mean-temp"]))  # fmt: skip
+    assert "81.0" in capsys.readouterr().out

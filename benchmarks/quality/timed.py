@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,11 @@ def _read(folder: Path) -> dict[str, Any]:
     return dict(json.loads(found.read_text(encoding="utf-8"))) if found.exists() else {}
 
 
+def overrides_of(words: Sequence[str]) -> dict[str, Any]:
+    """Settings given as `key=value`."""
+    return {key: _value(text) for key, _, text in (word.partition("=") for word in words)}
+
+
 def _value(text: str) -> Any:
     """As YAML has it; and 2e-3 is a number, which in YAML it is not."""
     value = yaml.safe_load(text)
@@ -103,7 +108,7 @@ def _train(given: argparse.Namespace, settings: Mapping[str, Any]) -> dict[str, 
         overrides={
             **{key: str(value) if isinstance(value, Path) else value for key, value in settings.items()},
             "training.max_minutes": wall,
-            **{key: _value(text) for key, _, text in (word.partition("=") for word in given.words)},
+            **overrides_of(given.words),
         },
     )
     spent = (time.monotonic() - began) / 60

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from timed import data_folder
+from timed import data_folder, overrides_of
 
 import anyseq
 from anyseq.api import pairs
@@ -98,7 +98,7 @@ def main() -> None:
             "data.train": split["train"], "data.dev": split["dev"], "codec.source": TOKENS,
             "model.encoder": {**FOLDS[fold], **({"dropout": 0.4} if fold == "language_model" else {})},
             "training.seed": seed, "training.max_steps": 600, "training.learning_rate": 1e-3,
-            **dict(word.split("=", 1) for word in given.words),
+            **overrides_of(given.words),
         }  # fmt: skip
         trained = anyseq.train(
             "classify/words", given.output / name, overwrite=True, start_from=start, overrides=overrides, **how,

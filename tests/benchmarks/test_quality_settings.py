@@ -88,6 +88,32 @@ def test_settings_are_those_of_recipes(
     assert len(trained) == 1
 
 
+def test_words_of_transfer_are_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers are numbers, of the classifiers as of everything else."""
+    (tmp_path / "movie_reviews").mkdir()
+    text = json.dumps({"text": "a film of note ."})
+    (tmp_path / "movie_reviews" / "train.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "sst").mkdir()
+    for part in ("train", "dev"):
+        (tmp_path / "sst" / f"sst2.{part}.tsv").write_text("1\tgood\n0\tbad\n" * 10, encoding="utf-8")
+    monkeypatch.setenv("ANYSEQ_DATA", str(tmp_path))
+    monkeypatch.syspath_prepend(str(QUALITY))
+    words = ["--output", str(tmp_path / "run"), "training.max_steps=300", "training.learning_rate=1e-3"]
+    monkeypatch.setattr(sys, "argv", ["transfer", *words])
+    module = quality("transfer")
+
+    def train(recipe: str, folder: Path, *, overrides: Any, **others: Any) -> None:
+        found = load_recipe(recipe, overrides).training
+        assert (found.max_steps, found.learning_rate) == (300, 1e-3)
+        raise InterruptedError
+
+    monkeypatch.setattr(module, "pretrained", lambda *given: tmp_path)
+    monkeypatch.setattr(module, "limit_gflops", lambda: 1.0)
+    monkeypatch.setattr(module.anyseq, "train", train)
+    with pytest.raises(InterruptedError):
+        module.main()
+
+
 @pytest.mark.parametrize(("part", "words"), [("dev", ["--dev-only"]), ("test", [])])
 def test_coverage_of_small_series_is_told_of_dev_and_of_test(
     part: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -115,6 +115,9 @@ def test_other_faults(tmp_path: Path) -> None:
         read(write(tmp_path / "a.txt", *MONTHS))
     with pytest.raises(DataError, match="a DataFrame, a mapping of columns, or an array of numbers"):
         read_series(["x"] * 0 or object(), Layout())
+    for given in ({"path": "a.csv", "weight": 2}, [{"weight": 2, "path": "a.csv"}]):
+        with pytest.raises(DataError, match=r"has a list of numbers or dates for each, not (path|weight)="):
+            read_series(given, Layout())
     with pytest.raises(DataError, match=r"a series is \[time\] or \[time, variable\]"):
         read_series(np.zeros((2, 2, 2)), Layout())
 

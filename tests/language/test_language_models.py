@@ -12,9 +12,10 @@ import torch
 
 import anyseq
 from anyseq import api
+from anyseq.config import load_recipe
 from anyseq.core import Batch, Item, Padded, Symbols
 from anyseq.data.batching import ParallelBatches, Position
-from anyseq.errors import ConfigError, UsageError
+from anyseq.errors import ConfigError, DataError, UsageError
 from anyseq.models.alone import Alone, AloneConfig
 from anyseq.models.decoders.attention import AttentionDecoderConfig
 from anyseq.models.decoders.rnn import RnnDecoderConfig
@@ -173,6 +174,13 @@ def test_a_text_from_python(tmp_path: Path) -> None:
         folder = tmp_path / str(number)
         trained = anyseq.train("language_model/text", folder, device="cpu", threads=1, overrides=settings)
         assert sum(len(item.raw["target"]) for item in trained.predictor.task.read_texts(data)) == len(text)
+
+
+@pytest.mark.parametrize("given", [{"path": "a.txt"}, [{"path": "a.txt", "weight": 2}]])
+def test_one_long_text_has_no_weights(given: object) -> None:
+    task = load_recipe("language_model/text", {"data.train": given}).build()
+    with pytest.raises(DataError, match=r"one long text is FILE or \[FILE, ...\], not {'path'"):
+        task.read()
 
 
 def test_a_state_that_grows_is_not_carried() -> None:

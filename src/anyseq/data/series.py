@@ -202,6 +202,11 @@ def _table(data: Any) -> tuple[list[str], Iterator[Place]]:
         if len(data.index) and hasattr(data.index[0], "isoformat"):
             index = list(data.index)
     elif isinstance(data, Mapping):
+        if other := next((name for name, column in data.items() if isinstance(column, str | Real)), None):
+            raise DataError(
+                f"a mapping of columns has a list of numbers or dates for each, not {other}={data[other]!r:.40}; files "
+                "are given by their names alone: FILE.csv or [FILE.csv, ...]"
+            )
         columns = {str(name): list(column) for name, column in data.items()}
     else:
         try:

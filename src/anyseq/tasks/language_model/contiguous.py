@@ -97,7 +97,9 @@ class Contiguous(LanguageModel):
         """A text from Python (which has a line end, or is one of several that name no files), or files."""
         if isinstance(data, str) and "\n" in data:
             return data
-        parts = [data] if isinstance(data, str | Path) else list(data)
+        parts: list[Any] = [data] if isinstance(data, str | Path | Mapping) else list(data)
+        if other := next((part for part in parts if isinstance(part, Mapping)), None):
+            raise DataError(f"one long text is FILE or [FILE, ...], not {dict(other)!r:.60}; it has no weights")
         if len(parts) > 1 and not any(Path(part).is_file() for part in parts):
             return "".join(f"{part}\n" for part in parts)
         return "".join(read_text(part) for part in parts)

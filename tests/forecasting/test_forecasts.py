@@ -322,6 +322,15 @@ def test_training_goes_on_without_what_was_settled(trained: api.Trained) -> None
     assert task._factor != 1.0
 
 
+def test_intervals_that_are_no_longer_fitted_are_the_models_own(tmp_path: Path) -> None:
+    """A run may go on with another setting; what an earlier end has left does not count any more."""
+    task: Any = load_recipe("forecast/series", {"interval.calibrate": False}).build()
+    (tmp_path / "interval.json").write_text('{"factor": 3.0}', encoding="utf-8")
+    assert task.settle([], tmp_path) == []
+    task.load_settled(tmp_path)
+    assert task._factor == 1.0
+
+
 def test_a_stretch_says_which_it_is() -> None:
     """So that a run knows whether its data have changed."""
     one, two = (SeasonsConfig(rows=60, seed=seed).series() for seed in (1, 2))

@@ -172,6 +172,7 @@ class Forecast(SeriesTask):
         """
         self._factor, self._fitted = 1.0, {}
         if not self._config.interval.calibrate:
+            (folder / _FILE).unlink(missing_ok=True)  # of a run that has gone on since, with other settings
             return []
         said, actual = self.forecasts(items, self._config.search), torch.from_numpy(self.actual(items))
         off = actual - said.values

@@ -5,15 +5,13 @@
 `conll2000` chunks (from words and parts of speech), `conll2000_words` from the words alone, `atis` slots,
 `atis_intents` slots and intent, `ptb_trees` parts of speech (the gold tags of the trees, without -NONE-). Reads these
 folders of the one ANYSEQ_DATA names; without, says so and ends. A tenth of train chooses the checkpoint; dev is the
-test. Beside the model: each word's most frequent tag in
-train, for unknown ones the most frequent of all.
+test. Beside the model: each word's most frequent tag in train, for unknown ones the most frequent of all.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from typing import Any
 from timed import arguments, data_folder, train_and_judge
 
 from anyseq.api import Predictor
+from anyseq.core import Item
 from anyseq.data.codecs.factored import SEPARATOR
 from anyseq.data.columns import read_columns
 from anyseq.metrics.tags import LabelAccuracy, SpanF1, TagAccuracy, spans, tags_of
@@ -69,14 +68,8 @@ def ptb_trees(folder: Path, split: str) -> list[Sentence]:
 READERS = {each.__name__: each for each in (conll2000, conll2000_words, atis, atis_intents, ptb_trees)}
 
 
-def most_frequent(train: Sequence[Sentence], sources: Sequence[str]) -> list[str]:
-    seen: dict[str, Counter[str]] = defaultdict(Counter)
-    for source, target in train:
-        for word, tag in zip(source.split(), tags_of(target), strict=True):
-            seen[word][tag] += 1
-    usual = sum(seen.values(), Counter[str]()).most_common(1)[0][0]
-    best = {word: tags.most_common(1)[0][0] for word, tags in seen.items()}
-    return [" ".join(best.get(word, usual) for word in source.split()) for source in sources]
+def items(sentences: Sequence[Sentence]) -> list[Item]:
+    return [Item({"source": source, "target": target}, key) for key, (source, target) in enumerate(sentences)]
 
 
 def main() -> None:
@@ -109,8 +102,8 @@ def main() -> None:
 
     def judge(predictor: Predictor) -> Mapping[str, Any]:
         outputs = [each.output for each in predictor.predict([source for source, _ in dev])]
-        usual = most_frequent(train, [source for source, _ in dev])
-        return {"model": measured(outputs), "most_frequent_tag": measured(usual)}
+        usual = predictor.task.trivial(items(train), items(dev))
+        return {"model": measured(outputs), "most_frequent_tag": measured(usual.outputs)}
 
     settings = {"data.train": file, "data.held_out": len(train) // 10}
     if given.data == "conll2000":

@@ -7,8 +7,10 @@ import pytest
 
 import anyseq
 from anyseq.config import load_recipe
+from anyseq.core import Item
 from anyseq.data.columns import read_columns
 from anyseq.errors import DataError
+from anyseq.tasks.splits import Splits
 from anyseq.tasks.tag.task import Tag
 from tiny_runs import main, write
 
@@ -100,6 +102,16 @@ def test_unequal_and_illegal_tags_are_named_by_line(tmp_path: Path, capsys: pyte
     assert "train.tsv:21" in told and "3 tokens, 2 tags" in told
     assert "train.tsv:22" in told and "I-PER behind O" in told and "scheme=free" in told
     assert not (tmp_path / "m").exists()
+
+
+def test_tags_that_train_lacks_and_such_as_are_of_no_span_are_named() -> None:
+    task = load_recipe("tag/crf").build()
+    train = [Item({"source": "a b", "target": "B-X E-X"}, 0, "train", 1)]
+    dev = [Item({"source": "a b", "target": "B-X O"}, 0, "dev", 1), Item({"source": "a", "target": "B-Y"}, 1, "dev", 2)]
+    found = {finding.severity: finding for finding in task.examine(Splits(train, dev), []) if "tag" in finding.message}
+    assert "train: scheme=iob" in found["note"].message and found["note"].message.endswith("anywhere: E-X")
+    assert "2 of 2 sentences have tags that train lacks" in found["warning"].message
+    assert "'B-Y', 'O'" in found["warning"].message and found["warning"].places == ("dev:1", "dev:2")
 
 
 def test_the_command_line_tags_lines(

@@ -259,10 +259,16 @@ def _column_rows(path: str | Path, fields: Sequence[str], kind: str) -> Iterator
                 continue
             places = list(range(width))
         if len(cells) != width:
-            separator = "comma" if kind == ".csv" else "tab"
-            expected = f"expected {width} with one {separator} between ({_listed(fields)})"
-            raise DataError(f"{len(cells)} columns, {expected}; mend the line", str(path), number)
+            raise DataError(_other_width(cells, width, fields, "comma" if kind == ".csv" else "tab"), str(path), number)
         yield number, [cells[place] for place in places]
+
+
+def _other_width(cells: Sequence[str], width: int, fields: Sequence[str], separator: str) -> str:
+    expected = f"expected {width}" + f" with one {separator} between" * (width > 1) + f" ({_listed(fields)})"
+    if not any(cells):
+        return f"the line is empty, {expected}; take it out"
+    further = f", or name all columns in a first line ({_listed(fields)}, ...)" * (len(cells) > len(fields))
+    return f"{len(cells)} column{'s' * (len(cells) != 1)}, {expected}; mend the line{further}"
 
 
 def names_columns(cells: Sequence[str], fields: Sequence[str]) -> bool:
@@ -339,7 +345,8 @@ def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number
     line = None if file is None else number
     for name in fields:
         if name not in row:
-            raise DataError(f"{place}the field {name!r} is missing; there are {_listed(row)}", file, line)
+            message = f"{place}the field {name!r} is missing; there are {_listed(row)}"
+            raise DataError(f"{message}: call them {_listed(fields)}; others are left out", file, line)
     return [_text(row[name], f"{place}the field {name!r}", file, line) for name in fields]
 
 
@@ -375,6 +382,8 @@ def _or_rows(value: Any) -> str:
     """What lists have to be like, where one is given; that one number is to be in a list."""
     if isinstance(value, int | float) and value == value:
         return f" or a list, such as [{value}]"
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        return f", as in {_short(', '.join(value))}"
     return ", a list of numbers, or a list of rows with as many numbers each" * isinstance(value, list | tuple)
 
 

@@ -100,7 +100,8 @@ class Answer(TextToText):
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look at the pairs as they were read, and say how often the most frequent answer is right."""
-        yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False)
+        of_turns = self.turns > 0
+        yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False, various=of_turns)
         usual = _usual(splits.train)
         for name, items in (("dev", splits.dev), ("test", test)):
             if items:

@@ -9,7 +9,7 @@ import anyseq
 from anyseq.config import load_recipe
 from anyseq.core import Item
 from anyseq.data.columns import read_columns
-from anyseq.errors import DataError
+from anyseq.errors import ConfigError, DataError
 from anyseq.tasks.splits import Splits
 from anyseq.tasks.tag.task import Tag
 from tiny_runs import main, write
@@ -85,13 +85,22 @@ def test_several_files_of_columns_and_pairs_are_one_split(tmp_path: Path) -> Non
         (["a O", "b"], ["bad.conll:2", "1 column where 2 are needed"]),
         (["a\tO", "b\t"], ["bad.conll:2", "empty"]),
         (["a b\tO"], ["bad.conll:1", "space"]),
+        (["a b O", "c d"], ["bad.conll:2", "2 columns where 3 are needed"]),
         (["", ""], ["bad.conll", "no tokens"]),
     ],
 )
 def test_bad_columns_are_named(tmp_path: Path, lines: list[str], words: list[str]) -> None:
     with pytest.raises(DataError) as fault:
-        read_columns(write(tmp_path / "bad.conll", *lines))
+        read_columns(write(tmp_path / "bad.conll", *lines), (0, 2) if "3 are" in words[-1] else (0, -1))
     assert all(word in str(fault.value) for word in words), fault.value
+
+
+def test_a_file_without_empty_lines_and_too_few_columns_are_refused(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.conll", *("a O" for _ in range(40)))
+    with pytest.raises(DataError, match=r"train.conll: all of it is one sentence: put an empty line between"):
+        load_recipe("tag/crf", {"data.train": str(train)}).build().read()
+    with pytest.raises(ConfigError, match=r"data.columns=.*: should hold more values, not \[0\]"):
+        load_recipe("tag/crf", {"data.columns": [0]})
 
 
 def test_unequal_and_illegal_tags_are_named_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -159,6 +159,9 @@ def test_one_frequent_answer_of_a_few_is_not_odd_and_a_long_line_is_shown_cut(sp
     train = splits[0]
     for place in range(100):
         put(train, place, target="I do not know " * 9)
-    assert not [each for each in loud(examine(train, various=False)) if "makes up" in each.message]
+    assert not [each for each in loud(examine(train, targets="labels")) if "makes up" in each.message]
     [finding] = [each for each in loud(examine(train)) if "makes up" in each.message]
     assert "I do...'; is that meant" in finding.message
+    put(train, 200, target="No.", source="why not " * 20)
+    assert any("length ratio" in each.message for each in loud(examine(train)))
+    assert not [each for each in loud(examine(train, targets="replies")) if "length ratio" in each.message]

@@ -88,7 +88,9 @@ def _in_codecs(task: Task, splits: Splits, test: Sequence[Item], start: Start) -
                 yield replace(each, message=f"{each.message} --extend-vocab adds what is new")
     for name, items in (("dev", splits.dev), ("test", test)):
         for side, codec in task.codecs.items():
-            yield from unknown(name, side, codec, items, whose)
+            for each in unknown(name, side, codec, items, whose):
+                copies = each.severity != "note" and task.copied_length is not None
+                yield Finding("note", each.message.rpartition("; ")[0] + "; the model copies") if copies else each
         yield from _unreadable(task, name, items)
 
 

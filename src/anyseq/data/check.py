@@ -17,6 +17,7 @@ from anyseq.data.order import AROUND, FEWEST, Order, Stretch, learn
 from anyseq.data.words_together import order_by_words
 
 Severity = Literal["error", "warning", "note"]
+Targets = Literal["texts", "replies", "labels"]
 
 _UNKNOWN_SHARE = 0.01  # more unknown characters than this are odd
 _NAMED = 10
@@ -68,7 +69,7 @@ def examine(
     *,
     held_out: bool = False,
     given: bool = True,
-    various: bool = True,
+    targets: Targets = "texts",
     columns: Sequence[str] = SIDES,
 ) -> Iterator[Finding]:
     """Look at pairs of texts (fields `source`, `target`); a split that does not exist is empty.
@@ -78,7 +79,8 @@ def examine(
         held_out: Whether dev was held out of train, so that its lines stood among those of train.
         given: Whether the pairs were given, not generated: then equal sides are odd, and lines of the two sides may
             stand in different orders, which takes the longest to find.
-        various: Whether targets are texts of their own; not one of a few answers, or tags, where one may be frequent.
+        targets: What they are: texts; replies, as long as they like; or labels, tags, answers, of which one may be
+            frequent, too.
         columns: What those of a table are called.
 
     Yields:
@@ -89,8 +91,9 @@ def examine(
     yield from (_count(name, items) for name, items in splits.items())
     for name, items in splits.items():
         same = _identical(name, items) if given else ()
-        yield from (*headed(name, items, columns), *_empties(name, items), *_ratios(name, items))
-        yield from (*same, *_common(name, items, various))
+        yield from (*headed(name, items, columns), *_empties(name, items))
+        yield from _ratios(name, items) if targets == "texts" else ()
+        yield from (*same, *_common(name, items, SIDES[:1] if targets == "labels" else SIDES))
     if "train" not in splits:
         yield Finding("error", "train: there are no items; give data.train")
         return
@@ -189,9 +192,9 @@ def _shown(text: str) -> str:
     return repr(text if len(text) <= _SHORT else f"{text[:_SHORT]}...")
 
 
-def _common(name: str, items: Sequence[Item], various: bool) -> list[Finding]:
+def _common(name: str, items: Sequence[Item], sides: Sequence[str]) -> list[Finding]:
     findings = []
-    for side in SIDES if various else SIDES[:1]:
+    for side in sides:
         line, count = Counter(item.raw[side] for item in items).most_common(1)[0]
         if count >= _COMMON_COUNT and count > _COMMON_SHARE * len(items):
             message = f"{name}: one {side} line makes up {share(count, len(items))}: {_shown(line)}; is that meant?"

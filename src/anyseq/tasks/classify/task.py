@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from anyseq.core import Batch, Constraint, Hypotheses, Item, Stopped, content
-from anyseq.data.check import Finding, headed
+from anyseq.data.check import Finding, finding, headed, share
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.label_set import LabelSet, LabelSetConfig, joined, labels_of
 from anyseq.data.codecs.labels import Labels, LabelsConfig
@@ -139,7 +139,7 @@ class Classify(TextToText):
         return dict(Counter(label for item in items for label in self._labels(item.raw["target"])).most_common())
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
-        """Count the labels; look for such as train hardly has, and for texts of train with two labels."""
+        """Count the labels; look for such as train hardly has, texts with two, and texts that stand in two splits."""
         source = self._config.codec.source
         for name, items in (("train", splits.train), ("dev", splits.dev), ("test", test)):
             others = left_alone(getattr(self._config.data, name), source.endings) if source.reads_files else ()
@@ -164,6 +164,8 @@ class Classify(TextToText):
             if strange:
                 message = f"{name}: {len(strange):,} of {len(items):,} items have a label that train lacks; add some"
                 yield Finding("warning", message, tuple(item.place for item in strange[:_NAMED]))
+            if self._config.data.train is not None:
+                yield from _again(name, items, splits.train)
         first: dict[Hashable, Item] = {}
         torn = [
             item
@@ -192,3 +194,11 @@ def _joined(target: CodecConfig | None, counts: Mapping[str, int]) -> Iterator[F
                 f"train: {joint[0]!r} is read as one label; where {other!r} stands between labels: "
                 f"codec.target.separator='{other}' metrics='[exact_match, {{kind: label_f1, separator: \"{other}\"}}]'",
             )
+
+
+def _again(name: str, items: Sequence[Item], train: Sequence[Item]) -> Iterator[Finding]:
+    """Of given data what stands in train too."""
+    seen = {content(item.raw["source"]) for item in train}
+    if found := [item for item in items if content(item.raw["source"]) in seen]:
+        better = f"results on {name} will look better than they are: remove them from train"
+        yield finding("warning", f"{name}: {share(len(found), len(items))} items stand in train too; {better}", found)

@@ -178,7 +178,7 @@ class Tag(TextToText):
             if self._config.scheme == "iob":
                 yield from (*_illegal(name, items), *_of_no_span(name, items))
             yield from _new(name, items, splits.train)
-        yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False, various=False)
+        yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False, targets="labels")
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
         """To each token its most frequent tag; to an unknown one the most frequent of all."""

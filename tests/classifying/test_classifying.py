@@ -111,6 +111,10 @@ def test_what_stands_in_train_too_and_a_header_read_as_data_are_told() -> None:
     rows = [("text", "label"), ("so good", "praise"), ("so bad", "blame")]
     train = [Item(dict(zip(SIDES, row, strict=True)), key, "a.tsv", key + 1) for key, row in enumerate(rows)]
     dev = [Item({"source": "so bad", "target": "blame"}, 0, "b.tsv", 1), Item({"source": "?", "target": "blame"}, 1)]
+    empty = Item({"source": "nothing", "target": ""}, 2)  # is left out; that is told where it is done
+    told = [str(each) for each in task.examine(Splits([*train, empty], [*dev, empty]), [])]
+    assert any("with 3 labels: 'label' 1, 'praise' 1, 'blame' 1" in each for each in told)
+    assert not any("a label that train lacks" in each for each in told)
     told = [str(each) for each in task.examine(Splits(train, dev), []) if each.severity == "warning"]
     assert any("dev: 1 of 2 (50.00%) items stand in train too" in each and "(b.tsv:1)" in each for each in told)
     assert any("looks like names of columns: call them source, target" in each and "(a.tsv:1)" in each for each in told)

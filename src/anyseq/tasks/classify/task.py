@@ -136,7 +136,8 @@ class Classify(TextToText):
 
     def _counts(self, items: Sequence[Item]) -> dict[str, int]:
         """Items by label, the most frequent first."""
-        return dict(Counter(label for item in items for label in self._labels(item.raw["target"])).most_common())
+        labels = (label for item in items for label in self._labels(item.raw["target"]))
+        return dict(Counter(filter(None, labels)).most_common())
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Count the labels; look for such as train hardly has, texts with two, and texts that stand in two splits."""
@@ -160,7 +161,7 @@ class Classify(TextToText):
             names, have = ", ".join(map(repr, rare[:_NAMED])), "labels have" if len(rare) > 1 else "label has"
             yield Finding("warning", f"train: {len(rare):,} {have} fewer than {_FEWEST} items: {names}")
         for name, items in (("dev", splits.dev), ("test", test)):
-            strange = [item for item in items if not counts.keys() >= set(self._labels(item.raw["target"]))]
+            strange = [item for item in items if set(self._labels(item.raw["target"])) - {*counts, ""}]
             if strange:
                 message = f"{name}: {len(strange):,} of {len(items):,} items have a label that train lacks; add some"
                 yield Finding("warning", message, tuple(item.place for item in strange[:_NAMED]))

@@ -284,8 +284,7 @@ def _new(name: str, items: Sequence[Item], train: Sequence[Item]) -> Iterator[Fi
         listed = ", ".join(map(repr, tags[:_NAMED])) + (", ..." if len(tags) > _NAMED else "")
         yield Finding(
             "warning",
-            f"{name}: {len(found):,} of {len(items):,} sentences have tags that train lacks, which no output will "
-            f"have: {listed}; add some to train",
+            f"{name}: {len(found):,} of {len(items):,} sentences have tags that train lacks: {listed}; add some",
             tuple(item.place for item, _ in found[:_NAMED]),
         )
 

@@ -152,9 +152,7 @@ def read_table(path: str | Path, fields: Sequence[str] = SIDES) -> list[Item]:
             "rename it, or give one file a field (data.train.source=FILE data.train.target=FILE)",
             str(path),
         )
-    items = [
-        Item(dict(zip(fields, row, strict=True)), key, str(path), line) for key, (line, row) in enumerate(rows)
-    ]
+    items = [Item(dict(zip(fields, row, strict=True)), key, str(path), line) for key, (line, row) in enumerate(rows)]
     if not items:
         raise DataError("the file is empty; give one with at least one item", str(path))
     return items
@@ -341,8 +339,7 @@ def from_python(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
 
 def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number: int) -> list[Any]:
     """The fields of a mapping, in order."""
-    place = f"item {number}: " if file is None else ""
-    line = None if file is None else number
+    place, line = (f"item {number}: ", None) if file is None else ("", number)
     for name in fields:
         if name not in row:
             message = f"{place}the field {name!r} is missing; there are {_listed(row)}"

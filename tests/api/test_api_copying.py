@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from anyseq import api
+from anyseq.api.preparing import prepare
+from anyseq.api.transfer import Start
+from anyseq.config import load_recipe
 
 COPYING = {"kind": "copying", "decoder": {"kind": "attention", "embed_dim": 8, "hidden_dim": 16}}
 CODECS: dict[str, dict[str, Any]] = {
@@ -47,3 +50,11 @@ def test_any_codec_of_texts_goes_through(name: str, tmp_path: Path) -> None:
             assert not any("☃" in each.output for each in found)
     named_in_source = predictor.predict(["a☃"], prefix="☃")
     assert named_in_source[0].output.startswith("☃")
+
+
+def test_words_that_are_copied_are_no_fault() -> None:
+    sizes = {f"data.generator.{split}": 60 for split in ("train", "dev", "test")}
+    told: list[str] = []
+    prepare(Start(load_recipe("translate/copying", sizes)), lambda text, severity: told.append(f"{severity}: {text}"))
+    unknown = [each for each in told if "unknown to the codec" in each]
+    assert len(unknown) == 4 and all(each.startswith("note") and each.endswith("the model copies") for each in unknown)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import anyseq
+from anyseq.api.preparing import prepare
 from anyseq.api.transfer import start_from
 from anyseq.config import load_recipe
 from anyseq.core import Batch, Item, Padded
@@ -192,3 +193,13 @@ def test_every_codec_with_a_vocabulary_grows(
     grown.save(tmp_path)
     again = config.load(tmp_path)
     assert again.stream == grown.stream and again.encode(new).tolist() == grown.encode(new).tolist()
+
+
+def test_what_train_has_and_the_model_lacks_is_told_where_the_vocabulary_does_not_grow(tmp_path: Path) -> None:
+    first, told = trained_once(tmp_path / "first"), list[str]()
+    recipe = load_recipe(RECIPE, {**settings(NEW), "data.check": "stop"})
+    for extend in (False, True):
+        prepare(start_from(first, recipe, extend=extend), lambda text, severity: told.append(f"{severity}: {text}"))
+        found = [each for each in told if each.startswith("warning: train: ") and f"the codec of {first}" in each]
+        assert len(found) == (0 if extend else 2) and all("--extend-vocab adds" in each for each in found)
+        told.clear()

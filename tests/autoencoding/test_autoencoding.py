@@ -58,6 +58,11 @@ def test_vectors_of_sources(trained: api.Trained, tmp_path: Path, capsys: pytest
     assert main(command) == 2
     assert "was left as it is" in capsys.readouterr().err
     assert main(["embed", str(trained.folder), "--input", str(texts)]) == 2
+    assert main([*command[:5], str(tmp_path / "vectors.txt")]) == 2
+    assert "a name ends so" in capsys.readouterr().err and not (tmp_path / "vectors.txt").exists()
+    table = write(tmp_path / "texts.tsv", "bal\tx", "bam\tx")
+    assert main(["embed", str(trained.folder), "--input", str(table), "--nearest", "1"]) == 0
+    assert "texts.tsv looks like a table" in capsys.readouterr().err
 
 
 def test_the_nearest_are_those_with_the_largest_cosine() -> None:

@@ -7,9 +7,13 @@ import pytest
 import torch
 
 import anyseq
+from anyseq.config import load_recipe
+from anyseq.core import Item
 from anyseq.data.codecs.labels import Labels, LabelsConfig
+from anyseq.data.files import SIDES
 from anyseq.errors import DataError
 from anyseq.nn.pooling import AttentionPooling, MaxPooling, MeanPooling, Pooling
+from anyseq.tasks.splits import Splits
 from tiny_runs import main, write
 
 TINY = (
@@ -100,3 +104,17 @@ def test_a_label_is_a_whole_text(tmp_path: Path) -> None:
         LabelsConfig(most=2).fit(["a", "b", "c"])
     with pytest.raises(DataError, match="no labels"):
         LabelsConfig().fit([" "])
+
+
+def test_what_stands_in_train_too_and_a_header_read_as_data_are_told() -> None:
+    task = load_recipe("classify/words", {"data.train": "given.tsv"}).build()
+    rows = [("text", "label"), ("so good", "praise"), ("so bad", "blame")]
+    train = [Item(dict(zip(SIDES, row, strict=True)), key, "a.tsv", key + 1) for key, row in enumerate(rows)]
+    dev = [Item({"source": "so bad", "target": "blame"}, 0, "b.tsv", 1), Item({"source": "?", "target": "blame"}, 1)]
+    empty = Item({"source": "nothing", "target": ""}, 2)  # is left out; that is told where it is done
+    told = [str(each) for each in task.examine(Splits([*train, empty], [*dev, empty]), [])]
+    assert any("with 3 labels: 'label' 1, 'praise' 1, 'blame' 1" in each for each in told)
+    assert not any("a label that train lacks" in each for each in told)
+    told = [str(each) for each in task.examine(Splits(train, dev), []) if each.severity == "warning"]
+    assert any("dev: 1 of 2 (50.00%) items stand in train too" in each and "(b.tsv:1)" in each for each in told)
+    assert any("looks like names of columns: call them source, target" in each and "(a.tsv:1)" in each for each in told)

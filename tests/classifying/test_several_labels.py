@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import anyseq
-from anyseq.core import Decoder, Memory, Padded, Vectors
+from anyseq.config import load_recipe
+from anyseq.core import Decoder, Item, Memory, Padded, Vectors
 from anyseq.data.codecs.label_set import LabelSet, LabelSetConfig
 from anyseq.errors import ConfigError, DataError, UsageError
 from anyseq.metrics.sets import LabelF1
@@ -18,6 +19,7 @@ from anyseq.models.decoders.base import MemoryShape
 from anyseq.models.decoders.vector import VectorDecoderConfig
 from anyseq.models.emissions.bernoulli import BernoulliConfig
 from anyseq.search.scoring import score
+from anyseq.tasks.splits import Splits
 from laws import cases
 from tiny_runs import main, write
 
@@ -47,8 +49,10 @@ def test_none_one_and_two(trained: anyseq.api.Trained, capsys: pytest.CaptureFix
     assert found == ["-", "delivery", "account, price", ""]
     file = write(tmp_path / "in.txt", *texts)
     assert main(["predict", str(trained.folder), "--input", str(file), "--format", "jsonl"]) == 0
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
     assert [row["output"] for row in rows] == found and rows[0]["log_prob"] < 0
+    assert {row["stopped"] for row in rows} == {"end"} and "stopped" not in err
     with pytest.raises(UsageError, match="gives vectors"):
         trained.predictor.predict(texts, prefix="del")
     with pytest.raises(UsageError, match="emits no symbols"):
@@ -100,3 +104,10 @@ def test_codec_and_metric_agree_on_what_stands_between_labels() -> None:
         anyseq.config.load_recipe("classify/labels", {"codec.target.separator": ";"})
     metrics = ["exact_match", {"kind": "label_f1", "separator": ";"}]
     assert anyseq.config.load_recipe("classify/labels", {"codec.target.separator": ";", "metrics": metrics})
+
+
+def test_labels_with_another_separator_are_seen() -> None:
+    task = load_recipe("classify/labels").build()
+    items = [Item({"source": f"{n}", "target": target}, n) for n, target in enumerate(["a", "b", "a;b", "c/d"])]
+    found = [each.message for each in task.examine(Splits(items, []), []) if "separator" in each.message]
+    assert len(found) == 1 and "'a;b' is read as one label" in found[0] and "codec.target.separator=';'" in found[0]

@@ -144,3 +144,24 @@ def test_little_or_nothing_unknown_is_but_noted():
     [none] = unknown("dev", "source", codec, [Item({"source": ""})])
     assert none.severity == "note" and none.message.startswith("dev: 0.00%") and none.message.endswith("train")
     assert unknown("dev", "source", codec, []) == unknown("dev", "target", codec, some) == []
+
+
+def test_names_of_columns_read_as_data_are_seen(splits):
+    train = splits[0]
+    put(train, 0, source="review", target="Label")
+    [finding] = loud(examine(train, columns=("text", "target")))
+    assert finding.places == ("train:1",) and "call them text, target" in finding.message
+    put(train, 5, target="Label")  # as others are, it is no name
+    assert not [each for each in examine(train) if "names of columns" in each.message]
+
+
+def test_one_frequent_answer_of_a_few_is_not_odd_and_a_long_line_is_shown_cut(splits):
+    train = splits[0]
+    for place in range(100):
+        put(train, place, target="I do not know " * 9)
+    assert not [each for each in loud(examine(train, targets="labels")) if "makes up" in each.message]
+    [finding] = [each for each in loud(examine(train)) if "makes up" in each.message]
+    assert "I do...'; is that meant" in finding.message
+    put(train, 200, target="No.", source="why not " * 20)
+    assert any("length ratio" in each.message for each in loud(examine(train)))
+    assert not [each for each in loud(examine(train, targets="replies")) if "length ratio" in each.message]

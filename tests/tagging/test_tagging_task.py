@@ -7,8 +7,10 @@ import pytest
 
 import anyseq
 from anyseq.config import load_recipe
+from anyseq.core import Item
 from anyseq.data.columns import read_columns
-from anyseq.errors import DataError
+from anyseq.errors import ConfigError, DataError
+from anyseq.tasks.splits import Splits
 from anyseq.tasks.tag.task import Tag
 from tiny_runs import main, write
 
@@ -83,13 +85,22 @@ def test_several_files_of_columns_and_pairs_are_one_split(tmp_path: Path) -> Non
         (["a O", "b"], ["bad.conll:2", "1 column where 2 are needed"]),
         (["a\tO", "b\t"], ["bad.conll:2", "empty"]),
         (["a b\tO"], ["bad.conll:1", "space"]),
+        (["a b O", "c d"], ["bad.conll:2", "2 columns where 3 are needed"]),
         (["", ""], ["bad.conll", "no tokens"]),
     ],
 )
 def test_bad_columns_are_named(tmp_path: Path, lines: list[str], words: list[str]) -> None:
     with pytest.raises(DataError) as fault:
-        read_columns(write(tmp_path / "bad.conll", *lines))
+        read_columns(write(tmp_path / "bad.conll", *lines), (0, 2) if "3 are" in words[-1] else (0, -1))
     assert all(word in str(fault.value) for word in words), fault.value
+
+
+def test_a_file_without_empty_lines_and_too_few_columns_are_refused(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.conll", *("a O" for _ in range(40)))
+    with pytest.raises(DataError, match=r"train.conll: all of it is one sentence: put an empty line between"):
+        load_recipe("tag/crf", {"data.train": str(train)}).build().read()
+    with pytest.raises(ConfigError, match=r"data.columns=.*: should hold more values, not \[0\]"):
+        load_recipe("tag/crf", {"data.columns": [0]})
 
 
 def test_unequal_and_illegal_tags_are_named_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +111,16 @@ def test_unequal_and_illegal_tags_are_named_by_line(tmp_path: Path, capsys: pyte
     assert "train.tsv:21" in told and "3 tokens, 2 tags" in told
     assert "train.tsv:22" in told and "I-PER behind O" in told and "scheme=free" in told
     assert not (tmp_path / "m").exists()
+
+
+def test_tags_that_train_lacks_and_such_as_are_of_no_span_are_named() -> None:
+    task = load_recipe("tag/crf").build()
+    train = [Item({"source": "a b", "target": "B-X E-X"}, 0, "train", 1)]
+    dev = [Item({"source": "a b", "target": "B-X O"}, 0, "dev", 1), Item({"source": "a", "target": "B-Y"}, 1, "dev", 2)]
+    found = {finding.severity: finding for finding in task.examine(Splits(train, dev), []) if "tag" in finding.message}
+    assert "train: scheme=iob" in found["note"].message and found["note"].message.endswith("anywhere: E-X")
+    assert "2 of 2 sentences have tags that train lacks" in found["warning"].message
+    assert "'B-Y', 'O'" in found["warning"].message and found["warning"].places == ("dev:1", "dev:2")
 
 
 def test_the_command_line_tags_lines(

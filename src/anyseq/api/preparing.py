@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anyseq.api.storing import read_stored
 from anyseq.api.transfer import Start
@@ -70,7 +70,7 @@ def prepare(start: Start, tell: Tell, at_faults: AtFaults = "stop") -> Prepared:
     if stored is None:
         look(_in_data(task, splits, test or ()))
         start.make_codecs(task, splits.train)
-    look(_in_codecs(task, splits, test or ()))
+    look(_in_codecs(task, splits, test or (), start))
     return Prepared(task, splits, test, findings)
 
 
@@ -79,10 +79,18 @@ def _in_data(task: Task, splits: Splits, test: Sequence[Item]) -> Iterator[Findi
     yield from task.examine(splits, test)
 
 
-def _in_codecs(task: Task, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
+def _in_codecs(task: Task, splits: Splits, test: Sequence[Item], start: Start) -> Iterator[Finding]:
+    taken_over = start.folder is not None and start.reading is None
+    whose = f"of {start.folder}" if taken_over else "learnt from train"
+    for side, codec in task.codecs.items() if taken_over and not start.extend else ():
+        for each in unknown("train", side, codec, splits.some, whose):
+            if each.severity != "note":
+                yield replace(each, message=f"{each.message} --extend-vocab adds what is new")
     for name, items in (("dev", splits.dev), ("test", test)):
         for side, codec in task.codecs.items():
-            yield from unknown(name, side, codec, items)
+            for each in unknown(name, side, codec, items, whose):
+                copies = each.severity != "note" and task.copied_length is not None
+                yield Finding("note", each.message.rpartition("; ")[0] + "; the model copies") if copies else each
         yield from _unreadable(task, name, items)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from anyseq.cli.notices import Notices
 from anyseq.cli.options import Everywhere, ModelFolder, find, load, refuse_homeless
-from anyseq.cli.sources import readable, source_windows
+from anyseq.cli.sources import readable, source_windows, warn_of_table
 from anyseq.errors import OutputExistsError, UsageError
 
 if TYPE_CHECKING:
@@ -41,9 +41,12 @@ def embed(
     if output_file is None and not near:
         raise UsageError("say where the vectors go (--output FILE.npy), or how many neighbours to show (--nearest N)")
     if output_file is not None:
+        if output_file.suffix != ".npy":
+            raise UsageError(f"{output_file}: vectors are written as numpy's .npy, and a name ends so")
         refuse_homeless(output_file)
         if output_file.exists() and not overwrite:
-            raise OutputExistsError(f"{output_file} exists and was left as it is: choose another name, or --overwrite")
+            left = f"{output_file} exists and was left as it is"
+            raise OutputExistsError(f"{left}: choose another name, or add --overwrite")
     find([model])
     predictor = load(run, [model], {})
     if predictor.task.tables:
@@ -58,6 +61,7 @@ def embed(
     from anyseq.core import Item
 
     notices = Notices(predictor.task.source_limit)
+    warn_of_table(input_file, predictor.task, notices)
     items = readable(predictor.task, [Item({"source": text}, key) for key, text in enumerate(sources)], notices)
     notices.close()
     _write(predictor.embed(item.raw["source"] for item in items), sources, output_file, near)

@@ -101,7 +101,8 @@ def _table(figures: Figures) -> str:
         against = figures.get("against_first", {}).get(name)
         note = "" if against is None else _COMPARED.format(**against)
         lines.append(f"{name:<28}{value:>10.4f}{note}")
-    return "\n".join([*lines, f"{figures['count']} items, {figures['seconds']:.1f} s", figures["signature"]])
+    signature = [figures["signature"]] if figures["signature"] else []
+    return "\n".join([*lines, f"{figures['count']} items, {figures['seconds']:.1f} s", *signature])
 
 
 def _write(path: Path, figures: Figures) -> None:

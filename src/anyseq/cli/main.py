@@ -79,7 +79,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except SystemExit as error:  # typer's own way to end on a closed pipe
         return _closed_pipe() if error.code == 1 else int(error.code or 0)
     except typer.TyperException as error:  # a misused option; its own text names the nearest
-        if text := error.format_message():  # none where there were no words at all, which shows the help
+        text = error.format_message().replace("Value error, ", "")
+        if text:  # none where there were no words at all, which shows the help
             first = words[0].startswith("-")
             _say(text + ("; options stand behind the verb: anyseq predict MODEL --threads 1" if first else ""))
         return error.exit_code

@@ -61,6 +61,10 @@ class Notices:
                 f"{Unknown(prediction.unknown).named()}; is it text of another kind or language?",
             )
 
+    def warn(self, text: str) -> None:
+        """Warn of what is no single line's."""
+        self._say(text)
+
     def unreadable(self, text: str) -> None:
         """Warn of a line whose file cannot be read: of each, for each is to be mended."""
         self._counts["files could not be read"] += 1

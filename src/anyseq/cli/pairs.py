@@ -38,7 +38,8 @@ class Pairs:
         """
         some = self.source is not None or bool(self.target)
         if some == (self.data is not None) or (self.source is not None and not self.target):
-            raise UsageError("pairs are needed: --source FILE and --target FILE, or --data FILE alone")
+            without = "--data FILE alone, also where a model has no source"
+            raise UsageError(f"pairs are needed: --source FILE and --target FILE, or {without}")
 
     def find(self) -> None:
         """Refuse files that are not there, before torch is imported.

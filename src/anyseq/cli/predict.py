@@ -21,7 +21,7 @@ from anyseq.cli.options import Everywhere, ModelFolders, find, load, refuse_home
 from anyseq.cli.plotting import Plot, PlotFile
 from anyseq.cli.reranking import Reranking
 from anyseq.cli.several import in_ranks, refuse_in_ranks
-from anyseq.cli.sources import is_folder, readable, source_windows
+from anyseq.cli.sources import is_folder, readable, source_windows, warn_of_table
 from anyseq.cli.tables import predict_tables, refuse_for_tables
 from anyseq.data.lines import STANDARD_INPUT, opened
 from anyseq.errors import DataError, UsageError
@@ -145,6 +145,7 @@ def predict(
     write = _writer(form, alignments, several, numbered=not unprompted, whole=not task.lines)
     number, named = 0, is_folder(source) and form == "text" and not several
     notices = Notices(task.source_limit, endless=task.endless, prompted=task.prompted)
+    warn_of_table(source, task, notices)
     with _sink(output_file) as sink:
 
         def reply(number: int, prediction: Prediction) -> None:

@@ -53,8 +53,16 @@ def _recipes() -> Iterator[str]:
     for name, recipe in RECIPES.items():
         yield f"- `{name}` ({recipe.shape}): {recipe.description}; default data: {recipe.data}"
     first = load_recipe(next(iter(RECIPES)))
+    rows = [row for row in describe(type(first)) if row.key != "description"]
     yield from ("", "## Keys of every recipe", "")
-    yield from (_row(row, row.key) for row in describe(type(first)) if row.key != "description")
+    yield from (_row(row, row.key) for row in rows)
+    yield from ("", "## Keys of some recipes", "", "What recipes of a task have besides, or with another meaning.")
+    everywhere = {(row.key, row.type) for row in rows}
+    for kind in PARTS["tasks"]:
+        own = [row for row in describe(resolve("tasks", kind)) if (row.key, row.type) not in everywhere]
+        own = [row for row in own if row.key != "description"]
+        if own:
+            yield from ("", f"### task: {kind}", "", *(_row(row, row.key) for row in own))
 
 
 def _parts() -> Iterator[str]:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 from anyseq.cli.lines import WINDOW, windows
 from anyseq.cli.notices import Notices
 from anyseq.core.launch import launch
-from anyseq.data.lines import STANDARD_INPUT
+from anyseq.data.lines import STANDARD_INPUT, read_numbered
 from anyseq.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from anyseq.core import Item
     from anyseq.tasks.base import Task
+
+
+_TABLES = {".tsv": "\t", ".csv": ",", ".jsonl": "{", ".conll": "", ".conllu": ""}
+"""What the first line of a table holds, by how its name ends."""
 
 
 def is_folder(path: str) -> bool:
@@ -41,6 +45,20 @@ def source_windows(path: str, task: Task) -> Iterable[list[str]]:
     from anyseq.data.media import files_in
 
     return [files_in(Path(path))]
+
+
+def warn_of_table(path: str, task: Task, notices: Notices) -> None:
+    """Warn where a file's name and its first line say that it holds more than sources: each line is read whole.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    mark = _TABLES.get(Path(path.removesuffix(".gz")).suffix)
+    if mark is None or task.reads_files or not Path(path).is_file():
+        return
+    _, first = next(iter(read_numbered(path)), (0, ""))
+    if mark in first:
+        notices.warn(f"{path} looks like a table; each of its lines is read whole, as a source: give the sources alone")
 
 
 def readable(task: Task, items: Sequence[Item], notices: Notices) -> list[Item]:

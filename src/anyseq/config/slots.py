@@ -102,6 +102,8 @@ _OF_LISTS = {"list_type", "tuple_type"}  # pydantic's names of the fault
 
 def complaint(messages: Sequence[str], value: Any) -> str:
     """One line for what pydantic says of a value."""
+    if isinstance(value, list):  # pydantic's word for an item that is not there
+        messages = ["should hold more values" if message == "Field required" else message for message in messages]
     plain = (message.removeprefix("Input ").replace("a valid array", "a list") for message in messages)
     wanted = " or ".join(dict.fromkeys(plain))
     given = json.dumps(value, ensure_ascii=False, default=lambda thing: f"<{type(thing).__name__}>", skipkeys=True)

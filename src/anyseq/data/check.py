@@ -17,14 +17,20 @@ from anyseq.data.order import AROUND, FEWEST, Order, Stretch, learn
 from anyseq.data.words_together import order_by_words
 
 Severity = Literal["error", "warning", "note"]
+Targets = Literal["texts", "replies", "labels"]
 
 _UNKNOWN_SHARE = 0.01  # more unknown characters than this are odd
 _NAMED = 10
 _SHOWN = 5
+_SHORT = 60  # characters of a text that a message shows
 _RATIO_FACTOR = 4.0  # so many times the median ratio of lengths is odd
 _RATIO_SMOOTHING = 10  # characters added to both sides, so that short lines may differ
 _COMMON_SHARE, _COMMON_COUNT = 0.02, 20  # one line that makes up so much of a side
 _SAME_SHARE = 0.1  # pairs with identical sides
+_NAMES = (  # that people give to the column of what is to be learnt
+    *("target", "label", "labels", "class", "category", "topic", "sentiment", "rating", "intent", "tag", "tags"),
+    *("answer", "reply", "response", "output", "translation", "pronunciation", "phonemes", "form", "tree"),
+)
 _SAMPLE = 2000  # lines a profile is made of
 _SWAP_MARGIN = 0.1  # a difference of similarities (each 0 to 1) that matters
 _FEWEST_SWAPPED = 10  # lines
@@ -63,6 +69,8 @@ def examine(
     *,
     held_out: bool = False,
     given: bool = True,
+    targets: Targets = "texts",
+    columns: Sequence[str] = SIDES,
 ) -> Iterator[Finding]:
     """Look at pairs of texts (fields `source`, `target`); a split that does not exist is empty.
 
@@ -71,6 +79,9 @@ def examine(
         held_out: Whether dev was held out of train, so that its lines stood among those of train.
         given: Whether the pairs were given, not generated: then equal sides are odd, and lines of the two sides may
             stand in different orders, which takes the longest to find.
+        targets: What they are: texts; replies, as long as they like; or labels, tags, answers, of which one may be
+            frequent, too.
+        columns: What those of a table are called.
 
     Yields:
         As they are found: counts, empty sides, odd length ratios, identical sides, frequent lines, duplicates, overlap
@@ -80,7 +91,9 @@ def examine(
     yield from (_count(name, items) for name, items in splits.items())
     for name, items in splits.items():
         same = _identical(name, items) if given else ()
-        yield from (*_empties(name, items), *_ratios(name, items), *same, *_common(name, items))
+        yield from (*headed(name, items, columns), *_empties(name, items))
+        yield from _ratios(name, items) if targets == "texts" else ()
+        yield from (*same, *_common(name, items, SIDES[:1] if targets == "labels" else SIDES))
     if "train" not in splits:
         yield Finding("error", "train: there are no items; give data.train")
         return
@@ -99,8 +112,18 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: order.index(finding.severity))
 
 
-def unknown(name: str, side: str, codec: Codec, items: Sequence[Item]) -> list[Finding]:
-    """How much of one side of a split the codec, learnt from train, does not know; nothing where there are no items."""
+def unknown(
+    name: str, side: str, codec: Codec, items: Sequence[Item], whose: str = "learnt from train"
+) -> list[Finding]:
+    """How much of one side of a split the codec does not know; nothing where there are no items.
+
+    Args:
+        name: Of the split.
+        side: The field.
+        codec: That of the side.
+        items: The split.
+        whose: Where the codec comes from.
+    """
     if not isinstance(codec.stream, Symbols | Spelt | Factored):
         return []  # whatever vectors there are, a model reads them
     known = [(item, codec.unknown(item.raw[side])) for item in items if side in item.raw]
@@ -109,7 +132,7 @@ def unknown(name: str, side: str, codec: Codec, items: Sequence[Item]) -> list[F
     in_all = Unknown.together(each for _, each in known)
     words = any(len(part) > 1 for part in in_all.parts)
     what = "characters stand in words that are" if words else "characters are"
-    message = f"{name}: {in_all.share:.2%} of the {side}'s {what} unknown to the codec learnt from train"
+    message = f"{name}: {in_all.share:.2%} of the {side}'s {what} unknown to the codec {whose}"
     if in_all.parts:
         message += f" ({in_all.named()})"
     if in_all.share <= _UNKNOWN_SHARE:
@@ -165,14 +188,27 @@ def _identical(name: str, items: Sequence[Item]) -> list[Finding]:
     return [finding("warning", message, found)]
 
 
-def _common(name: str, items: Sequence[Item]) -> list[Finding]:
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHORT else f"{text[:_SHORT]}...")
+
+
+def _common(name: str, items: Sequence[Item], sides: Sequence[str]) -> list[Finding]:
     findings = []
-    for side in SIDES:
+    for side in sides:
         line, count = Counter(item.raw[side] for item in items).most_common(1)[0]
         if count >= _COMMON_COUNT and count > _COMMON_SHARE * len(items):
-            message = f"{name}: one {side} line makes up {share(count, len(items))}: {line!r:.60}; is that meant?"
+            message = f"{name}: one {side} line makes up {share(count, len(items))}: {_shown(line)}; is that meant?"
             findings.append(finding("warning", message, [item for item in items if item.raw[side] == line]))
     return findings
+
+
+def headed(name: str, items: Sequence[Item], columns: Sequence[str] = SIDES) -> list[Finding]:
+    """First lines that look like names of columns, read as if they were data."""
+    first = [item for item in items if item.line == 1 and str(item.raw["target"]).strip().lower() in _NAMES]
+    counts = Counter(item.raw["target"] for item in items) if first else Counter[str]()
+    found = [item for item in first if counts[item.raw["target"]] == len(first)]
+    message = f"{name}: a first line looks like names of columns: call them {', '.join(columns)}, or take the line out"
+    return [finding("warning", message, found)] if found else []
 
 
 def _pair(item: Item) -> tuple[str, str]:

@@ -79,11 +79,10 @@ def _no_token(line: str, tabs: bool) -> bool:
 def _row(line: str, tabs: bool, columns: Sequence[int], path: str, number: int) -> list[str]:
     cells = line.split("\t") if tabs else line.split()
     needed = max(column + 1 if column >= 0 else -column for column in columns)
-    if len(cells) < max(needed, 2):
-        raise DataError(
-            f"{len(cells)} column where {max(needed, 2)} are needed, a token and its tag: {line!r:.40}; mend the line, "
-            "or name other columns (data.columns)", path, number,
-        )  # fmt: skip
+    if len(cells) < (least := max(needed, 2)):
+        have = f"{len(cells)} column{'s' * (len(cells) > 1)} where {least} are needed"
+        message = f"{have}, a token and its tag: {line!r:.40}; mend the line, or name other columns (data.columns)"
+        raise DataError(message, path, number)
     found = [cells[column] for column in columns]
     if not all(found) or any(len(cell.split()) != 1 for cell in found):
         raise DataError(f"a token or tag is empty or has a space in it: {line!r:.40}; mend the line", path, number)

@@ -152,9 +152,7 @@ def read_table(path: str | Path, fields: Sequence[str] = SIDES) -> list[Item]:
             "rename it, or give one file a field (data.train.source=FILE data.train.target=FILE)",
             str(path),
         )
-    items = [
-        Item(dict(zip(fields, row, strict=True)), key, str(path), line) for key, (line, row) in enumerate(rows)
-    ]
+    items = [Item(dict(zip(fields, row, strict=True)), key, str(path), line) for key, (line, row) in enumerate(rows)]
     if not items:
         raise DataError("the file is empty; give one with at least one item", str(path))
     return items
@@ -259,10 +257,16 @@ def _column_rows(path: str | Path, fields: Sequence[str], kind: str) -> Iterator
                 continue
             places = list(range(width))
         if len(cells) != width:
-            separator = "comma" if kind == ".csv" else "tab"
-            expected = f"expected {width} with one {separator} between ({_listed(fields)})"
-            raise DataError(f"{len(cells)} columns, {expected}; mend the line", str(path), number)
+            raise DataError(_other_width(cells, width, fields, "comma" if kind == ".csv" else "tab"), str(path), number)
         yield number, [cells[place] for place in places]
+
+
+def _other_width(cells: Sequence[str], width: int, fields: Sequence[str], separator: str) -> str:
+    expected = f"expected {width}" + f" with one {separator} between" * (width > 1) + f" ({_listed(fields)})"
+    if not any(cells):
+        return f"the line is empty, {expected}; take it out"
+    further = f", or name all columns in a first line ({_listed(fields)}, ...)" * (len(cells) > len(fields))
+    return f"{len(cells)} column{'s' * (len(cells) != 1)}, {expected}; mend the line{further}"
 
 
 def names_columns(cells: Sequence[str], fields: Sequence[str]) -> bool:
@@ -335,11 +339,11 @@ def from_python(data: Any, fields: Sequence[str] = SIDES) -> list[Item]:
 
 def _row(row: Mapping[str, Any], fields: Sequence[str], file: str | None, number: int) -> list[Any]:
     """The fields of a mapping, in order."""
-    place = f"item {number}: " if file is None else ""
-    line = None if file is None else number
+    place, line = (f"item {number}: ", None) if file is None else ("", number)
     for name in fields:
         if name not in row:
-            raise DataError(f"{place}the field {name!r} is missing; there are {_listed(row)}", file, line)
+            message = f"{place}the field {name!r} is missing; there are {_listed(row)}"
+            raise DataError(f"{message}: call them {_listed(fields)}; others are left out", file, line)
     return [_text(row[name], f"{place}the field {name!r}", file, line) for name in fields]
 
 
@@ -375,6 +379,8 @@ def _or_rows(value: Any) -> str:
     """What lists have to be like, where one is given; that one number is to be in a list."""
     if isinstance(value, int | float) and value == value:
         return f" or a list, such as [{value}]"
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+        return f", as in {_short(', '.join(value))}"
     return ", a list of numbers, or a list of rows with as many numbers each" * isinstance(value, list | tuple)
 
 

@@ -72,7 +72,8 @@ class SearchConfig(PartConfig):
                 if value != off:
                     faults.append(f"{name} {value} is for sampling: set samples to 1 or more, or {name} to {off}")
             if self.n_best > self.beam_size:
-                faults.append(f"n_best {self.n_best} needs a beam_size of {self.n_best} or more, not {self.beam_size}")
+                more = f"n_best {self.n_best} needs a beam_size of {self.n_best} or more"
+                faults.append(f"{more} (--beam-size {self.n_best}), not {self.beam_size}")
         elif self.n_best > self.samples:
             faults.append(f"n_best {self.n_best} needs samples of {self.n_best} or more, not {self.samples}")
         if self.min_length > self.max_length:

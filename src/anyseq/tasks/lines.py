@@ -121,6 +121,8 @@ class OfLines(Task):
             dev = self.generated("dev") if data.dev is None else self.read_pairs(data.dev)
             return Splits(self.generated("train"), dev)
         train, begins = read_corpora(data.train, self.read_pairs)
+        if len(train) == 1 and self.in_sentences(train[0].file or ""):
+            raise DataError("all of it is one sentence: put an empty line between sentences", train[0].file)
         if data.dev is not None:
             return Splits(train, self.read_pairs(data.dev), corpora=begins)
         return replace(hold_out(train, data.held_out, by=self.apart), corpora=begins)

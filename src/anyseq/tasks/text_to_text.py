@@ -118,8 +118,9 @@ class TextToText(OfLines):
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look at the pairs as they were read; of generated ones equal sides are meant, and no order can be lost."""
-        given = self._config.data.train is not None
-        return examine(splits.train, splits.dev, test, held_out=splits.held_out, given=given)
+        train = self._config.data.train
+        columns, given = self.columns_of(train), train is not None
+        return examine(splits.train, splits.dev, test, held_out=splits.held_out, given=given, columns=columns)
 
     @property
     def also_encoded(self) -> Mapping[str, Any]:

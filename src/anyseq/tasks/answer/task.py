@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from anyseq.core import Item
-from anyseq.data.check import Finding, examine
+from anyseq.data.check import Finding, Targets, examine
 from anyseq.data.codecs.sentences import SentencesConfig
 from anyseq.data.files import read_items, read_table
 from anyseq.data.synthetic.dialogues import DialoguesConfig
@@ -100,7 +100,8 @@ class Answer(TextToText):
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Look at the pairs as they were read, and say how often the most frequent answer is right."""
-        yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False)
+        targets: Targets = "replies" if self.turns else "labels"
+        yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False, targets=targets)
         usual = _usual(splits.train)
         for name, items in (("dev", splits.dev), ("test", test)):
             if items:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from anyseq.core import Batch, Constraint, Hypotheses, Item, content
-from anyseq.data.check import Finding
+from anyseq.core import Batch, Constraint, Hypotheses, Item, Stopped, content
+from anyseq.data.check import Finding, finding, headed, share
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.label_set import LabelSet, LabelSetConfig, joined, labels_of
 from anyseq.data.codecs.labels import Labels, LabelsConfig
@@ -113,7 +114,8 @@ class Classify(TextToText):
     def search(self, batch: Batch, settings: SearchConfig) -> Hypotheses:
         """Search a label, or the one vector of several."""
         if isinstance(self.codecs["target"], LabelSet):
-            settings = settings.model_copy(update={"max_length": 1})
+            found = super().search(batch, settings.model_copy(update={"max_length": 1}))
+            return replace(found, stopped=found.stopped.masked_fill(found.stopped == Stopped.BUDGET, Stopped.END))
         return super().search(batch, settings)
 
     def _labels(self, text: str) -> list[str]:
@@ -134,15 +136,17 @@ class Classify(TextToText):
 
     def _counts(self, items: Sequence[Item]) -> dict[str, int]:
         """Items by label, the most frequent first."""
-        return dict(Counter(label for item in items for label in self._labels(item.raw["target"])).most_common())
+        labels = (label for item in items for label in self._labels(item.raw["target"]))
+        return dict(Counter(filter(None, labels)).most_common())
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
-        """Count the labels; look for such as train hardly has, and for texts of train with two labels."""
+        """Count the labels; look for such as train hardly has, texts with two, and texts that stand in two splits."""
         source = self._config.codec.source
         for name, items in (("train", splits.train), ("dev", splits.dev), ("test", test)):
             others = left_alone(getattr(self._config.data, name), source.endings) if source.reads_files else ()
             for remark in (*others, *source.remarks(item.raw["source"] for item in items)):
                 yield Finding("note", f"{name}: {remark}")
+            yield from headed(name, items)
         counts = self._counts(splits.train)
         listed = ", ".join(f"{label!r} {count:,}" for label, count in list(counts.items())[:_NAMED])
         more = f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
@@ -151,15 +155,18 @@ class Classify(TextToText):
             advice = "data.label_first=false" if self._config.data.label_first else "data.label_first=true"
             message = "train: there are more different labels than texts; does the label stand in the other column"
             yield Finding("warning", f"{message}? {advice}")
+        yield from _joined(self._config.codec.target, counts)
         rare = [label for label, count in counts.items() if count < _FEWEST]
         if rare:
-            names = ", ".join(map(repr, rare[:_NAMED]))
-            yield Finding("warning", f"train: {len(rare):,} labels have fewer than {_FEWEST} items: {names}")
+            names, have = ", ".join(map(repr, rare[:_NAMED])), "labels have" if len(rare) > 1 else "label has"
+            yield Finding("warning", f"train: {len(rare):,} {have} fewer than {_FEWEST} items: {names}")
         for name, items in (("dev", splits.dev), ("test", test)):
-            strange = [item for item in items if not counts.keys() >= set(self._labels(item.raw["target"]))]
+            strange = [item for item in items if set(self._labels(item.raw["target"])) - {*counts, ""}]
             if strange:
                 message = f"{name}: {len(strange):,} of {len(items):,} items have a label that train lacks; add some"
                 yield Finding("warning", message, tuple(item.place for item in strange[:_NAMED]))
+            if self._config.data.train is not None:
+                yield from _again(name, items, splits.train)
         first: dict[Hashable, Item] = {}
         torn = [
             item
@@ -175,3 +182,24 @@ class Classify(TextToText):
         """The most frequent label, or set of labels."""
         [(usual, _)] = Counter(self._canonical(item.raw["target"]).strip() for item in train).most_common(1)
         return Trivial("the most frequent label", [usual] * len(items))
+
+
+def _joined(target: CodecConfig | None, counts: Mapping[str, int]) -> Iterator[Finding]:
+    """Of several labels in a text: such as are several themselves, with another separator between."""
+    others = ";|/,".replace(target.separator, "") if isinstance(target, LabelSetConfig) else ""
+    for other in others:
+        joint = [label for label in counts if set(label.split(other)) & (counts.keys() - {label})]
+        if joint:
+            yield Finding(
+                "warning",
+                f"train: {joint[0]!r} is read as one label; where {other!r} stands between labels: "
+                f"codec.target.separator='{other}' metrics='[exact_match, {{kind: label_f1, separator: \"{other}\"}}]'",
+            )
+
+
+def _again(name: str, items: Sequence[Item], train: Sequence[Item]) -> Iterator[Finding]:
+    """Of given data what stands in train too."""
+    seen = {content(item.raw["source"]) for item in train}
+    if found := [item for item in items if content(item.raw["source"]) in seen]:
+        better = f"results on {name} will look better than they are: remove them from train"
+        yield finding("warning", f"{name}: {share(len(found), len(items))} items stand in train too; {better}", found)

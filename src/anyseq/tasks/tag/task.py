@@ -176,8 +176,9 @@ class Tag(TextToText):
             if isinstance(codec := self._config.codec.source, FactoredConfig):
                 yield from _unfactored(name, items, len(codec.factors))
             if self._config.scheme == "iob":
-                yield from _illegal(name, items)
-        yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False)
+                yield from (*_illegal(name, items), *_of_no_span(name, items))
+            yield from _new(name, items, splits.train)
+        yield from examine(splits.train, splits.dev, test, held_out=splits.held_out, given=False, targets="labels")
 
     def trivial(self, train: Sequence[Item], items: Sequence[Item]) -> Trivial:
         """To each token its most frequent tag; to an unknown one the most frequent of all."""
@@ -263,6 +264,28 @@ def _illegal(name: str, items: Sequence[Item]) -> Iterator[Finding]:
             f"{name}: {len(wrong):,} of {len(items):,} sentences have an illegal sequence of tags (the first: "
             f"{wrong[0][1]}); a span begins with B-: mend the lines, or set scheme=free",
             tuple(item.place for item, _ in wrong[:_NAMED]),
+        )
+
+
+def _of_no_span(name: str, items: Sequence[Item]) -> Iterator[Finding]:
+    tags = Counter(tag for item in items for tag in tags_of(item.raw["target"]))
+    strange = [tag for tag, _ in tags.most_common() if tag != "O" and not tag.startswith(("B-", "I-"))]
+    if strange:
+        listed = ", ".join(strange[:_NAMED]) + (", ..." if len(strange) > _NAMED else "")
+        message = f"{name}: scheme=iob knows B-x, I-x and O, and lets any other tag stand anywhere: {listed}"
+        yield Finding("note", message)
+
+
+def _new(name: str, items: Sequence[Item], train: Sequence[Item]) -> Iterator[Finding]:
+    known = {tag for item in train for tag in item.raw["target"].split()}
+    found = [(item, new) for item in items if (new := set(item.raw["target"].split()) - known)]
+    if found:
+        tags = sorted(set().union(*(new for _, new in found)))
+        listed = ", ".join(map(repr, tags[:_NAMED])) + (", ..." if len(tags) > _NAMED else "")
+        yield Finding(
+            "warning",
+            f"{name}: {len(found):,} of {len(items):,} sentences have tags that train lacks: {listed}; add some",
+            tuple(item.place for item, _ in found[:_NAMED]),
         )
 
 

@@ -181,8 +181,8 @@ class Forecast(SeriesTask):
         self._factor = max(factor, 1e-3) ** (apart / (apart + _DOUBT))
         self._fitted = frozenset(repr(item.raw["source"]) for item in items)
         write_atomically(folder / _FILE, json.dumps({"factor": self._factor}))
-        wide = f"intervals are {self._factor:.2f} times as wide as the model says, for {self.level:.0%} of dev"
-        return [f"{wide}; how much of other rows they hold, test tells (coverage)"]
+        wide = f"intervals are {self._factor:.2f} times as wide as the model says, to come nearer to {self.level:.0%}"
+        return [f"{wide} of dev; how much of other rows they hold, test tells (coverage)"]
 
     def load_settled(self, folder: Path) -> None:
         """Read the factor of intervals."""

@@ -35,12 +35,23 @@ def source_windows(path: str, task: Task) -> Iterable[list[str]]:
     if task.endings and path.lower().endswith(task.endings):
         return [[path]]
     if not is_folder(path):
+        if task.endings and _is_binary(path):
+            own = f"a file that is a source itself ends in {' or '.join(task.endings)}"
+            raise DataError(f"this is no text with the name of a file a line; {own}", path)
         return windows(path, WINDOW * launch().world)  # processes share a window
     if not task.reads_files:
         raise UsageError(f"{path} is a folder; this model reads lines: give a file, or - for stdin")
     from anyseq.data.media import files_in
 
     return [files_in(Path(path))]
+
+
+def _is_binary(path: str) -> bool:
+    """Whether a file that was given by name, and can be read twice, holds what no text does."""
+    if path == STANDARD_INPUT or path.endswith(".gz") or not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as stream:
+        return b"\0" in stream.read(1024)
 
 
 def readable(task: Task, items: Sequence[Item], notices: Notices) -> list[Item]:

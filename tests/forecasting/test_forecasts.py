@@ -243,6 +243,29 @@ def test_series_are_given_as_files_everywhere(
     assert "models of series are no ensemble" in capsys.readouterr().err
 
 
+def test_models_that_look_back_at_others_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each reads as many rows as it has learnt to, of whatever windows the first has cut."""
+    data, later, out = sales(tmp_path / "new.csv"), tmp_path / "later.csv", tmp_path / "figures.json"
+    few = {"data.train": str(data), "training.max_steps": 2}
+    near, far, long = (
+        str(train(tmp_path / name, "forecast/series", {**few, **each}).folder)
+        for name, each in {"near": {"data.look_back": 6}, "far": {}, "long": {"data.horizon": 5}}.items()
+    )
+    header, *rows = data.read_text().splitlines()
+    write(later, header, *rows[6:])  # without what only the far one looks back at
+
+    def judged(*words: str) -> dict[str, Any]:
+        assert main(["evaluate", *words, "--json", str(out)]) == 0
+        return dict(json.loads(out.read_text()))
+
+    together = judged(far, near, "--paired", "--data", str(data))["systems"][1]["metrics"]
+    assert together == pytest.approx(judged(near, "--data", str(later))["metrics"], rel=1e-4)
+    assert main(["evaluate", near, far, "--paired", "--data", str(data)]) == 2
+    assert "name the model that looks back furthest first" in capsys.readouterr().err
+    assert main(["evaluate", far, long, "--paired", "--data", str(data)]) == 2
+    assert "and this model gives 5" in capsys.readouterr().err
+
+
 def test_sources_that_cannot_be(trained: api.Trained, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"short\.csv: 9 rows are given, the model looks back at 12"):
         trained.predictor.predict(str(sales(tmp_path / "short.csv", rows=60, ahead=51)))

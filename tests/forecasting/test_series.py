@@ -215,6 +215,12 @@ def test_features_of_rows_that_have_and_have_not_come() -> None:
         codec.features(Stretch(whole.series, 50, 63, 0))
 
 
+def test_series_of_other_columns_are_not_learnt_from_together(tmp_path: Path) -> None:
+    files = [write(tmp_path / "a.csv", "t,a", "1,2"), write(tmp_path / "b.csv", "t,b", "1,2")]
+    with pytest.raises(DataError, match=r"b\.csv: this series is of t, b, the first one .*a\.csv\) of t, a: name the"):
+        SeriesConfig().fit(Stretch(series, 0, 1) for series in read_series(files, Layout()))
+
+
 def test_another_series_is_refused() -> None:
     codec = SeriesConfig().fit([stretch()])
     with pytest.raises(DataError, match="the model's variables are sales1, sales2, these are sales"):

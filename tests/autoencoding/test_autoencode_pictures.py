@@ -80,6 +80,7 @@ def test_pictures_of_ones_own(trained: anyseq.api.Trained, tmp_path: Path, capsy
     told = capsys.readouterr()
     rows = [line.split("\t") for line in told.out.splitlines()]
     errors = {Path(name).name: float(value) for name, value in rows if value}
+    assert "stopped" not in told.err
     assert len(errors) == 9 and errors["noise.png"] == max(errors.values())
     with Image.open(tmp_path / "back.png") as drawn:
         assert drawn.size[0] > 300

@@ -126,7 +126,9 @@ def test_a_forecast_is_a_table(trained: api.Trained, tmp_path: Path, capsys: pyt
     assert [each["value"] for each in objects] == [float(row["value"]) for row in rows]
     (found,) = trained.predictor.predict(str(given))
     assert found.output.splitlines()[0].split(",") == list(rows[0].values())
-    assert main([*words, "--samples", "3"]) == 0
+    assert main([*words, "--samples", "3", "--plot", str(tmp_path / "three.svg")]) == 0
+    drawn = (tmp_path / "three.svg").read_text()
+    assert "<!-- samples -->" in drawn and "interval" not in drawn
     lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert len(lines) == 12 and [line["sample"] for line in lines[::4]] == ["1", "2", "3"]
     assert len({line["value"] for line in lines}) == 12 and {line["lower"] for line in lines} == {""}
@@ -210,7 +212,10 @@ def test_intervals_of_samples_are_those_of_the_distribution() -> None:
     [
         ({"data.look_back": 300}, r"train: 252 rows hold no window of data\.look_back=300 and data\.horizon=12 rows"),
         ({"data.split": [300, 40, 40]}, "asks for 380 rows, there are 360"),
-        ({"data.split": [0.9, 0.2, 0.1]}, r"together: give at most 1"),
+        ({"data.split": [0.9, 0.2, 0.1]}, r"^argument: data\.split=.*together: give at most 1"),
+        ({"data.split": [0.9]}, r"data\.split=.*: should have 3 values, not"),
+        ({"data.split": [0.7, 0.1, 0.1, 0.1]}, r"data\.split=.*: should have at most 3 values, not"),
+        ({"data.variables": ["sales", "cut"], "data.known": ["cut"]}, "cut: in data.variables, too"),
         ({"data.generator": {"kind": "dates"}}, "makes no series"),
         ({"model.decoder": {"kind": "label"}}, "emits symbols"),
         ({"model.decoder.kind": "rnn", "model.decoder.emission": None}, "say what each value's distribution is"),
@@ -225,6 +230,40 @@ def test_intervals_of_samples_are_those_of_the_distribution() -> None:
 def test_settings_that_cannot_be(changes: dict[str, Any], told: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=told):
         anyseq.train("forecast/series", tmp_path / "model", device="cpu", overrides=changes)
+
+
+def test_series_are_given_as_files_everywhere(
+    trained: api.Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, given = str(trained.folder), str(sales(tmp_path / "new.csv", ahead=4))
+    assert main(["inspect", model, "--input", given, "--output", str(tmp_path / "seen"), "--views", "about"]) == 0
+    assert main(["embed", model, "--input", given, "--nearest", "1"]) == 2
+    assert "--nearest compares sources" in capsys.readouterr().err
+    assert main(["predict", model, model, "--input", given]) == 2
+    assert "models of series are no ensemble" in capsys.readouterr().err
+
+
+def test_models_that_look_back_at_others_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each reads as many rows as it has learnt to, of whatever windows the first has cut."""
+    data, later, out = sales(tmp_path / "new.csv"), tmp_path / "later.csv", tmp_path / "figures.json"
+    few = {"data.train": str(data), "training.max_steps": 2}
+    near, far, long = (
+        str(train(tmp_path / name, "forecast/series", {**few, **each}).folder)
+        for name, each in {"near": {"data.look_back": 6}, "far": {}, "long": {"data.horizon": 5}}.items()
+    )
+    header, *rows = data.read_text().splitlines()
+    write(later, header, *rows[6:])  # without what only the far one looks back at
+
+    def judged(*words: str) -> dict[str, Any]:
+        assert main(["evaluate", *words, "--json", str(out)]) == 0
+        return dict(json.loads(out.read_text()))
+
+    together = judged(far, near, "--paired", "--data", str(data))["systems"][1]["metrics"]
+    assert together == pytest.approx(judged(near, "--data", str(later))["metrics"], rel=1e-4)
+    assert main(["evaluate", near, far, "--paired", "--data", str(data)]) == 2
+    assert "name the model that looks back furthest first" in capsys.readouterr().err
+    assert main(["evaluate", far, long, "--paired", "--data", str(data)]) == 2
+    assert "and this model gives 5" in capsys.readouterr().err
 
 
 def test_sources_that_cannot_be(trained: api.Trained, tmp_path: Path) -> None:

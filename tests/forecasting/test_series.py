@@ -81,12 +81,14 @@ def test_columns_are_chosen_and_some_known_in_advance(tmp_path: Path) -> None:
     [
         ((), "the file is empty"),
         (MONTHS[:1], "a header and no row"),
-        (("2023-11,1", "2023-12,2"), "no column"),
+        (("2023-11,x", "2023-12,2"), "no column"),
+        (("2023-11,1", "2023-12,2"), ":1: the first line must name the columns"),
         (("1,2", "3,4"), ":1: the first line must name the columns"),
         (("month;sold", "2023-11;1"), ":1: columns are separated by commas"),
         (("a,a", "1,2"), "two columns are called 'a'"),
         ((*MONTHS, "2024-03"), ":6: 1 columns, the header has 2"),
-        ((*MONTHS, "2024-03,many"), ":6: 'many' in the column 'sold' is no number"),
+        ((*MONTHS, "2024-03,many"), ":6: 'many' in the column 'sold' is no number; mend it, or leave"),
+        (("sold,day", "1,2024-01-01", "2,2024-01-02"), r":2: '2024-01-01' .* no number; if .*: data\.date=day"),
         ((*MONTHS, "2024-03,nan"), ":6: 'nan' in the column 'sold' is no number"),
         ((*MONTHS, "2024-03,", "2024-04,1"), ":6: the column 'sold' is empty here"),
         ((*MONTHS, "2024-06,1"), ":6: the rows are every month, and between 2024-02 and 2024-06 3 are missing; add"),
@@ -226,6 +228,12 @@ def test_features_of_rows_that_have_and_have_not_come() -> None:
     assert len(codec.features(Stretch(whole.series, 50, 60, 0))) == 10
     with pytest.raises(DataError, match="cut must be known in advance, and the last row is 1999-12: give 3 rows more"):
         codec.features(Stretch(whole.series, 50, 63, 0))
+
+
+def test_series_of_other_columns_are_not_learnt_from_together(tmp_path: Path) -> None:
+    files = [write(tmp_path / "a.csv", "t,a", "1,2"), write(tmp_path / "b.csv", "t,b", "1,2")]
+    with pytest.raises(DataError, match=r"b\.csv: this series is of t, b, the first one .*a\.csv\) of t, a: name the"):
+        SeriesConfig().fit(Stretch(series, 0, 1) for series in read_series(files, Layout()))
 
 
 def test_another_series_is_refused() -> None:

@@ -215,6 +215,19 @@ def test_what_cannot_be_read_is_told_before_training(tmp_path: Path, capsys: pyt
         PicturesConfig().fit([str(tmp_path / "deep.png")])
 
 
+def test_what_is_odd_about_pictures_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a").mkdir()
+    for number in range(20):
+        Image.new("L", (4, 4), number).save(tmp_path / "a" / f"{number}.png")
+    assert main(["check", "classify/linear", f"data.train={tmp_path}"]) == 0
+    said = capsys.readouterr().out
+    assert "with 1 label: 'a' 18" in said and "all items have the same label" in said
+    odd = tmp_path / "odd.png"
+    Image.new("L", (5, 4)).save(odd)
+    with pytest.raises(DataError, match=r"this picture has 4 x 4, the first one \(.*odd.png\) 5 x 4"):
+        PicturesConfig().fit([str(odd), str(tmp_path / "a" / "1.png")])
+
+
 def test_numbers_that_are_none_and_scales_that_are_none() -> None:
     constant = [np.full((3, 3), 0.1, dtype=np.float32)] * 2
     assert PicturesConfig().fit(constant).measured.deviation.item() == 1

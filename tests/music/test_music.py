@@ -307,7 +307,10 @@ def test_faults_are_told_by_file_and_line_before_training(tmp_path: Path, capsys
     assert "data.check=tell" not in said and "mend what cannot be read" in said
     for more in ([], ["data.check=tell"]):
         assert main([*train, f"data.train={tmp_path}", f"data.dev={tmp_path}/good.mid", *more]) == 2
-        assert "bad.mid: this is no MIDI file" in capsys.readouterr().err
+        assert "bad.mid: this is no MIDI file, or a damaged one (it ends too early);" in capsys.readouterr().err
+    assert main(["check", "music/chorales", f"data.train={tmp_path}", f"data.dev={tmp_path}/good.mid"]) == 2
+    said = capsys.readouterr()
+    assert said.out.count("bad.mid") == 1 and not said.err
     write(texts, piece(0), "none.mid")
     assert main([*train, f"data.train={texts}"]) == 2
     assert f"{texts}:2: there is no file" in capsys.readouterr().err

@@ -90,7 +90,8 @@ def test_what_cannot_be_put_together() -> None:
 
 def test_spans_of_time() -> None:
     assert read_spoken(" 7-7.5  1.25-1.75=a.wav ") == [Spoken(1.25, 1.75, "a.wav"), Spoken(7.0, 7.5)]
-    assert read_spoken("") == [] and holds_spans("1-2 3.5-4=x x") and not holds_spans("seven") and not holds_spans("")
+    assert read_spoken("") == read_spoken(" - ") == []
+    assert holds_spans("1-2 3.5-4=x x") and not holds_spans("seven") and not holds_spans("")
     for wrong in ("1.5", "2-1", "1-2-3"):
         with pytest.raises(DataError, match="is no span of time"):
             read_spoken(wrong)

@@ -195,10 +195,14 @@ def test_check_and_what_cannot_be_learnt(words: Path, run: Run, tmp_path: Path) 
     train = ("train", "tag/wake_word", "--output", tmp_path / "m")
     code, _, err = run(*train, f"data.train={words}", "data.keyword=three")
     assert code == 2 and "no recording is of data.keyword='three'; they are of: 0, 1, 2" in err
+    code, out, _ = run("check", "tag/wake_word", f"data.train={words}", "data.keyword=3", "data.noise=x", *FILES)
+    assert code == 0 and "data.noise is heard nowhere" in out
+    code, _, err = run(*train, f"data.train={tmp_path / 'nowhere'}")
+    assert code == 2 and "nowhere: there is no such file" in err
     (words / "3" / "bad.wav").write_bytes(b"RIFF")
     code, _, err = run(*train, f"data.train={words}", "data.keyword=3")
     (words / "3" / "bad.wav").unlink()
-    assert code == 2 and "bad.wav: this is no WAV file" in err
+    assert code == 2 and "bad.wav: this is no WAV file of whole numbers (PCM): it ends too early" in err
     write(tmp_path / "t.tsv", f"{words}/3/nothing.wav\t3")
     code, _, err = run(*train, f"data.train={tmp_path / 't.tsv'}")
     assert code == 2 and "t.tsv:1: there is no file" in err
@@ -212,6 +216,11 @@ def test_what_a_listening_model_cannot_do(model: Path, run: Run, tmp_path: Path)
     ):  # fmt: skip
         code, _, err = run("predict", model, "--input", path, *more)
         assert code == 2 and told in err
+    raw = tmp_path / "a.raw"
+    raw.write_bytes(bytes(100))
+    code, _, err = run("predict", model, "--input", raw)
+    assert code == 2 and "a file that is a source itself ends in .wav" in err
+    assert run("embed", model, "--input", path, "--output", tmp_path / "a.npy")[0] == 0
     code, _, err = run("predict", model, model, "--input", path)
     assert code == 2 and "give one model" in err
     with pytest.raises(DataError, match="one row of samples"):

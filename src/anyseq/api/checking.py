@@ -73,6 +73,8 @@ def check(
     cast = autocast(precision, where)
     data = prepare(Start(config), tell, "tell")
     task, findings, tolerated = data.task, list(data.findings), data.task.at_faults != "stop"
+    if any(finding.fatal for finding in findings):
+        return CheckReport(by_severity(findings), data.splits.notes, None, tolerated)
     try:
         task.refuse_search(config.search)
         splits = task.select(data.splits)

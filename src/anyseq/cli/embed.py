@@ -51,13 +51,13 @@ def embed(
     predictor = load(run, [model], {})
     if predictor.task.tables:
         vectors, sources = _of_table(predictor, input_file)
+        _refuse_alone(near, sources)
         _write(vectors, sources, output_file, near)
         return
     sources = [line for window in source_windows(input_file, predictor.task) for line in window]
     if not sources:
         raise UsageError(f"{input_file} holds no source")
-    if near and len(sources) < 2:
-        raise UsageError("--nearest compares sources with each other, and there is one: give more")
+    _refuse_alone(near, sources)
     from anyseq.core import Item
 
     notices = Notices(predictor.task.source_limit)
@@ -65,6 +65,11 @@ def embed(
     items = readable(predictor.task, [Item({"source": text}, key) for key, text in enumerate(sources)], notices)
     notices.close()
     _write(predictor.embed(item.raw["source"] for item in items), sources, output_file, near)
+
+
+def _refuse_alone(near: int, sources: Sequence[str]) -> None:
+    if near and len(sources) < 2:
+        raise UsageError("--nearest compares sources with each other, and there is one: give more")
 
 
 def _of_table(predictor: Predictor, path: str) -> tuple[np.ndarray, list[str]]:

@@ -59,9 +59,8 @@ def listen(
     from anyseq.core import Item
 
     notices = Notices(None)
-    windows = [[source]] if source.lower().endswith(".wav") else source_windows(source, predictor.task)
     number = 0
-    for window in windows:
+    for window in source_windows(source, predictor.task):
         for name in filter(None, map(str.strip, window)):
             number += 1
             try:

@@ -78,7 +78,7 @@ def predict(
     output, with tabs between.
 
     Where sources are pictures, recordings or music, of a folder each output stands behind its file's name; what cannot
-    be read is warned of and gives an empty output.
+    be read is warned of and gives an empty output; a beginning that cannot be read (of music) is refused.
 
     With --every-step each line is read again from its beginning to each word's (or sentence's) end: how a label turns
     as the text goes on; or as music does, frame by frame. A line of output is the number of the source, how many words,

@@ -39,6 +39,9 @@ def source_windows(path: str, task: Task) -> Iterable[list[str]]:
     if task.endings and path.lower().endswith(task.endings):
         return [[path]]
     if not is_folder(path):
+        if task.endings and _is_binary(path):
+            own = f"a file that is a source itself ends in {' or '.join(task.endings)}"
+            raise DataError(f"this is no text with the name of a file a line; {own}", path)
         return windows(path, WINDOW * launch().world)  # processes share a window
     if not task.reads_files:
         raise UsageError(f"{path} is a folder; this model reads lines: give a file, or - for stdin")
@@ -59,6 +62,14 @@ def warn_of_table(path: str, task: Task, notices: Notices) -> None:
     _, first = next(iter(read_numbered(path)), (0, ""))
     if mark in first:
         notices.warn(f"{path} looks like a table; each of its lines is read whole, as a source: give the sources alone")
+
+
+def _is_binary(path: str) -> bool:
+    """Whether a file that was given by name, and can be read twice, holds what no text does."""
+    if path == STANDARD_INPUT or path.endswith(".gz") or not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as stream:
+        return b"\0" in stream.read(1024)
 
 
 def readable(task: Task, items: Sequence[Item], notices: Notices) -> list[Item]:

@@ -94,7 +94,15 @@ def read_leaf(config: type[PartConfig], name: str, value: Any, text: str | None 
     hint = nearest(value, near) if isinstance(value, str) else ""
     if isinstance(value, str | int | float) and {found["type"] for found in fault.errors()} & _OF_LISTS:
         hint = f"; as in [{value}]"
-    raise ValueError(complaint([found["msg"] for found in fault.errors()], value) + hint)
+    messages = [_counted(found) or found["msg"] for found in fault.errors()]
+    raise ValueError(complaint(messages[-1:] if _counted(fault.errors()[-1]) else messages, value) + hint)
+
+
+def _counted(found: Mapping[str, Any]) -> str | None:
+    """What pydantic says of lists that are too short or too long; None: something else."""
+    if found["type"] == "missing" and found["loc"] and isinstance(found["loc"][-1], int):
+        return f"should have {found['loc'][-1] + 1} values"
+    return f"should have at most {found['ctx']['max_length']} values" if found["type"] == "too_long" else None
 
 
 _OF_LISTS = {"list_type", "tuple_type"}  # pydantic's names of the fault

@@ -58,7 +58,8 @@ class Finding:
     fatal: bool = False
 
     def __str__(self) -> str:
-        shown = ", ".join(self.places[:_SHOWN]) + (", ..." if len(self.places) > _SHOWN else "")
+        places = [place for place in self.places if place not in self.message]
+        shown = ", ".join(places[:_SHOWN]) + (", ..." if len(places) > _SHOWN else "")
         return f"{self.message} ({shown})" if shown else self.message
 
 

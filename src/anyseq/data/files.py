@@ -146,6 +146,8 @@ def read_table(path: str | Path, fields: Sequence[str] = SIDES) -> list[Item]:
         rows = _json_rows(path, fields)
     elif kind in {".tsv", ".txt", ".csv"}:
         rows = _column_rows(path, fields, kind)
+    elif not Path(path).exists():
+        raise DataError(f"there is no such file; {nearest(Path(path))}", str(path))
     else:
         raise DataError(
             f"one file with the fields {_listed(fields)} ends in .tsv, .csv, .jsonl or .txt (or these and .gz); "

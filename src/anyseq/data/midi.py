@@ -89,7 +89,8 @@ def _notes(path: str) -> tuple[list[tuple[int, int, int]], int]:
     except FileNotFoundError:
         raise DataError("there is no such file", path) from None
     except Exception as fault:  # whatever mido stumbles over in a damaged file
-        raise DataError(f"this is no MIDI file, or a damaged one ({type(fault).__name__}: {fault})", path) from None
+        reason = "it ends too early" if isinstance(fault, EOFError) else f"{type(fault).__name__}: {fault}"
+        raise DataError(f"this is no MIDI file, or a damaged one ({reason})", path) from None
     if file.type == 2 or not 0 < file.ticks_per_beat < 0x8000:
         raise DataError("this MIDI file has no common beats (type 2, or SMPTE time); save it as type 1", path)
     return _spans(messages), file.ticks_per_beat

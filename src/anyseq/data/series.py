@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float64
 
 from anyseq.data.clock import Clock, Stamp, clock_of, parse, rows_of
 from anyseq.data.files import Place, csv_rows
+from anyseq.data.lines import STANDARD_INPUT, display_name
 from anyseq.errors import DataError
 
 _DATED = ("date", "time", "month", "year", "day", "week", "hour", "ds", "timestamp")
@@ -176,8 +177,8 @@ def are_several(data: Any) -> bool:
 
 
 def _read_csv(path: str | Path, layout: Layout) -> Series:
-    name = str(path)
-    if not name.removesuffix(".gz").endswith(".csv") and name != "-":
+    name = display_name(path)
+    if not name.removesuffix(".gz").endswith(".csv") and str(path) != STANDARD_INPUT:
         raise DataError("a series is a .csv (or .csv.gz) with a header: rename it, or write it as one", name)
     rows = csv_rows(path)
     first = next(rows, None)
@@ -186,8 +187,9 @@ def _read_csv(path: str | Path, layout: Layout) -> Series:
     header = [cell.strip() for cell in first[1]]
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         raise DataError("columns are separated by commas, and numbers have points: export it so", name, first[0])
-    if all(_number(cell) is not None for cell in header):
-        raise DataError("the first line must name the columns, and these are numbers: add a header", name, first[0])
+    if all(_number(cell) is not None or parse(cell) is not None for cell in header):
+        told = "the first line must name the columns, and these are dates or numbers: add a header (date,sales)"
+        raise DataError(told, name, first[0])
     if len(set(header)) < len(header):
         double = next(cell for cell in header if header.count(cell) > 1)
         raise DataError(f"two columns are called {double!r}: rename one", name, first[0])
@@ -322,7 +324,7 @@ def _columns(
             cell = cells[column].strip()
             value = _number(cell)
             if value is None and cell:
-                raise DataError(f"{cell!r:.40} in the column {name!r} is no number; mend it", file, line)
+                raise DataError(f"{cell!r:.40} in the column {name!r} is no number; {_remedy(cell, name)}", file, line)
             if value is None and not fill:
                 raise DataError(
                     f"the column {name!r} is empty here; give a number, or have the last one carried on with "
@@ -336,3 +338,10 @@ def _columns(
         last = np.maximum.accumulate(np.where(there, every, there.argmax()))
         found[:, number] = found[last, number]
     return found, measured
+
+
+def _remedy(cell: str, name: str) -> str:
+    """What to do about a cell that is no number."""
+    if parse(cell) is not None:
+        return f"if that is the column of the dates: data.date={name}"
+    return "mend it, or leave the column out (data.variables names those to learn)"

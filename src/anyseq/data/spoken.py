@@ -37,14 +37,19 @@ def holds_spans(text: str) -> bool:
     return any(_SPAN.fullmatch(word) for word in text.split())
 
 
+def says_none(text: str) -> bool:
+    """Whether a text says that there are no spans."""
+    return text.strip() in ("", "-")
+
+
 def read_spoken(text: str) -> list[Spoken]:
-    """Spans from text, in order.
+    """Spans from text, in order; `-` or nothing where there are none.
 
     Raises:
         DataError: it is none, or a span ends before it begins.
     """
     found = []
-    for word in text.split():
+    for word in () if says_none(text) else text.split():
         match = _SPAN.fullmatch(word)
         if match is None or float(match[2]) <= float(match[1]):
             raise DataError(f"{word!r:.40} is no span of time; in seconds, from its beginning to its end: 1.25-1.75")

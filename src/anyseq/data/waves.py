@@ -77,7 +77,11 @@ def _opened(path: str) -> Iterator[wave.Wave_read]:
     except FileNotFoundError:
         raise DataError("there is no such recording", path) from None
     except (wave.Error, EOFError, OSError) as fault:
-        raise DataError(f"this is no WAV file of whole numbers (PCM): {fault}; convert it", path) from None
+        raise DataError(f"this is no WAV file of whole numbers (PCM): {_reason(fault)}; convert it", path) from None
+
+
+def _reason(fault: Exception) -> str:
+    return "it ends too early to be one" if isinstance(fault, EOFError) else str(fault)
 
 
 def _floats(content: np.ndarray, width: int) -> np.ndarray:

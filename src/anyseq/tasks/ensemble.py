@@ -31,6 +31,8 @@ def ensemble(tasks: Sequence[Task], names: Sequence[str]) -> Task:
     first, *others = tasks
     if any(task.hears for task in tasks):
         raise UsageError("models that listen do so one by one: give one model")
+    if len(tasks) > 1 and any(task.tables for task in tasks):
+        raise UsageError("models of series are no ensemble: give one model, or combine the rows that each writes")
     for task, name in zip(others, names[1:], strict=True):
         if difference := _difference(first.codecs["target"], task.codecs["target"]):
             raise UsageError(

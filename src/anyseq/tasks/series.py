@@ -270,10 +270,29 @@ class SeriesTask(Task):
 
     def encode_source(self, item: Item) -> EncodedSource:
         """The values of the window that is read, and what is known of its rows and of those of the output."""
-        source: Stretch = item.raw["source"]
+        source = self._own_window(item)
         codec, future = self.codec, self._output_rows(source)
         others = {"future": codec.features(future)} if codec.features_dim else {}
         return EncodedSource(self._described(source), False, False, others)
+
+    def _own_window(self, item: Item) -> Stretch:
+        """As many rows as this model reads, up to where an item's end: another model may have cut its window.
+
+        Raises:
+            UsageError: there are not so many, or what is to come is of another length.
+        """
+        source, back, target = item.raw["source"], self._config.data.look_back, item.raw.get("target")
+        if target is not None and len(target) != self.length:
+            raise UsageError(
+                f"windows of {len(target):,} rows to give are judged, and this model gives {self.length:,}: compare "
+                "models that give as many"
+            )
+        if source.last < back:
+            raise UsageError(
+                f"a window ends at row {source.last:,}, and this model looks back at {back:,}: name the model that "
+                "looks back furthest first"
+            )
+        return source if len(source) == back else replace(source, first=source.last - back)
 
     @abstractmethod
     def _output_rows(self, source: Stretch) -> Stretch:

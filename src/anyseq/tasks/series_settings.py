@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from anyseq.core import PartConfig
 from anyseq.data.codecs.base import CodecConfig
@@ -41,13 +41,21 @@ class SeriesData(PartConfig):
         "stop", description="errors found in the data: stop (train nothing), tell (and train), off (look for none)"
     )
 
-    @model_validator(mode="after")
-    def _of_one_whole(self) -> Self:
-        if max(self.split) <= 1 and sum(self.split) > 1 + 1e-9:
-            raise ValueError(f"the shares of split are {sum(self.split):g} together: give at most 1, or counts of rows")
-        if not self.split[0]:
-            raise ValueError("split leaves no rows to train on: give its first number a value above 0")
-        return self
+    @field_validator("split")
+    @classmethod
+    def _of_one_whole(cls, split: tuple[float, float, float]) -> tuple[float, float, float]:
+        if max(split) <= 1 and sum(split) > 1 + 1e-9:
+            raise ValueError(f"the shares are {sum(split):g} together: give at most 1, or counts of rows")
+        if not split[0]:
+            raise ValueError("no rows are left to train on: give the first number a value above 0")
+        return split
+
+    @field_validator("known")
+    @classmethod
+    def _either(cls, known: tuple[str, ...], info: Any) -> tuple[str, ...]:  # ValidationInfo is no runtime_checkable
+        if both := [name for name in known if name in info.data.get("variables", ())]:
+            raise ValueError(f"{', '.join(both)}: in data.variables, too; what is known in advance is not learnt")
+        return known
 
     @property
     def layout(self) -> Layout:

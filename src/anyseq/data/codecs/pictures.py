@@ -119,14 +119,15 @@ class PicturesConfig(CodecConfig):
         """
         channels = 1 if self.colour == "grey" else 3
         total = squares = torch.zeros(1, dtype=torch.float64)
-        count, shape = 0, None
+        count, shape, first = 0, None, ""
         for raw in raws:
             picture = read_picture(raw, channels)
-            shape = shape or picture.shape
+            if shape is None:
+                shape, first = picture.shape, f" ({raw})" if isinstance(raw, str) else ""
             if picture.shape != shape:
                 raise DataError(
                     f"{f'{raw}: ' if isinstance(raw, str) else ''}this picture has {picture.shape[1]} x "
-                    f"{picture.shape[0]}, the first one {shape[1]} x {shape[0]}: bring all to one size"
+                    f"{picture.shape[0]}, the first one{first} {shape[1]} x {shape[0]}: bring all to one size"
                 )
             values = torch.from_numpy(picture.astype(np.float64))
             total, squares, count = total + values.sum(), squares + (values**2).sum(), count + values.numel()
@@ -159,7 +160,9 @@ def read_picture(raw: Any, channels: int) -> np.ndarray:
                 raw = np.asarray(opened.convert("L" if channels == 1 else "RGB"))
         except FileNotFoundError:
             raise DataError("there is no such picture", raw) from None
-        except (UnidentifiedImageError, OSError) as fault:
+        except UnidentifiedImageError:
+            raise DataError("this is no picture; give PNG or JPEG", raw) from None
+        except OSError as fault:
             raise DataError(f"this is no picture ({fault}); give PNG or JPEG", raw) from None
     picture = np.asarray(raw)
     if picture.ndim == 2:

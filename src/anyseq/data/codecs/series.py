@@ -245,6 +245,12 @@ class SeriesConfig(CodecConfig):
         if not spans:
             raise DataError("there is no stretch of a series to learn from; look at data.train, and at data.split")
         one = next(iter(spans))
+        for series in spans:
+            if series.names != one.names:
+                raise DataError(
+                    f"this series is of {', '.join(series.names)}, the first one ({one.file or 'from Python'}) of "
+                    f"{', '.join(one.names)}: name the columns that all have (data.variables)", series.file,
+                )  # fmt: skip
         step = None if one.clock is None else one.clock.step
         calendar = usual_features(step) if self.calendar is None else self.calendar
         if calendar and one.clock is None:

@@ -70,6 +70,11 @@ class AutoencodePictures(Autoencode):
             raise ConfigError("codec.source: here pictures come and go row by row: {kind: pictures, by: rows}, joint")
         return codec
 
+    @property
+    def endless(self) -> bool:
+        """A picture has no end symbol: as many rows come back as it has."""
+        return True
+
     def read_pairs(self, data: Any) -> list[Item]:
         """Pictures: files of a folder (or of the folders in it), a table of names, arrays."""
         config = self._config.codec.source

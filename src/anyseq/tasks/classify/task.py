@@ -150,7 +150,11 @@ class Classify(TextToText):
         counts = self._counts(splits.train)
         listed = ", ".join(f"{label!r} {count:,}" for label, count in list(counts.items())[:_NAMED])
         more = f" and {len(counts) - _NAMED} more" if len(counts) > _NAMED else ""
-        yield Finding("note", f"train: {len(splits.train):,} items with {len(counts):,} labels: {listed}{more}")
+        labels = f"{len(counts):,} label{'s'[: len(counts) != 1]}"
+        yield Finding("note", f"train: {len(splits.train):,} items with {labels}: {listed}{more}")
+        if len(counts) == 1 and not isinstance(self._config.codec.target, LabelSetConfig):
+            yield Finding("warning", "train: all items have the same label, and there is nothing to be told apart; "
+                          "give items of another label, too")  # fmt: skip
         if len(counts) > len({content(item.raw["source"]) for item in splits.train}):
             advice = "data.label_first=false" if self._config.data.label_first else "data.label_first=true"
             message = "train: there are more different labels than texts; does the label stand in the other column"

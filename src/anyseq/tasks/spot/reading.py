@@ -15,7 +15,7 @@ from anyseq.core import Item
 from anyseq.data.codecs.base import CodecConfig
 from anyseq.data.codecs.sound import SoundConfig
 from anyseq.data.media import files_in, left_alone, read_labelled
-from anyseq.data.spoken import holds_spans, read_spoken, written
+from anyseq.data.spoken import holds_spans, read_spoken, says_none, written
 from anyseq.data.synthetic.streams import Composer, Recording, Stream, StreamsConfig
 from anyseq.data.waves import read_header
 from anyseq.errors import ConfigError, DataError
@@ -169,7 +169,7 @@ class Reader:
 def _are_streams(items: Sequence[Item]) -> bool:
     """Whether what stands beside recordings are moments, not words; beside all of them may stand nothing."""
     targets = [item.raw["target"] for item in items]
-    return any(map(holds_spans, targets)) or not any(map(str.strip, targets))
+    return any(map(holds_spans, targets)) or all(map(says_none, targets))
 
 
 def held_out(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:

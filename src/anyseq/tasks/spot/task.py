@@ -14,7 +14,7 @@ from torch import Tensor
 
 from anyseq.core import Batch, Codec, Hypotheses, Item, Padded, Stopped
 from anyseq.data.check import Finding
-from anyseq.data.codecs.sound import Sound
+from anyseq.data.codecs.sound import Sound, SoundConfig
 from anyseq.data.spoken import read_spoken
 from anyseq.data.synthetic.streams import Composer
 from anyseq.errors import ConfigError, ModelFolderError, UsageError
@@ -85,12 +85,21 @@ class Spot(Task):
         return True
 
     @property
+    def endings(self) -> tuple[str, ...]:
+        """Of recordings."""
+        return SoundConfig.endings
+
+    @property
     def at_faults(self) -> AtFaults:
         """As `data.check` says."""
         return self._config.data.check
 
     def examine(self, splits: Splits, test: Sequence[Item]) -> Iterator[Finding]:
         """Count how often the keyword is said; look for parts that are too short to judge by."""
+        data = self._config.data
+        if data.noise is not None and "recorded" not in (*data.streams.noises, *data.judged.noises):
+            remedy = "data.streams.noises=[white, babble, recorded]"
+            yield Finding("warning", f"data.noise is heard nowhere, for no noises have `recorded`: {remedy}")
         for name, items in (("train", splits.train), ("dev", splits.dev), ("test", test)):
             if not items:
                 continue

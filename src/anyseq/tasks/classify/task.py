@@ -164,8 +164,9 @@ class Classify(TextToText):
         if rare:
             names, have = ", ".join(map(repr, rare[:_NAMED])), "labels have" if len(rare) > 1 else "label has"
             yield Finding("warning", f"train: {len(rare):,} {have} fewer than {_FEWEST} items: {names}")
+        known = {*counts, ""}
         for name, items in (("dev", splits.dev), ("test", test)):
-            strange = [item for item in items if set(self._labels(item.raw["target"])) - {*counts, ""}]
+            strange = [item for item in items if not known.issuperset(self._labels(item.raw["target"]))]
             if strange:
                 message = f"{name}: {len(strange):,} of {len(items):,} items have a label that train lacks; add some"
                 yield Finding("warning", message, tuple(item.place for item in strange[:_NAMED]))

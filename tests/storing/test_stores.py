@@ -217,7 +217,7 @@ def test_a_faulty_line_is_told_with_file_and_line(texts, tmp_path, small_shards)
     rows = ["source\ttarget", *(f"red {n}\tblue" for n in range(100))]
     rows[71] = "lonely"
     table.write_text("\n".join(rows) + "\n")
-    with pytest.raises(DataError, match=r"train\.tsv:72: 1 columns"):
+    with pytest.raises(DataError, match=r"train\.tsv:72: 1 column, expected 2"):
         api.prepare_data("transduce/pairs", tmp_path / "store", overrides=[f"data.train={table}"], workers=1)
 
 

@@ -99,7 +99,7 @@ def test_a_file_without_empty_lines_and_too_few_columns_are_refused(tmp_path: Pa
     train = write(tmp_path / "train.conll", *("a O" for _ in range(40)))
     with pytest.raises(DataError, match=r"train.conll: all of it is one sentence: put an empty line between"):
         load_recipe("tag/crf", {"data.train": str(train)}).build().read()
-    with pytest.raises(ConfigError, match=r"data.columns=.*: should hold more values, not \[0\]"):
+    with pytest.raises(ConfigError, match=r"data.columns=.*: should have 2 values, not \[0\]"):
         load_recipe("tag/crf", {"data.columns": [0]})
 
 

@@ -79,6 +79,7 @@ PARTS: dict[str, dict[str, str]] = {
     "metrics": {
         "bleu": "anyseq.metrics.surface:BleuConfig",
         "chrf": "anyseq.metrics.surface:ChrfConfig",
+        "gleu": "anyseq.metrics.gleu:GleuConfig",
         "ter": "anyseq.metrics.surface:TerConfig",
         "exact_match": "anyseq.metrics.exact_match:ExactMatchConfig",
         "word_error_rate": "anyseq.metrics.error_rate:WordErrorRateConfig",

@@ -58,6 +58,7 @@ from anyseq.errors import ConfigError
 from anyseq.metrics.brackets import BracketScoreConfig
 from anyseq.metrics.error_rate import CharacterErrorRateConfig, PhonemeErrorRateConfig, WordErrorRateConfig
 from anyseq.metrics.exact_match import ExactMatchConfig
+from anyseq.metrics.gleu import GleuConfig
 from anyseq.metrics.pointing import OutlineConfig, PointersRightConfig, TourConfig, TrianglesConfig
 from anyseq.metrics.sets import LabelF1Config
 from anyseq.metrics.surface import BleuConfig, ChrfConfig, TerConfig
@@ -316,6 +317,7 @@ PARTS: dict[str, dict[str, list[Variant]]] = {
     "metrics": {
         "bleu": variants(BleuConfig, {}),
         "chrf": variants(ChrfConfig, {}),
+        "gleu": variants(GleuConfig, {}),
         "ter": variants(TerConfig, {}),
         "exact_match": variants(ExactMatchConfig, {}),
         "word_error_rate": variants(WordErrorRateConfig, {}),

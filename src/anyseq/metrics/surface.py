@@ -53,9 +53,13 @@ class SacreMetric(Metric):
 
     def pairwise(self, texts: Sequence[str]) -> Float64[np.ndarray, "output reference"]:
         """The value of every text with every one as its only reference; each is tokenised once."""
+        return self.sentence_values(self.pair_statistics(texts))
+
+    def pair_statistics(self, texts: Sequence[str]) -> Float64[np.ndarray, "output reference statistic"]:
+        """The statistics of every text with every one as its only reference; each is tokenised once."""
         prepared = [self._scorer._preprocess_segment(text) for text in texts]
         infos = [self._scorer._extract_reference_info([text]) for text in prepared]
-        return self.sentence_values(self._pairs(prepared, infos))
+        return self._pairs(prepared, infos)
 
     def _pairs(
         self, prepared: Sequence[str], infos: Sequence[dict[str, Any]]

@@ -134,8 +134,7 @@ def predict(
             predict_tables(predictor, source, sink.write, form, picture, search)
         return
     unprompted = task.prompted and input_file is None
-    if unprompted and not interactive and waiting():
-        print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)
+    _tell_unread(unprompted and not interactive)
     if task.hears:
         with _sink(output_file) as sink:
             listen(predictor, source, form, lambda line: print(line, file=sink, flush=True), picture, **search)
@@ -171,6 +170,12 @@ def predict(
             sink.flush()
     picture.draw(task)
     notices.close()
+
+
+def _tell_unread(unprompted: bool) -> None:
+    """Warn of prompts that are piped in and not asked for."""
+    if unprompted and waiting():
+        print("anyseq: warning: standard input is not read: prompts come with --input -", file=sys.stderr)
 
 
 def _items(window: Sequence[str], number: int, source: str | None) -> list[Item]:

@@ -240,8 +240,7 @@ def _json_rows(path: str | Path, fields: Sequence[str]) -> Iterator[Place]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as fault:
-            message = f"this line is no JSON ({fault}); each line must be one object"
-            raise DataError(message, str(path), number) from None
+            raise DataError(f"this line is no JSON ({fault}); each must be one object", str(path), number) from None
         if not isinstance(row, dict):
             raise DataError(f"an object like {_example(fields)} is expected, this is {line:.40}", str(path), number)
         yield number, _row(row, fields, str(path), number)
